@@ -1,0 +1,76 @@
+//! A request goes out: from a message of the protocol to the answer.
+//!
+//! In reading order:
+//!
+//! - [`protocol`]: the messages, generated from `proto/`.
+
+pub(crate) mod protocol;
+
+use std::fmt::Debug;
+
+use crate::error::TunnelError;
+use crate::record::RawBatch;
+use crate::stop::Stop;
+use protocol as p;
+
+/// The service as the rest of the crate sees it: one method per action.
+///
+/// The seam at which tests put a service of their own. Every call blocks, is
+/// retried as the schedule of its action says, and gives up its waits between
+/// two attempts (not an attempt itself) as soon as `stop` is fired.
+pub(crate) trait TunnelApi: Debug + Send + Sync {
+    fn create(
+        &self,
+        request: &p::CreateTunnelRequest,
+        stop: &Stop,
+    ) -> Answer<p::CreateTunnelResponse>;
+    fn delete(
+        &self,
+        request: &p::DeleteTunnelRequest,
+        stop: &Stop,
+    ) -> Answer<p::DeleteTunnelResponse>;
+    fn list(&self, request: &p::ListTunnelRequest, stop: &Stop) -> Answer<p::ListTunnelResponse>;
+    fn describe(
+        &self,
+        request: &p::DescribeTunnelRequest,
+        stop: &Stop,
+    ) -> Answer<p::DescribeTunnelResponse>;
+    fn get_rpo(&self, request: &p::GetRpoRequest, stop: &Stop) -> Answer<p::GetRpoResponse>;
+    fn get_rpo_by_offset(
+        &self,
+        request: &p::GetRpoRequest,
+        stop: &Stop,
+    ) -> Answer<p::GetRpoResponse>;
+    fn schedule(&self, request: &p::ScheduleRequest, stop: &Stop) -> Answer<p::ScheduleResponse>;
+    fn connect(&self, request: &p::ConnectRequest, stop: &Stop) -> Answer<p::ConnectResponse>;
+    fn heartbeat(&self, request: &p::HeartbeatRequest, stop: &Stop)
+    -> Answer<p::HeartbeatResponse>;
+    fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse>;
+    fn get_checkpoint(
+        &self,
+        request: &p::GetCheckpointRequest,
+        stop: &Stop,
+    ) -> Answer<p::GetCheckpointResponse>;
+    fn checkpoint(
+        &self,
+        request: &p::CheckpointRequest,
+        stop: &Stop,
+    ) -> Answer<p::CheckpointResponse>;
+    /// The batch is looked through for its token and its length only; its
+    /// records are validated where they are decoded.
+    fn read_records(
+        &self,
+        request: &p::ReadRecordsRequest,
+        stop: &Stop,
+    ) -> Result<RawBatch, TunnelError>;
+}
+
+/// An answer's message with the id of the request that it answers.
+pub(crate) type Answer<M> = Result<Answered<M>, TunnelError>;
+
+/// See [`Answer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Answered<M> {
+    pub(crate) message: M,
+    pub(crate) request_id: String,
+}

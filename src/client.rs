@@ -1,0 +1,1 @@
+//! `TunnelClient`: the meta API.

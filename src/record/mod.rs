@@ -1,0 +1,5 @@
+//! Bytes become records.
+
+mod batch;
+
+pub(crate) use batch::RawBatch;
