@@ -17,3 +17,4 @@ mod stop;
 mod worker;
 
 pub use error::{ErrorCode, TunnelError};
+pub use record::{ActionType, ColumnKind, OwnedColumn, OwnedRecord, SequenceInfo, Value, ValueRef};

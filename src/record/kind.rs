@@ -1,0 +1,76 @@
+//! What a record does to its row, and a cell to its column.
+
+use std::fmt;
+
+use crate::api::protocol;
+
+/// What was done to the row. Go: `ActionType`.
+///
+/// `Display` prints Go's names: `PutRow`, `UpdateRow`, `DeleteRow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ActionType {
+    /// The whole row was written; whatever it held before is gone. Rows of
+    /// base data come as this. Go: `AT_Put`.
+    PutRow,
+    /// Some columns of the row were written or deleted. Go: `AT_Update`.
+    UpdateRow,
+    /// The row was deleted. Go: `AT_Delete`.
+    DeleteRow,
+}
+
+impl ActionType {
+    /// The action of that number in the protocol, if there is one.
+    pub(crate) fn from_wire(number: i32) -> Option<ActionType> {
+        Some(match protocol::ActionType::try_from(number).ok()? {
+            protocol::ActionType::PutRow => ActionType::PutRow,
+            protocol::ActionType::UpdateRow => ActionType::UpdateRow,
+            protocol::ActionType::DeleteRow => ActionType::DeleteRow,
+        })
+    }
+
+    pub(crate) fn to_wire(self) -> protocol::ActionType {
+        match self {
+            ActionType::PutRow => protocol::ActionType::PutRow,
+            ActionType::UpdateRow => protocol::ActionType::UpdateRow,
+            ActionType::DeleteRow => protocol::ActionType::DeleteRow,
+        }
+    }
+}
+
+impl fmt::Display for ActionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            ActionType::PutRow => "PutRow",
+            ActionType::UpdateRow => "UpdateRow",
+            ActionType::DeleteRow => "DeleteRow",
+        })
+    }
+}
+
+/// What was done to the column. Go: `RecordColumnType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ColumnKind {
+    /// A version was written; it has a value. Go: `RCT_Put`.
+    Put,
+    /// The version of the given timestamp was deleted. Go: `RCT_DeleteOneVersion`.
+    DeleteOneVersion,
+    /// All versions were deleted. Go: `RCT_DeleteAllVersions`.
+    DeleteAllVersions,
+    /// An atomic counter was raised; the value is by how much, not what it
+    /// became. The service is not known to log counters this way (it logs the
+    /// sum as a put); Go would take the difference for the sum.
+    Increment,
+}
+
+impl fmt::Display for ColumnKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            ColumnKind::Put => "Put",
+            ColumnKind::DeleteOneVersion => "DeleteOneVersion",
+            ColumnKind::DeleteAllVersions => "DeleteAllVersions",
+            ColumnKind::Increment => "Increment",
+        })
+    }
+}
