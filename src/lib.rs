@@ -17,4 +17,8 @@ mod stop;
 mod worker;
 
 pub use error::{ErrorCode, TunnelError};
-pub use record::{ActionType, ColumnKind, OwnedColumn, OwnedRecord, SequenceInfo, Value, ValueRef};
+pub use record::{
+    ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,
+    PrimaryKeyColumns, Record, RecordColumn, RecordColumns, SequenceInfo, Value, ValueRef,
+    parse_binary_records,
+};

@@ -1,6 +1,30 @@
-//! The answer to a read, looked through but not yet decoded.
+//! The answer to a read: looked through at once, decoded where it is needed.
 
 use bytes::Bytes;
+
+use super::cursor::{Cursor, Fault, Problem};
+use super::fields::Field;
+use super::kind::ActionType;
+use super::view::{Layout, Record};
+use crate::error::TunnelError;
+
+/// Fields of ReadRecordsResponse.
+mod answer {
+    pub(super) const RECORDS: u64 = 1;
+    pub(super) const NEXT_TOKEN: u64 = 2;
+    pub(super) const MAY_MORE_RECORD: u64 = 3;
+}
+
+/// Fields of Record.
+mod record {
+    pub(super) const ACTION_TYPE: u64 = 1;
+    pub(super) const RECORD: u64 = 2;
+    pub(super) const ORIGIN_RECORD: u64 = 3;
+}
+
+/// No record that can be decoded is shorter: action, one row of one cell of
+/// one key. Keeps a body of empty records from sizing a large `Vec`.
+pub(super) const SHORTEST_RECORD: usize = 24;
 
 /// One answer to ReadRecords: what reading on needs, and the body for the rest.
 #[derive(Clone, Debug)]
@@ -11,4 +35,135 @@ pub(crate) struct RawBatch {
     pub(crate) next_token: String,
     pub(crate) may_more_record: Option<bool>,
     pub(crate) record_count: usize,
+}
+
+impl RawBatch {
+    /// Looks through the body for what reading on needs; the records are
+    /// counted, not touched.
+    ///
+    /// # Errors
+    ///
+    /// `OTSMalformedData` if the body is not framed as the message, or has no
+    /// next token.
+    pub(crate) fn parse(body: Bytes, request_id: String) -> Result<RawBatch, TunnelError> {
+        match Outline::scan(&body) {
+            Ok(outline) => Ok(RawBatch {
+                next_token: outline.next_token.to_owned(),
+                may_more_record: outline.may_more_record,
+                record_count: outline.record_count,
+                body,
+                request_id,
+            }),
+            Err(fault) => Err(fault
+                .into_error("answer to ReadRecords")
+                .with_request_id(request_id)),
+        }
+    }
+
+    /// Decodes and checks all records: structure, both checksums, UTF-8.
+    ///
+    /// Allocates the `Vec` and nothing else; the records are windows into the
+    /// body.
+    ///
+    /// # Errors
+    ///
+    /// `OTSMalformedData` that tells which record, counted from 0, which byte
+    /// of the body, and what was being read.
+    pub(crate) fn records(&self) -> Result<Vec<Record>, TunnelError> {
+        let most = self.body.len() / SHORTEST_RECORD;
+        let mut records = Vec::with_capacity(self.record_count.min(most));
+        self.each_record(|message| {
+            let base = message.at();
+            let layout = layout(Cursor::new(message.rest())).map_err(|f| f.shifted(base))?;
+            let window = self.body.slice(message.span());
+            records.push(Record::decode(window, layout).map_err(|f| f.shifted(base))?);
+            Ok(())
+        })?;
+        Ok(records)
+    }
+
+    /// Calls `take` with the message of each record, in order.
+    pub(super) fn each_record<'a>(
+        &'a self,
+        mut take: impl FnMut(Cursor<'a>) -> Result<(), Fault>,
+    ) -> Result<(), TunnelError> {
+        let mut index = 0;
+        let mut answer = Cursor::new(&self.body);
+        let mut walk = || {
+            while let Some(field) = Field::next(&mut answer)? {
+                if field.number == answer::RECORDS {
+                    take(field.bytes(&answer, "record")?)?;
+                    index += 1;
+                }
+            }
+            Ok(())
+        };
+        walk().map_err(|fault: Fault| {
+            let place = format!("record {index} of the answer to ReadRecords");
+            fault
+                .into_error(place)
+                .with_request_id(self.request_id.as_str())
+        })
+    }
+}
+
+/// What the top level of an answer tells.
+struct Outline<'a> {
+    next_token: &'a str,
+    may_more_record: Option<bool>,
+    record_count: usize,
+}
+
+impl<'a> Outline<'a> {
+    fn scan(body: &'a [u8]) -> Result<Outline<'a>, Fault> {
+        let mut cursor = Cursor::new(body);
+        let (mut next_token, mut may_more_record, mut record_count) = (None, None, 0);
+        while let Some(field) = Field::next(&mut cursor)? {
+            match field.number {
+                answer::RECORDS => record_count += 1,
+                answer::NEXT_TOKEN => next_token = Some(field.bytes(&cursor, "next token")?),
+                answer::MAY_MORE_RECORD => {
+                    may_more_record = Some(field.varint(&cursor, "may_more_record")? != 0);
+                }
+                _ => {}
+            }
+        }
+        let next_token = next_token.ok_or_else(|| cursor.fault("next token", Problem::Missing))?;
+        let next_token = str::from_utf8(next_token.rest())
+            .map_err(|_| next_token.fault("next token", Problem::NotUtf8))?;
+        Ok(Outline {
+            next_token,
+            may_more_record,
+            record_count,
+        })
+    }
+}
+
+/// Where the parts of a record lie in its message.
+pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
+    let (mut action, mut row, mut origin_row) = (None, None, None);
+    while let Some(field) = Field::next(&mut message)? {
+        match field.number {
+            record::ACTION_TYPE => action = Some(read_action(&field, &message)?),
+            record::RECORD => row = Some(field.bytes(&message, "record")?.span()),
+            record::ORIGIN_RECORD => {
+                origin_row = Some(field.bytes(&message, "origin record")?.span());
+            }
+            _ => {}
+        }
+    }
+    let missing = |part| message.fault(part, Problem::Missing);
+    Ok(Layout {
+        action: action.ok_or_else(|| missing("action type"))?,
+        row: row.ok_or_else(|| missing("record"))?,
+        origin_row,
+    })
+}
+
+fn read_action(field: &Field<'_>, message: &Cursor<'_>) -> Result<ActionType, Fault> {
+    let number = field.varint(message, "action type")?;
+    i32::try_from(number)
+        .ok()
+        .and_then(ActionType::from_wire)
+        .ok_or_else(|| message.fault("action type", Problem::Unexpected(number)))
 }

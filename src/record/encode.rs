@@ -85,7 +85,7 @@ impl Cell<'_> {
             out.extend(&typed);
             crc = crc8::update(crc, &typed);
         }
-        let kind = kind_byte(self.kind);
+        let kind = self.kind.to_wire();
         if let Some(kind) = kind {
             out.extend([tag::CELL_TYPE, kind]);
         }
@@ -113,15 +113,6 @@ fn typed_bytes(value: &Value) -> Vec<u8> {
         Value::InfMin => vec![tag::VT_INF_MIN],
         Value::InfMax => vec![tag::VT_INF_MAX],
         Value::AutoIncrement => vec![tag::VT_AUTO_INCREMENT],
-    }
-}
-
-fn kind_byte(kind: ColumnKind) -> Option<u8> {
-    match kind {
-        ColumnKind::Put => None,
-        ColumnKind::DeleteOneVersion => Some(tag::DELETE_ONE_VERSION),
-        ColumnKind::DeleteAllVersions => Some(tag::DELETE_ALL_VERSION),
-        ColumnKind::Increment => Some(tag::INCREMENT),
     }
 }
 

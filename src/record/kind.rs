@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::tag;
 use crate::api::protocol;
 
 /// What was done to the row. Go: `ActionType`.
@@ -62,6 +63,28 @@ pub enum ColumnKind {
     /// became. The service is not known to log counters this way (it logs the
     /// sum as a put); Go would take the difference for the sum.
     Increment,
+}
+
+impl ColumnKind {
+    /// The kind of that cell type, if there is one.
+    pub(super) fn from_wire(number: u8) -> Option<ColumnKind> {
+        match number {
+            tag::DELETE_ONE_VERSION => Some(ColumnKind::DeleteOneVersion),
+            tag::DELETE_ALL_VERSION => Some(ColumnKind::DeleteAllVersions),
+            tag::INCREMENT => Some(ColumnKind::Increment),
+            _ => None,
+        }
+    }
+
+    /// The cell type, which a put does not have.
+    pub(super) fn to_wire(self) -> Option<u8> {
+        match self {
+            ColumnKind::Put => None,
+            ColumnKind::DeleteOneVersion => Some(tag::DELETE_ONE_VERSION),
+            ColumnKind::DeleteAllVersions => Some(tag::DELETE_ALL_VERSION),
+            ColumnKind::Increment => Some(tag::INCREMENT),
+        }
+    }
 }
 
 impl fmt::Display for ColumnKind {

@@ -1,19 +1,51 @@
 //! Bytes become records.
+//!
+//! In reading order:
+//!
+//! - [`batch`]: the answer to a read, whole;
+//! - [`view`]: a record of it, as a window into the answer;
+//! - [`display`]: how records print;
+//! - [`kind`], [`value`], [`sequence`]: what a record is made of;
+//! - [`owned`]: records in parts, for those who build some;
+//! - [`token`]: where to read on;
+//! - [`binary`]: batches kept as bytes.
+//!
+//! Below them, from the outside in:
+//!
+//! - [`fields`]: the framing of protobuf;
+//! - [`row`]: one row of PlainBuffer, checked;
+//! - [`cell`]: one cell of it;
+//! - [`cursor`]: the one place that cuts bytes;
+//! - [`crc8`]: the checksum;
+//! - [`tag`]: the numbers of PlainBuffer;
+//! - [`encode`]: the way back, from values to bytes.
 
 #![deny(clippy::indexing_slicing)]
 
 mod batch;
+mod binary;
+mod cell;
 mod crc8;
+mod cursor;
+mod display;
 mod encode;
+mod fields;
 mod kind;
 mod owned;
+mod row;
 mod sequence;
 mod tag;
+mod token;
 mod value;
+mod view;
 
 pub(crate) use batch::RawBatch;
+pub use binary::parse_binary_records;
 pub(crate) use encode::encode_row;
 pub use kind::{ActionType, ColumnKind};
 pub use owned::{OwnedColumn, OwnedRecord};
 pub use sequence::SequenceInfo;
+pub use token::FINISH_TAG;
+pub(crate) use token::{Token, is_stream};
 pub use value::{Value, ValueRef};
+pub use view::{PrimaryKeyColumn, PrimaryKeyColumns, Record, RecordColumn, RecordColumns};

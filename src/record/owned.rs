@@ -6,7 +6,9 @@ use super::encode::encode_row;
 use super::kind::{ActionType, ColumnKind};
 use super::sequence::SequenceInfo;
 use super::value::Value;
+use super::view::{Layout, Record, RecordColumn, RecordColumns};
 use crate::api::protocol;
+use crate::error::TunnelError;
 
 /// A record in parts that can be changed, to build records in tests or to
 /// keep some.
@@ -91,6 +93,29 @@ impl OwnedRecord {
         self
     }
 
+    /// The record as a consumer gets it.
+    ///
+    /// The way to records for tests of one's own callback. A deletion gets the
+    /// delete marker.
+    ///
+    /// # Errors
+    ///
+    /// `OTSMalformedData` for what no service sends: an empty primary key, a
+    /// put without value, a deletion with one, a deleted version without
+    /// timestamp.
+    pub fn to_record(&self) -> Result<Record, TunnelError> {
+        let message = self.to_message();
+        let origin = message.origin_record.unwrap_or_default();
+        let row_len = message.record.len();
+        let window = Bytes::from([message.record, origin].concat());
+        let layout = Layout {
+            action: self.action,
+            row: 0..row_len,
+            origin_row: self.origin_columns.as_ref().map(|_| row_len..window.len()),
+        };
+        Record::decode(window, layout).map_err(|fault| fault.into_error("record built by hand"))
+    }
+
     /// The message that the service would send for this record.
     pub(crate) fn to_message(&self) -> protocol::Record {
         let deletes = self.action == ActionType::DeleteRow;
@@ -154,6 +179,37 @@ impl OwnedColumn {
             kind: ColumnKind::DeleteAllVersions,
             value: None,
             timestamp: None,
+        }
+    }
+}
+
+impl Record {
+    /// The record in parts that do not borrow from its batch.
+    pub fn to_owned_record(&self) -> OwnedRecord {
+        OwnedRecord {
+            action: self.action(),
+            sequence_info: self.sequence_info(),
+            primary_key: self
+                .primary_key()
+                .map(|column| (column.name().to_owned(), column.value().into()))
+                .collect(),
+            columns: owned(self.columns()),
+            origin_columns: self.has_origin().then(|| owned(self.origin_columns())),
+        }
+    }
+}
+
+fn owned(columns: RecordColumns<'_>) -> Vec<OwnedColumn> {
+    columns.map(OwnedColumn::from).collect()
+}
+
+impl From<RecordColumn<'_>> for OwnedColumn {
+    fn from(column: RecordColumn<'_>) -> OwnedColumn {
+        OwnedColumn {
+            name: column.name().to_owned(),
+            kind: column.kind(),
+            value: column.value().map(Value::from),
+            timestamp: column.timestamp(),
         }
     }
 }

@@ -1,0 +1,153 @@
+//! Batches kept as bytes: Go's "binary records", there and back.
+//!
+//! Little endian: tag 1 and the version 0, tag 2 and the number of records;
+//! then for every record tag 3 and the action, tag 4 and a length, tag 5 and
+//! that many bytes of PlainBuffer. A record with an origin row, which Go drops
+//! here, goes on with tag 6 and a length, tag 7 and the bytes of that row. Go
+//! refuses such a batch; any other is the same, byte for byte.
+
+use bytes::Bytes;
+
+use super::batch::{self, RawBatch, SHORTEST_RECORD};
+use super::cursor::{Cursor, Fault, Problem};
+use super::kind::ActionType;
+use super::view::{Layout, Record};
+use crate::error::TunnelError;
+
+const VERSION: u8 = 1;
+const RECORD_COUNT: u8 = 2;
+const ACTION_TYPE: u8 = 3;
+const RECORD_LENGTH: u8 = 4;
+const RECORD: u8 = 5;
+const ORIGIN_LENGTH: u8 = 6;
+const ORIGIN: u8 = 7;
+
+/// The one version of the format there is.
+const VERSION_0: i32 = 0;
+
+/// The records of a batch that was kept as bytes.
+///
+/// Reads what a consumer of binary records was given, by this crate or by Go
+/// (there `UnSerializeBatchBinaryRecordFromBytes`), and checks it as a batch
+/// from the service is checked. Of a batch written by Go origin rows are
+/// missing, as Go does not keep them.
+///
+/// # Errors
+///
+/// `OTSMalformedData` that tells which record, counted from 0, which byte, and
+/// what was being read.
+pub fn parse_binary_records(bytes: impl Into<Vec<u8>>) -> Result<Vec<Record>, TunnelError> {
+    let bytes = Bytes::from(bytes.into());
+    let mut cursor = Cursor::new(&bytes);
+    let count = read_header(&mut cursor).map_err(|fault| fault.into_error("binary records"))?;
+    let mut records = Vec::with_capacity(count.min(bytes.len() / SHORTEST_RECORD));
+    for index in 0..count {
+        let record = read_record(&bytes, &mut cursor)
+            .map_err(|fault| fault.into_error(format!("record {index} of binary records")))?;
+        records.push(record);
+    }
+    cursor
+        .finish("binary records")
+        .map_err(|fault| fault.into_error("binary records"))?;
+    Ok(records)
+}
+
+impl RawBatch {
+    /// The batch as bytes that [`parse_binary_records`] reads. The rows are
+    /// not looked into.
+    ///
+    /// # Errors
+    ///
+    /// `OTSMalformedData` if a record's message is broken.
+    pub(crate) fn binary_records(&self) -> Result<Vec<u8>, TunnelError> {
+        let mut out = Vec::with_capacity(self.body.len());
+        write_number(VERSION, VERSION_0, &mut out);
+        write_number(RECORD_COUNT, signed(self.record_count), &mut out);
+        self.each_record(|message| {
+            let bytes = message.rest();
+            let layout = batch::layout(Cursor::new(bytes)).map_err(|f| f.shifted(message.at()))?;
+            write_number(ACTION_TYPE, layout.action.to_wire().into(), &mut out);
+            let row = Cursor::over(bytes, layout.row).rest();
+            write_row(RECORD_LENGTH, RECORD, row, &mut out);
+            if let Some(origin_row) = layout.origin_row {
+                let row = Cursor::over(bytes, origin_row).rest();
+                write_row(ORIGIN_LENGTH, ORIGIN, row, &mut out);
+            }
+            Ok(())
+        })?;
+        Ok(out)
+    }
+}
+
+fn write_row(length_tag: u8, tag: u8, row: &[u8], out: &mut Vec<u8>) {
+    write_number(length_tag, signed(row.len()), out);
+    out.push(tag);
+    out.extend(row);
+}
+
+fn write_number(tag: u8, number: i32, out: &mut Vec<u8>) {
+    out.push(tag);
+    out.extend(number.to_le_bytes());
+}
+
+/// The numbers of this format are signed; a body of 2 GiB is refused long
+/// before.
+fn signed(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
+}
+
+/// Reads up to the first record and gives the number of records.
+fn read_header(cursor: &mut Cursor<'_>) -> Result<usize, Fault> {
+    let version = read_number(cursor, VERSION, "version")?;
+    if version != VERSION_0 {
+        return Err(unexpected(cursor, version, "version"));
+    }
+    let count = read_number(cursor, RECORD_COUNT, "record count")?;
+    usize::try_from(count).map_err(|_| unexpected(cursor, count, "record count"))
+}
+
+fn read_record(bytes: &Bytes, cursor: &mut Cursor<'_>) -> Result<Record, Fault> {
+    let number = read_number(cursor, ACTION_TYPE, "action type")?;
+    let action =
+        ActionType::from_wire(number).ok_or_else(|| unexpected(cursor, number, "action type"))?;
+    let row = read_row(cursor, RECORD_LENGTH, RECORD, "record")?.span();
+    let origin_row = match cursor.rest().first() {
+        Some(&ORIGIN_LENGTH) => {
+            Some(read_row(cursor, ORIGIN_LENGTH, ORIGIN, "origin record")?.span())
+        }
+        _ => None,
+    };
+    let base = row.start;
+    let from_base = |span: std::ops::Range<usize>| span.start - base..span.end - base;
+    let window = bytes.slice(base..cursor.at());
+    let layout = Layout {
+        action,
+        row: from_base(row),
+        origin_row: origin_row.map(from_base),
+    };
+    Record::decode(window, layout).map_err(|fault| fault.shifted(base))
+}
+
+fn read_row<'a>(
+    cursor: &mut Cursor<'a>,
+    length_tag: u8,
+    tag: u8,
+    reading: &'static str,
+) -> Result<Cursor<'a>, Fault> {
+    let len = read_number(cursor, length_tag, reading)?;
+    let len = u64::try_from(len).map_err(|_| unexpected(cursor, len, reading))?;
+    cursor.expect(tag, reading)?;
+    cursor.part(len, reading)
+}
+
+fn read_number(cursor: &mut Cursor<'_>, tag: u8, reading: &'static str) -> Result<i32, Fault> {
+    cursor.expect(tag, reading)?;
+    cursor.i32(reading)
+}
+
+fn unexpected(cursor: &Cursor<'_>, number: i32, reading: &'static str) -> Fault {
+    cursor.fault(
+        reading,
+        Problem::Unexpected(u64::from(number.cast_unsigned())),
+    )
+}

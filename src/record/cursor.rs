@@ -1,0 +1,300 @@
+//! [`Cursor`]: the one place that cuts untrusted bytes, and [`Fault`]: what
+//! was wrong with them and where.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::error::{ErrorCode, TunnelError};
+
+/// The unread part of some bytes, which knows how far from their start it is.
+///
+/// Every read names what it reads, for the error.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    rest: &'a [u8],
+    /// Offset of the end of `rest`.
+    end: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) const EMPTY: Cursor<'static> = Cursor { rest: &[], end: 0 };
+
+    pub(super) fn new(bytes: &'a [u8]) -> Cursor<'a> {
+        Cursor {
+            rest: bytes,
+            end: bytes.len(),
+        }
+    }
+
+    /// The part of `bytes` at `span`; empty if there is no such part.
+    #[inline]
+    pub(super) fn over(bytes: &'a [u8], span: Range<usize>) -> Cursor<'a> {
+        let end = span.end;
+        bytes
+            .get(span)
+            .map_or(Cursor::EMPTY, |rest| Cursor { rest, end })
+    }
+
+    /// Offset of the next byte.
+    #[inline]
+    pub(super) fn at(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
+    /// Offsets of what is unread.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.at()..self.end
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Whether the next byte is `tag`; only then is it read.
+    #[inline]
+    pub(super) fn accept(&mut self, tag: u8) -> bool {
+        match self.rest.split_first() {
+            Some((first, rest)) if *first == tag => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads `tag`, which has to come now.
+    #[inline]
+    pub(super) fn expect(&mut self, tag: u8, reading: &'static str) -> Result<(), Fault> {
+        if self.accept(tag) {
+            return Ok(());
+        }
+        Err(match self.rest.first() {
+            Some(found) => self.fault(reading, Problem::Unexpected(u64::from(*found))),
+            None => self.cut_short(reading, 1),
+        })
+    }
+
+    #[inline]
+    pub(super) fn bytes(&mut self, len: usize, reading: &'static str) -> Result<&'a [u8], Fault> {
+        let Some((bytes, rest)) = self.rest.split_at_checked(len) else {
+            return Err(self.cut_short(reading, len));
+        };
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    #[inline]
+    pub(super) fn u8(&mut self, reading: &'static str) -> Result<u8, Fault> {
+        let [byte] = self.array(reading)?;
+        Ok(byte)
+    }
+
+    #[inline]
+    pub(super) fn u32(&mut self, reading: &'static str) -> Result<u32, Fault> {
+        Ok(u32::from_le_bytes(self.array(reading)?))
+    }
+
+    #[inline]
+    pub(super) fn i32(&mut self, reading: &'static str) -> Result<i32, Fault> {
+        Ok(i32::from_le_bytes(self.array(reading)?))
+    }
+
+    #[inline]
+    pub(super) fn i64(&mut self, reading: &'static str) -> Result<i64, Fault> {
+        Ok(i64::from_le_bytes(self.array(reading)?))
+    }
+
+    /// A `u32` length and that many bytes.
+    #[inline]
+    pub(super) fn sized(&mut self, reading: &'static str) -> Result<Cursor<'a>, Fault> {
+        let len = self.u32(reading)?;
+        self.part(u64::from(len), reading)
+    }
+
+    /// The next `len` bytes, to be read by themselves.
+    #[inline]
+    pub(super) fn part(&mut self, len: u64, reading: &'static str) -> Result<Cursor<'a>, Fault> {
+        // A length that no address reaches is more than what is left.
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let rest = self.bytes(len, reading)?;
+        Ok(Cursor {
+            rest,
+            end: self.at(),
+        })
+    }
+
+    /// A number of protobuf, seven bits a byte.
+    pub(super) fn varint(&mut self, reading: &'static str) -> Result<u64, Fault> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8(reading)?;
+            let bits = u64::from(byte & 0x7F);
+            // The tenth byte has room for one bit.
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.fault(reading, Problem::NumberTooLong))
+    }
+
+    /// Refuses bytes after the end of what was read.
+    #[inline]
+    pub(super) fn finish(&self, reading: &'static str) -> Result<(), Fault> {
+        match self.rest.len() {
+            0 => Ok(()),
+            more => Err(self.fault(reading, Problem::Trailing(more))),
+        }
+    }
+
+    #[cold]
+    pub(super) fn fault(&self, reading: &'static str, problem: Problem) -> Fault {
+        Fault {
+            at: self.at(),
+            reading,
+            problem,
+        }
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self, reading: &'static str) -> Result<[u8; N], Fault> {
+        let Some((array, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.cut_short(reading, N));
+        };
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    #[cold]
+    fn cut_short(&self, reading: &'static str, wanted: usize) -> Fault {
+        self.fault(
+            reading,
+            Problem::CutShort {
+                wanted,
+                left: self.rest.len(),
+            },
+        )
+    }
+}
+
+/// Bytes that are not what they should be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Offset where reading stopped.
+    at: usize,
+    /// What was being read.
+    reading: &'static str,
+    problem: Problem,
+}
+
+/// See [`Fault`]. Tells no contents, which may be nobody's business.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    CutShort { wanted: usize, left: usize },
+    Unexpected(u64),
+    Checksum { stored: u8, computed: u8 },
+    Trailing(usize),
+    NumberTooLong,
+    NotUtf8,
+    Missing,
+    NotAllowed,
+}
+
+impl Fault {
+    /// The same fault, told from a start that lies `base` bytes earlier.
+    pub(super) fn shifted(mut self, base: usize) -> Fault {
+        self.at += base;
+        self
+    }
+
+    /// The error for the user; `place` is what `at` counts in.
+    pub(super) fn into_error(self, place: impl fmt::Display) -> TunnelError {
+        TunnelError::new(
+            ErrorCode::Malformed,
+            format!(
+                "{place}, byte {}: {}: {}; read it again, and report it if that does not help",
+                self.at, self.reading, self.problem
+            ),
+        )
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::CutShort { wanted, left } => write!(f, "{wanted} bytes wanted, {left} left"),
+            Problem::Unexpected(found) => write!(f, "unexpected {found:#04x}"),
+            Problem::Checksum { stored, computed } => {
+                write!(f, "{stored:#04x} is stored, {computed:#04x} is computed")
+            }
+            Problem::Trailing(more) => write!(f, "{more} bytes follow its end"),
+            Problem::NumberTooLong => f.write_str("more than 64 bits"),
+            Problem::NotUtf8 => f.write_str("not UTF-8"),
+            Problem::Missing => f.write_str("missing"),
+            Problem::NotAllowed => f.write_str("not allowed here"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_count_from_the_start_of_the_whole() {
+        let mut cursor = Cursor::new(&[1, 2, 0, 0, 0, 7, 8, 9]);
+        assert!(!cursor.accept(2) && cursor.accept(1));
+        let part = cursor.sized("part").expect("two bytes");
+        assert_eq!((part.rest(), part.span()), (&[7, 8][..], 5..7));
+        assert_eq!(cursor.at(), 7);
+        assert_eq!(
+            cursor.u32("number"),
+            Err(Fault {
+                at: 7,
+                reading: "number",
+                problem: Problem::CutShort { wanted: 4, left: 1 }
+            })
+        );
+    }
+
+    #[test]
+    fn a_failed_read_takes_nothing() {
+        let mut cursor = Cursor::new(&[0xFF, 0xFF, 0xFF, 0xFF]);
+        cursor.sized("part").expect_err("too long");
+        cursor.i64("number").expect_err("too short");
+        assert_eq!(cursor.rest().len(), 0, "only the length was read");
+    }
+
+    #[test]
+    fn varints_end_at_64_bits() {
+        let read = |bytes: &[u8]| Cursor::new(bytes).varint("v").ok();
+        assert_eq!(read(&[0x96, 0x01]), Some(150));
+        let mut most = [0xFF; 10];
+        most[9] = 0x01;
+        assert_eq!(read(&most), Some(u64::MAX));
+        most[9] = 0x02;
+        assert_eq!(read(&most), None);
+        assert_eq!(read(&[0x80; 11]), None);
+        assert_eq!(read(&[0x80]), None);
+    }
+
+    #[test]
+    fn an_error_says_where_and_what() {
+        let fault = Cursor::new(&[]).u32("row header").expect_err("empty");
+        let error = fault.shifted(10).into_error("record 3");
+        assert_eq!(error.code(), &ErrorCode::Malformed);
+        assert!(
+            error
+                .message()
+                .starts_with("record 3, byte 10: row header: 4 bytes wanted, 0 left"),
+            "{error}"
+        );
+    }
+}

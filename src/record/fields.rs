@@ -1,0 +1,63 @@
+//! The framing of protobuf, as far as finding fields without decoding what is
+//! in them: a generated message would copy and allocate for every record.
+
+use super::cursor::{Cursor, Fault, Problem};
+
+/// A field of a message: its number and its payload.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field<'a> {
+    pub(super) number: u64,
+    payload: Payload<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Payload<'a> {
+    Varint(u64),
+    Bytes(Cursor<'a>),
+    /// Four or eight bytes; no message here has such a field.
+    Fixed,
+}
+
+impl<'a> Field<'a> {
+    /// The next field, or `None` at the end of the message.
+    pub(super) fn next(message: &mut Cursor<'a>) -> Result<Option<Field<'a>>, Fault> {
+        if message.is_empty() {
+            return Ok(None);
+        }
+        let key = message.varint("field key")?;
+        let payload = match key & 0x7 {
+            0 => Payload::Varint(message.varint("field")?),
+            1 => message.bytes(8, "field").map(|_| Payload::Fixed)?,
+            2 => {
+                let len = message.varint("field length")?;
+                Payload::Bytes(message.part(len, "field")?)
+            }
+            5 => message.bytes(4, "field").map(|_| Payload::Fixed)?,
+            _ => return Err(message.fault("field key", Problem::Unexpected(key))),
+        };
+        match key >> 3 {
+            0 => Err(message.fault("field key", Problem::Unexpected(key))),
+            number => Ok(Some(Field { number, payload })),
+        }
+    }
+
+    /// The payload of a field that has to be a number.
+    pub(super) fn varint(&self, message: &Cursor<'_>, name: &'static str) -> Result<u64, Fault> {
+        match self.payload {
+            Payload::Varint(value) => Ok(value),
+            _ => Err(message.fault(name, Problem::NotAllowed)),
+        }
+    }
+
+    /// The payload of a field that has to be bytes, text or a message.
+    pub(super) fn bytes(
+        &self,
+        message: &Cursor<'_>,
+        name: &'static str,
+    ) -> Result<Cursor<'a>, Fault> {
+        match self.payload {
+            Payload::Bytes(bytes) => Ok(bytes),
+            _ => Err(message.fault(name, Problem::NotAllowed)),
+        }
+    }
+}

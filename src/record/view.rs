@@ -1,0 +1,271 @@
+//! [`Record`]: a checked window into the batch it arrived in.
+
+use std::ops::Range;
+use std::str;
+
+use bytes::Bytes;
+
+use super::cell::Cell;
+use super::cursor::{Cursor, Fault, Problem};
+use super::kind::{ActionType, ColumnKind};
+use super::row::Row;
+use super::sequence::SequenceInfo;
+use super::value::ValueRef;
+
+/// One change of one row, or one row of base data. Go: `Record`.
+///
+/// A window into the answer it arrived in: cloning copies no data, and neither
+/// does reading, which walks the cells and allocates nothing. Everything was
+/// checked when the batch was decoded: structure, both checksums, UTF-8.
+///
+/// A record keeps the memory of its whole batch; [`Record::detach`] frees a
+/// record that is to be kept from it, [`Record::to_owned_record`] takes it
+/// apart. `Display` prints what Go's `String()` tells, values as
+/// [`ValueRef`] prints them; so does `Debug`.
+#[derive(Clone)]
+pub struct Record {
+    window: Bytes,
+    action: ActionType,
+    delete_marker: bool,
+    sequence_info: Option<SequenceInfo>,
+    primary_key: Section,
+    columns: Section,
+    origin_columns: Option<Section>,
+}
+
+/// Cells inside the window. Windows are less than 4 GiB.
+#[derive(Clone, Copy, Debug)]
+struct Section {
+    start: u32,
+    end: u32,
+}
+
+/// Where in a window the parts of an undecoded record lie.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub(super) action: ActionType,
+    pub(super) row: Range<usize>,
+    pub(super) origin_row: Option<Range<usize>>,
+}
+
+impl Record {
+    /// Checks all of a record; offsets in the fault count from the window.
+    pub(super) fn decode(window: Bytes, layout: Layout) -> Result<Record, Fault> {
+        let whole = Cursor::new(&window);
+        if u32::try_from(window.len()).is_err() {
+            return Err(whole.fault("record of 4 GiB or more", Problem::NotAllowed));
+        }
+        let row = Row::check(Cursor::over(&window, layout.row))?;
+        if row.primary_key.is_empty() {
+            return Err(whole.fault("primary key", Problem::Missing));
+        }
+        let origin = layout
+            .origin_row
+            .map(|span| Row::check(Cursor::over(&window, span)));
+        Ok(Record {
+            action: layout.action,
+            delete_marker: row.delete_marker,
+            sequence_info: row.sequence_info,
+            primary_key: Section::new(row.primary_key),
+            columns: Section::new(row.columns),
+            origin_columns: origin.transpose()?.map(|row| Section::new(row.columns)),
+            window,
+        })
+    }
+
+    /// What was done to the row. Go: `Type`.
+    pub fn action(&self) -> ActionType {
+        self.action
+    }
+
+    /// Where the record stands in the log of its channel; `None` for base data.
+    pub fn sequence_info(&self) -> Option<SequenceInfo> {
+        self.sequence_info
+    }
+
+    /// Time of the change in microseconds since 1970; 0 for base data, as in Go.
+    pub fn timestamp(&self) -> i64 {
+        self.sequence_info.map_or(0, |sequence| sequence.timestamp)
+    }
+
+    /// The primary key, in the order of the table; at least one column.
+    pub fn primary_key(&self) -> PrimaryKeyColumns<'_> {
+        PrimaryKeyColumns(self.cells(self.primary_key))
+    }
+
+    /// What was done to the columns, in the order of the service; several
+    /// versions of a column are several items.
+    pub fn columns(&self) -> RecordColumns<'_> {
+        RecordColumns(self.cells(self.columns))
+    }
+
+    /// The columns before the change, as far as the table's stream carries
+    /// them; else nothing.
+    pub fn origin_columns(&self) -> RecordColumns<'_> {
+        RecordColumns(
+            self.origin_columns
+                .map_or(Cells::NONE, |section| self.cells(section)),
+        )
+    }
+
+    /// Whether the service sent the row before the change, be it without
+    /// columns.
+    pub fn has_origin(&self) -> bool {
+        self.origin_columns.is_some()
+    }
+
+    /// Whether the row carries the delete marker of PlainBuffer.
+    ///
+    /// The service does not promise one with every deletion: whether a row was
+    /// deleted is what [`Record::action`] tells.
+    pub fn has_delete_marker(&self) -> bool {
+        self.delete_marker
+    }
+
+    /// The value of the column of that name: the newest version that was put,
+    /// the first of these if several are equally new; else the value of the
+    /// primary-key column of that name.
+    ///
+    /// `None` if the record neither puts such a column nor has such a key.
+    /// Deletions and increments are not looked at. Walks the cells: to read
+    /// most columns, iterate instead.
+    pub fn get(&self, name: &str) -> Option<ValueRef<'_>> {
+        let named = |cell: &Cell<'_>| cell.name == name.as_bytes();
+        let put = |cell: &Cell<'_>| named(cell) && cell.kind == ColumnKind::Put;
+        self.cells(self.columns)
+            .filter(put)
+            .reduce(|best, cell| {
+                if cell.timestamp > best.timestamp {
+                    cell
+                } else {
+                    best
+                }
+            })
+            .or_else(|| self.cells(self.primary_key).find(named))
+            .and_then(|cell| cell.value().ok()?)
+    }
+
+    /// The same record in memory of its own, as large as the record.
+    ///
+    /// For those who keep a few of many: as long as one record of a batch
+    /// lives, so does the answer that the batch came in.
+    pub fn detach(&self) -> Record {
+        Record {
+            window: Bytes::copy_from_slice(&self.window),
+            ..self.clone()
+        }
+    }
+
+    fn cells(&self, section: Section) -> Cells<'_> {
+        Cells(Cursor::over(
+            &self.window,
+            section.start as usize..section.end as usize,
+        ))
+    }
+}
+
+impl Section {
+    fn new(span: Range<usize>) -> Section {
+        // `Record::decode` refuses longer windows first.
+        let offset = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
+        Section {
+            start: offset(span.start),
+            end: offset(span.end),
+        }
+    }
+}
+
+/// The cells of a checked section.
+#[derive(Clone, Debug)]
+struct Cells<'a>(Cursor<'a>);
+
+impl Cells<'_> {
+    const NONE: Cells<'static> = Cells(Cursor::EMPTY);
+}
+
+impl<'a> Iterator for Cells<'a> {
+    type Item = Cell<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Cell<'a>> {
+        // Cannot fail, as all were read before, when the record was checked.
+        Cell::next(&mut self.0).ok()?
+    }
+}
+
+/// Iterator over [`Record::primary_key`].
+#[derive(Clone, Debug)]
+pub struct PrimaryKeyColumns<'a>(Cells<'a>);
+
+impl<'a> Iterator for PrimaryKeyColumns<'a> {
+    type Item = PrimaryKeyColumn<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<PrimaryKeyColumn<'a>> {
+        let cell = self.0.next()?;
+        Some(PrimaryKeyColumn {
+            name: str::from_utf8(cell.name).ok()?,
+            value: cell.value().ok()??,
+        })
+    }
+}
+
+/// A column of the primary key. Go: `PrimaryKeyColumn`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrimaryKeyColumn<'a> {
+    name: &'a str,
+    value: ValueRef<'a>,
+}
+
+impl<'a> PrimaryKeyColumn<'a> {
+    /// Name of the column.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Value of the column.
+    pub fn value(&self) -> ValueRef<'a> {
+        self.value
+    }
+}
+
+/// Iterator over [`Record::columns`] and [`Record::origin_columns`].
+#[derive(Clone, Debug)]
+pub struct RecordColumns<'a>(Cells<'a>);
+
+impl<'a> Iterator for RecordColumns<'a> {
+    type Item = RecordColumn<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RecordColumn<'a>> {
+        self.0.next().map(RecordColumn)
+    }
+}
+
+/// What was done to one column. Go: `RecordColumn`.
+#[derive(Clone, Copy)]
+pub struct RecordColumn<'a>(Cell<'a>);
+
+impl<'a> RecordColumn<'a> {
+    /// Name of the column.
+    pub fn name(&self) -> &'a str {
+        // Never the default: it was checked with the record.
+        str::from_utf8(self.0.name).unwrap_or_default()
+    }
+
+    /// What was done to the column. Go: `Type`.
+    pub fn kind(&self) -> ColumnKind {
+        self.0.kind
+    }
+
+    /// The value of a put or an increment; deletions have none.
+    pub fn value(&self) -> Option<ValueRef<'a>> {
+        self.0.value().ok()?
+    }
+
+    /// The version in milliseconds since 1970; a deletion of all versions has
+    /// none.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.0.timestamp
+    }
+}
