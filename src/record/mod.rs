@@ -35,6 +35,8 @@ mod owned;
 mod row;
 mod sequence;
 mod tag;
+#[cfg(test)]
+mod tests;
 mod token;
 mod value;
 mod view;

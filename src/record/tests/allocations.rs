@@ -1,0 +1,86 @@
+//! What decoding costs: one `Vec` for a batch, nothing for what is in it.
+
+use allocation_counter::measure;
+
+use super::batch;
+use crate::record::{
+    OwnedColumn, OwnedRecord, RawBatch, Record, SequenceInfo, parse_binary_records,
+};
+
+fn batch_of(count: usize, columns: usize) -> RawBatch {
+    let columns: Vec<_> = (0..columns)
+        .map(|i| OwnedColumn::put(format!("column {i}"), "some text".repeat(i), 1))
+        .collect();
+    let record = OwnedRecord::update([("pk", "key")])
+        .sequence_info(SequenceInfo {
+            epoch: 1,
+            timestamp: 2,
+            row_index: 3,
+        })
+        .origin_columns(columns.clone());
+    batch(&vec![OwnedRecord { columns, ..record }; count])
+}
+
+/// Allocations of decoding and of dropping what was decoded.
+fn decoding(batch: &RawBatch) -> u64 {
+    measure(|| drop(batch.records().expect("good records"))).count_total
+}
+
+#[test]
+fn a_batch_costs_the_same_however_many_records_and_cells() {
+    // The one beside the `Vec` is the count of owners of the body, which
+    // `bytes` makes when the first window is cut.
+    assert_eq!(decoding(&batch_of(1, 1)), 2);
+    assert_eq!(decoding(&batch_of(1000, 1)), 2);
+    assert_eq!(decoding(&batch_of(1, 100)), 2);
+    let owned_body = batch_of(1000, 10);
+    let _shared = owned_body.body.clone();
+    assert_eq!(decoding(&owned_body), 1);
+}
+
+#[test]
+fn a_binary_batch_costs_the_same_however_many_records_and_cells() {
+    for (count, columns) in [(1, 1), (1000, 1), (1, 100)] {
+        let bytes = batch_of(count, columns).binary_records().expect("binary");
+        let mut bytes = Some(bytes);
+        let cost = measure(|| {
+            drop(parse_binary_records(bytes.take().expect("once")).expect("good records"));
+        });
+        assert_eq!(cost.count_total, 2, "{count} records of {columns} columns");
+    }
+}
+
+#[test]
+fn a_body_of_empty_records_sizes_no_vec() {
+    let body = [&[0x0A, 0].repeat(100_000)[..], &[0x12, 0]].concat();
+    let batch = super::parse(body).expect("an answer");
+    assert_eq!(batch.record_count, 100_000);
+    let cost = measure(|| drop(batch.records().expect_err("no action")));
+    let most = batch.body.len() / 24 * size_of::<Record>() + 1000;
+    assert!(
+        cost.bytes_max < u64::try_from(most).expect("u64"),
+        "{}",
+        cost.bytes_max
+    );
+}
+
+#[test]
+fn reading_and_cloning_cost_nothing() {
+    let records = batch_of(10, 20).records().expect("good records");
+    let mut seen = 0;
+    let cost = measure(|| {
+        for record in &records {
+            let record = record.clone();
+            let columns = record.columns().chain(record.origin_columns());
+            seen += columns
+                .filter_map(|c| c.value()?.as_str().map(|_| c.name().len()))
+                .count();
+            seen += record
+                .primary_key()
+                .filter(|c| c.value().as_str() == Some("key"))
+                .count();
+            seen += usize::from(record.get("column 7").is_some());
+        }
+    });
+    assert_eq!((cost.count_total, seen), (0, 10 * (20 + 20 + 1 + 1)));
+}

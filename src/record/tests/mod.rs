@@ -1,0 +1,53 @@
+//! Tests of the codec as a whole.
+//!
+//! - [`vectors`]: bytes made by software that is not ours;
+//! - [`properties`]: what holds for all records and for any bytes;
+//! - [`refusals`]: what errors say;
+//! - [`reading`]: what a record tells;
+//! - [`allocations`]: what decoding costs.
+
+mod allocations;
+mod properties;
+mod reading;
+mod refusals;
+mod vectors;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::{OwnedRecord, RawBatch, Record};
+use crate::api::protocol;
+use crate::error::TunnelError;
+
+/// An answer with these records, as the service sends it.
+fn answer(records: impl IntoIterator<Item = protocol::Record>) -> Bytes {
+    let answer = protocol::ReadRecordsResponse {
+        records: records.into_iter().collect(),
+        next_token: "next".to_owned(),
+        may_more_record: Some(true),
+    };
+    answer.encode_to_vec().into()
+}
+
+fn batch(records: &[OwnedRecord]) -> RawBatch {
+    parse(answer(records.iter().map(OwnedRecord::to_message))).expect("a batch")
+}
+
+fn parse(body: impl Into<Bytes>) -> Result<RawBatch, TunnelError> {
+    RawBatch::parse(body.into(), "request-1".to_owned())
+}
+
+fn decode(message: protocol::Record) -> Result<Record, TunnelError> {
+    let mut records = parse(answer([message]))?.records()?;
+    assert_eq!(records.len(), 1);
+    Ok(records.remove(0))
+}
+
+fn decode_row(row: impl Into<Bytes>) -> Result<Record, TunnelError> {
+    let action_type = protocol::ActionType::PutRow.into();
+    decode(protocol::Record {
+        action_type,
+        record: row.into(),
+        origin_record: None,
+    })
+}

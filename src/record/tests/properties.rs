@@ -1,0 +1,190 @@
+//! What holds for all records and for any bytes.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::{answer, batch, decode, decode_row, parse};
+use crate::record::{
+    ActionType, ColumnKind, OwnedColumn, OwnedRecord, Record, SequenceInfo, Token, Value,
+    encode_row, is_stream, parse_binary_records,
+};
+
+fn any_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<i64>().prop_map(Value::Integer),
+        any::<u64>().prop_map(|bits| Value::Double(f64::from_bits(bits))),
+        any::<bool>().prop_map(Value::Boolean),
+        any::<String>().prop_map(Value::String),
+        vec(any::<u8>(), 0..40).prop_map(Value::Binary),
+        Just(Value::InfMin),
+        Just(Value::InfMax),
+        Just(Value::AutoIncrement),
+    ]
+}
+
+fn any_column() -> impl Strategy<Value = OwnedColumn> {
+    let parts = (
+        any::<String>(),
+        any_value(),
+        any::<i64>(),
+        any::<bool>(),
+        0..4_u8,
+    );
+    parts.prop_map(|(name, value, timestamp, timed, kind)| match kind {
+        0 => OwnedColumn {
+            timestamp: timed.then_some(timestamp),
+            ..OwnedColumn::put(name, value, timestamp)
+        },
+        1 => OwnedColumn::delete_one_version(name, timestamp),
+        2 => OwnedColumn::delete_all_versions(name),
+        _ => OwnedColumn {
+            kind: ColumnKind::Increment,
+            ..OwnedColumn::put(name, value, timestamp)
+        },
+    })
+}
+
+fn any_record() -> impl Strategy<Value = OwnedRecord> {
+    let action = prop_oneof![
+        Just(ActionType::PutRow),
+        Just(ActionType::UpdateRow),
+        Just(ActionType::DeleteRow),
+    ];
+    let key = vec((any::<String>(), any_value()), 1..5);
+    let sequence = option::of(any::<(i32, i64, i32)>());
+    let origin = option::of(vec(any_column(), 0..4));
+    (action, key, vec(any_column(), 0..6), sequence, origin).prop_map(
+        |(action, primary_key, columns, sequence, origin_columns)| OwnedRecord {
+            action,
+            sequence_info: sequence.map(|(epoch, timestamp, row_index)| SequenceInfo {
+                epoch,
+                timestamp,
+                row_index,
+            }),
+            primary_key,
+            columns,
+            origin_columns,
+        },
+    )
+}
+
+/// Compares bit for bit, which `==` does not do for doubles.
+fn same(a: &OwnedRecord, b: &OwnedRecord) -> bool {
+    format!("{a:?}") == format!("{b:?}") && a.to_message() == b.to_message()
+}
+
+fn same_all(decoded: &[Record], records: &[OwnedRecord]) -> bool {
+    decoded.len() == records.len()
+        && decoded
+            .iter()
+            .zip(records)
+            .all(|(d, r)| same(&d.to_owned_record(), r))
+}
+
+/// Walks everything that a record has to tell.
+fn read_all(record: &Record) -> usize {
+    let columns = record.columns().chain(record.origin_columns());
+    columns
+        .map(|c| c.name().len() + usize::from(c.value().is_some()))
+        .sum::<usize>()
+        + record.primary_key().count()
+        + record.to_string().len()
+        + record.get("a").map_or(0, |_| 1)
+}
+
+proptest! {
+    #[test]
+    fn records_round_trip(records in vec(any_record(), 0..5)) {
+        let batch = batch(&records);
+        prop_assert_eq!(batch.record_count, records.len());
+        prop_assert!(same_all(&batch.records().expect("good records"), &records));
+        let binary = batch.binary_records().expect("binary");
+        prop_assert!(same_all(&parse_binary_records(binary).expect("good records"), &records));
+    }
+
+    #[test]
+    fn built_records_read_like_received_ones(record in any_record()) {
+        let built = record.to_record().expect("a good record");
+        let received = decode(record.to_message()).expect("a good record");
+        prop_assert_eq!(built.to_string(), received.to_string());
+        prop_assert!(same(&built.to_owned_record(), &record));
+        prop_assert!(same(&built.detach().to_owned_record(), &record));
+        prop_assert_eq!(built.has_delete_marker(), record.action == ActionType::DeleteRow);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
+        if let Ok(batch) = parse(bytes.clone()) {
+            let _ = (batch.records(), batch.binary_records());
+        }
+        let _ = parse_binary_records(bytes.as_slice());
+        let _ = decode_row(bytes);
+    }
+
+    #[test]
+    fn damaged_answers_never_panic(
+        records in vec(any_record(), 1..4),
+        damage in vec((any::<Index>(), any::<u8>()), 1..4),
+        cut in any::<Index>(),
+    ) {
+        let good = batch(&records);
+        for mut bytes in [good.body.to_vec(), good.binary_records().expect("binary")] {
+            for (at, byte) in &damage {
+                *at.get_mut(&mut bytes) = *byte;
+            }
+            for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
+                if let Ok(batch) = parse(bytes.to_vec()) {
+                    batch.records().iter().flatten().for_each(|r| { read_all(r); });
+                    let _ = batch.binary_records();
+                }
+                parse_binary_records(bytes).iter().flatten().for_each(|r| { read_all(r); });
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_noticed(record in any_record(), at in any::<Index>(), bit in 0..8_u8) {
+        // All of a row but its extension is summed or fixed.
+        let mut row = encode_row(&record.primary_key, &record.columns, false, None);
+        decode_row(row.clone()).expect("a good row");
+        *at.get_mut(&mut row) ^= 1 << bit;
+        prop_assert!(decode_row(row).is_err());
+    }
+
+    #[test]
+    fn a_cut_answer_is_noticed(records in vec(any_record(), 1..4), cut in any::<Index>()) {
+        // The token comes after the records, so that what is cut lacks it, or
+        // lacks only what is optional.
+        let body = answer(records.iter().map(OwnedRecord::to_message));
+        let cut = cut.index(body.len());
+        match parse(body.slice(..cut)) {
+            Ok(batch) => prop_assert_eq!((cut, batch.next_token.as_str()), (body.len() - 2, "next")),
+            Err(error) => prop_assert_eq!(error.code().as_str(), "OTSMalformedData"),
+        }
+    }
+
+    #[test]
+    fn tokens_round_trip(
+        version in 1..=2_i64,
+        primary_key in vec(any::<u8>(), 0..20),
+        iterator in any::<String>(),
+        timestamp in any::<i64>(),
+        total_count in any::<i64>(),
+    ) {
+        let total_count = if version == 1 { 0 } else { total_count };
+        let token =
+            Token { version, primary_key: primary_key.into(), iterator, timestamp, total_count };
+        let text = token.encode();
+        prop_assert_eq!(is_stream("BaseData_1", &text), !token.iterator.is_empty());
+        prop_assert_eq!(Token::parse(&text).expect("a token"), token);
+    }
+
+    #[test]
+    fn arbitrary_tokens_never_panic(text in any::<String>(), bytes in vec(any::<u8>(), 0..60)) {
+        use base64::Engine as _;
+        let _ = Token::parse(&text);
+        let _ = Token::parse(&base64::prelude::BASE64_STANDARD.encode(bytes));
+    }
+}

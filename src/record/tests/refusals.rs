@@ -1,0 +1,224 @@
+//! What is refused, and what the errors say.
+
+use super::{answer, decode, decode_row, parse};
+use crate::error::{ErrorCode, TunnelError};
+use crate::record::{OwnedColumn, OwnedRecord, Record, encode_row, parse_binary_records};
+
+fn good() -> OwnedRecord {
+    OwnedRecord::update([("pk", "secret key")]).column(OwnedColumn::put("c", "secret value", 5))
+}
+
+#[track_caller]
+fn refused(result: Result<impl std::fmt::Debug, TunnelError>, says: &str) {
+    let error = result.expect_err("to be refused");
+    assert_eq!(error.code(), &ErrorCode::Malformed);
+    assert!(error.message().contains(says), "{error}");
+    assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+}
+
+fn with_row(row: Vec<u8>) -> Result<Vec<Record>, TunnelError> {
+    let mut broken = good().to_message();
+    broken.record = row.into();
+    parse(answer([good().to_message(), good().to_message(), broken]))?.records()
+}
+
+#[test]
+fn an_error_tells_the_record_the_byte_of_the_body_and_the_request() {
+    let mut row = good().to_message().record.to_vec();
+    let len = row.len();
+    *row.last_mut().expect("a checksum") ^= 1;
+    let body = answer([
+        good().to_message(),
+        good().to_message(),
+        good().to_message(),
+    ]);
+    // The row is followed by the token (six bytes) and the flag (two).
+    let end = body.len() - 8;
+    let result = with_row(row);
+    let error = result.as_ref().expect_err("a wrong checksum");
+    assert_eq!(error.request_id(), Some("request-1"));
+    refused(
+        result,
+        &format!("record 2 of the answer to ReadRecords, byte {end}: row checksum: 0x"),
+    );
+    assert!(len < end);
+}
+
+#[test]
+fn rows_that_are_not_one_row() {
+    let row = good().to_message().record.to_vec();
+    refused(with_row(Vec::new()), "row header: 4 bytes wanted, 0 left");
+    refused(with_row(vec![0x76, 0, 0, 0]), "row header: unexpected 0x76");
+    refused(
+        with_row(vec![0x75, 0, 0, 0]),
+        "row checksum: 1 bytes wanted, 0 left",
+    );
+    refused(
+        with_row([&row[..], b"x"].concat()),
+        "row: 1 bytes follow its end",
+    );
+    refused(
+        with_row([&row[..], row.as_slice()].concat()),
+        "bytes follow its end",
+    );
+    refused(
+        with_row(encode_row(&[], &[], false, None)),
+        "primary key: missing",
+    );
+}
+
+#[test]
+fn cells_that_make_no_sense() {
+    let put = OwnedColumn::put("c", 1, 5);
+    let with = |column: OwnedColumn| decode(good().column(column).to_message());
+    refused(
+        with(OwnedColumn {
+            value: None,
+            ..put.clone()
+        }),
+        "cell value: missing",
+    );
+    let deleted = OwnedColumn::delete_one_version("c", 5);
+    refused(
+        with(OwnedColumn {
+            timestamp: None,
+            ..deleted.clone()
+        }),
+        "timestamp of a deleted",
+    );
+    refused(
+        with(OwnedColumn {
+            value: Some(1.into()),
+            ..deleted
+        }),
+        "value of a deletion",
+    );
+    refused(
+        good()
+            .column(OwnedColumn { value: None, ..put })
+            .to_record(),
+        "built by hand",
+    );
+    refused(
+        OwnedRecord::put([("", ""); 0]).to_record(),
+        "primary key: missing",
+    );
+}
+
+/// The row of one key cell with this value, whose checksums are right.
+fn row_of(typed: &[u8]) -> Vec<u8> {
+    use crate::record::crc8::update;
+    let name = b"pk";
+    let cell = update(update(0, name), typed);
+    let row = update(update(0, &[cell]), &[0]);
+    let len = u8::try_from(typed.len()).expect("a short value");
+    [
+        &[0x75, 0, 0, 0, 1, 3, 4, 2, 0, 0, 0][..],
+        name,
+        &[5, len, 0, 0, 0],
+        typed,
+        &[0x0A, cell, 9, row],
+    ]
+    .concat()
+}
+
+#[test]
+fn values_that_make_no_sense_though_their_checksum_is_right() {
+    decode_row(row_of(&[3, 1, 0, 0, 0, b'a'])).expect("a good row");
+    refused(
+        decode_row(row_of(&[3, 1, 0, 0, 0, 0xFF])),
+        "string: not UTF-8",
+    );
+    refused(
+        decode_row(row_of(&[3, 2, 0, 0, 0, b'a'])),
+        "string: 2 bytes wanted, 1 left",
+    );
+    refused(
+        decode_row(row_of(&[3, 0, 0, 0, 0, b'a'])),
+        "cell value: 1 bytes follow its end",
+    );
+    refused(
+        decode_row(row_of(&[7, 0xFF, 0xFF, 0xFF, 0xFF])),
+        "binary: 4294967295 bytes wanted",
+    );
+    refused(decode_row(row_of(&[2, 2])), "boolean: unexpected 0x02");
+    refused(decode_row(row_of(&[6])), "value type: unexpected 0x06");
+    refused(
+        decode_row(row_of(&[0, 1])),
+        "integer: 8 bytes wanted, 1 left",
+    );
+    refused(
+        decode_row(row_of(&[])),
+        "value type: 1 bytes wanted, 0 left",
+    );
+}
+
+#[test]
+fn answers_whose_framing_is_broken() {
+    refused(
+        parse(Vec::new()),
+        "answer to ReadRecords, byte 0: next token: missing",
+    );
+    refused(parse(vec![0x12, 5, b'a']), "field: 5 bytes wanted, 1 left");
+    refused(parse(vec![0x12, 1, 0xFF]), "next token: not UTF-8");
+    refused(parse(vec![0x10, 1]), "next token: not allowed here");
+    refused(parse(vec![0x13]), "field key: unexpected 0x13");
+    refused(parse(vec![0x02, 0]), "field key: unexpected 0x02");
+    refused(parse(vec![0xFF; 20]), "field key: more than 64 bits");
+    // A record without action; one of an action that there is not; one
+    // without row.
+    for (record, says) in [
+        (&[0x12, 0][..], "action type: missing"),
+        (&[0x08, 9, 0x12, 0], "action type: unexpected 0x09"),
+        (&[0x08, 1], "record: missing"),
+    ] {
+        let len = u8::try_from(record.len()).expect("a short record");
+        let body = [&[0x0A, len][..], record, &[0x12, 0]].concat();
+        let batch = parse(body).expect("a framed answer");
+        assert_eq!(batch.record_count, 1);
+        refused(batch.records(), says);
+        refused(batch.binary_records(), says);
+    }
+}
+
+#[test]
+fn fields_that_are_not_known_are_skipped() {
+    let unknown = [&[0x20, 1][..], &[0x2A, 1, 7], &[0x31; 9], &[0x3D; 5]].concat();
+    let body = [&unknown[..], &answer([good().to_message()]), &unknown].concat();
+    let batch = parse(body).expect("an answer");
+    assert_eq!(
+        (batch.next_token.as_str(), batch.may_more_record),
+        ("next", Some(true))
+    );
+    assert_eq!(batch.records().expect("a record").len(), 1);
+}
+
+#[test]
+fn binary_batches_that_are_broken() {
+    let good = super::batch(&[good().origin_columns([])])
+        .binary_records()
+        .expect("binary");
+    parse_binary_records(good.as_slice()).expect("a good batch");
+    let broken = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        *bytes.get_mut(at).expect("an offset inside") = byte;
+        parse_binary_records(bytes)
+    };
+    refused(
+        broken(0, 9),
+        "binary records, byte 0: version: unexpected 0x09",
+    );
+    refused(broken(1, 1), "version: unexpected 0x01");
+    refused(broken(6, 2), "record 1 of binary records");
+    refused(broken(9, 0xFF), "record count: unexpected 0xff000001");
+    refused(broken(6, 0), "bytes follow its end");
+    refused(
+        broken(11, 7),
+        "record 0 of binary records, byte 15: action type: unexpected 0x07",
+    );
+    refused(broken(19, 0x80), "record: unexpected 0x80");
+    refused(
+        parse_binary_records(&good[..good.len() - 1]),
+        "origin record: ",
+    );
+}
