@@ -59,10 +59,6 @@ impl BeatSchedule {
         }
     }
 
-    pub(crate) fn is_in_flight(&self) -> bool {
-        self.in_flight
-    }
-
     /// From when on the session counts as lost.
     pub(crate) fn lost_at(&self) -> Instant {
         self.last_success + self.timeout

@@ -9,6 +9,7 @@ use std::thread;
 use log::{info, warn};
 
 use super::connection::Connection;
+use super::unwind;
 
 /// Closes `connection` on a thread of its own.
 pub(crate) fn spawn(connection: Arc<Connection>) {
@@ -30,7 +31,7 @@ pub(crate) fn spawn(connection: Arc<Connection>) {
 pub(crate) fn run(connection: &Arc<Connection>) {
     connection.closing.fire();
     if connection.is_ours()
-        && let Err(error) = connection.save_now()
+        && let Err(error) = unwind::contain(|| connection.save_now()).and_then(|saved| saved)
     {
         // The next owner goes on from the last token that was saved.
         warn!(

@@ -144,7 +144,7 @@ impl Connection {
     }
 
     fn save(&self) {
-        if let Err(error) = self.save_now() {
+        if let Err(error) = unwind::contain(|| self.save_now()).and_then(|saved| saved) {
             warn!(
                 "channel {}: checkpoint not saved, tried again later: {error}",
                 self.channel_id
@@ -198,10 +198,9 @@ impl Connection {
         true
     }
 
-    /// The channel could not be opened, or nothing of it was left to read.
-    pub(crate) fn not_opened(&self, result: Result<(), TunnelError>) {
-        self.finished.store(result.is_ok(), Ordering::Release);
-        if let Err(error) = result {
+    /// The channel ends without having been open.
+    pub(crate) fn not_opened(&self, error: Option<TunnelError>) {
+        if let Some(error) = error {
             self.fail(error);
         }
         self.end(None);
@@ -239,7 +238,11 @@ impl Connection {
                 self.later(delay, Timer::Resume(self.id));
                 self.act(action);
             }
-            Step::End => self.act(self.turn.on(TurnEvent::End)),
+            Step::End => {
+                // Nothing more needs to be read.
+                self.closing.fire();
+                self.act(self.turn.on(TurnEvent::End));
+            }
         }
     }
 

@@ -52,16 +52,21 @@ impl Reader {
             .spawn(move || reader.run());
         if let Err(error) = spawned {
             let error = TunnelError::client("no thread to read a channel").with_source(error);
-            connection.not_opened(Err(error));
+            connection.not_opened(Some(error));
         }
     }
 
     fn run(self) {
         match unwind::contain(|| self.open()).and_then(|opened| opened) {
             Ok(Opened::At(token)) => self.read_on(token),
-            Ok(Opened::Finished) => self.connection.not_opened(Ok(())),
+            Ok(Opened::Finished) => {
+                self.connection.finish();
+                self.connection.not_opened(None);
+            }
             Ok(Opened::Closed) => {}
-            Err(error) => self.connection.not_opened(Err(error)),
+            // Whoever closed it knows why.
+            Err(_) if self.connection.closing.is_fired() => self.connection.not_opened(None),
+            Err(error) => self.connection.not_opened(Some(error)),
         }
     }
 

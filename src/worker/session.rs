@@ -227,7 +227,7 @@ impl Session {
 
     fn beat(&mut self, now: Instant) {
         let due = self.beats.next(self.machine.has_news());
-        if matches!(self.phase, Phase::Leaving { .. }) || !due.is_some_and(|due| due <= now) {
+        if matches!(self.phase, Phase::Leaving { .. }) || due.is_none_or(|due| due > now) {
             return;
         }
         self.beats.sent(now);
