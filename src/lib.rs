@@ -16,7 +16,18 @@ mod record;
 mod stop;
 mod worker;
 
+pub use client::TunnelClient;
+pub use config::TunnelConfig;
+pub use credentials::{Credentials, CredentialsProvider};
 pub use error::{ErrorCode, TunnelError};
+pub use model::{
+    ChannelInfo, ChannelRpo, ChannelStatus, ChannelType, CheckpointRequest, CheckpointResponse,
+    CreateTunnelRequest, CreateTunnelResponse, DeleteTunnelRequest, DeleteTunnelResponse,
+    DescribeTunnelRequest, DescribeTunnelResponse, GetCheckpointRequest, GetCheckpointResponse,
+    GetRpoRequest, GetRpoResponse, ListTunnelRequest, ListTunnelResponse, ScheduleChannel,
+    ScheduleRequest, ScheduleResponse, StartOffset, StreamTunnelConfig, TunnelInfo, TunnelRpo,
+    TunnelStage, TunnelType, open_channel, resume_channel, suspend_channel, terminate_channel,
+};
 pub use record::{
     ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,
     PrimaryKeyColumns, Record, RecordColumn, RecordColumns, SequenceInfo, Value, ValueRef,
