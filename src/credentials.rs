@@ -1,1 +1,200 @@
-//! Credentials and where they come from.
+//! Access keys, and where they come from.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::error::TunnelError;
+
+/// An access key, with a security token if it is a temporary one.
+///
+/// `Debug` shows the key's id but neither its secret nor the token. Nothing in
+/// this crate logs either of them or puts them into an error.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    access_key_id: String,
+    access_key_secret: String,
+    security_token: Option<String>,
+}
+
+impl Credentials {
+    /// An access key of an account or a RAM user.
+    ///
+    /// Nothing is checked here; a request with an empty id or secret is
+    /// refused before it is sent.
+    pub fn new(
+        access_key_id: impl Into<String>,
+        access_key_secret: impl Into<String>,
+    ) -> Credentials {
+        Credentials {
+            access_key_id: access_key_id.into(),
+            access_key_secret: access_key_secret.into(),
+            security_token: None,
+        }
+    }
+
+    /// The token that STS gave with a temporary access key.
+    ///
+    /// An empty one is none. Defaults to none.
+    pub fn security_token(mut self, token: impl Into<String>) -> Credentials {
+        self.security_token = Some(token.into()).filter(|token: &String| !token.is_empty());
+        self
+    }
+
+    /// Reads `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` and, where it is
+    /// set, `OTS_STS_TOKEN` from the environment of the process.
+    ///
+    /// # Errors
+    ///
+    /// Code [`ClientError`](crate::ErrorCode::ClientError) when one of the
+    /// first two is missing, empty or not Unicode; the message names it.
+    pub fn from_env() -> Result<Credentials, TunnelError> {
+        Credentials::from_vars(|name| std::env::var(name).ok())
+    }
+
+    /// The id of the key, which is no secret.
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.access_key_secret
+    }
+
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.security_token.as_deref()
+    }
+
+    /// Refuses what could only be answered with a failed authentication.
+    pub(crate) fn check(&self) -> Result<(), TunnelError> {
+        let part = match (
+            self.access_key_id.trim().is_empty(),
+            self.access_key_secret.trim().is_empty(),
+        ) {
+            (true, _) => "access key id",
+            (_, true) => "access key secret",
+            _ => return Ok(()),
+        };
+        Err(TunnelError::client(format!(
+            "the {part} is empty; give the access key of an account or RAM user that may use the \
+             instance"
+        )))
+    }
+
+    fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Credentials, TunnelError> {
+        let needed = |name: &str| {
+            let value = var(name).filter(|value| !value.trim().is_empty());
+            value.ok_or_else(|| {
+                TunnelError::client(format!(
+                    "the environment variable {name} is not set; set it to the access key of an \
+                     account or RAM user that may use the instance"
+                ))
+            })
+        };
+        let key = Credentials::new(
+            needed("OTS_ACCESS_KEY_ID")?,
+            needed("OTS_ACCESS_KEY_SECRET")?,
+        );
+        Ok(key.security_token(var("OTS_STS_TOKEN").unwrap_or_default()))
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .field("access_key_secret", &"[redacted]")
+            .field(
+                "security_token",
+                &self.security_token.as_ref().map(|_| "[redacted]"),
+            )
+            .finish()
+    }
+}
+
+/// Where a client gets its [`Credentials`] from.
+///
+/// Asked before every attempt of every request, on the thread that makes the
+/// request, by several threads at once: an implementation that fetches
+/// temporary keys keeps them until they are about to expire, and answers from
+/// there. While it blocks, that one request waits.
+///
+/// `Credentials` themselves are a provider: the one that never changes. A
+/// function or closure that returns credentials is one too.
+pub trait CredentialsProvider: Send + Sync {
+    /// The credentials to sign the next attempt with.
+    ///
+    /// # Errors
+    ///
+    /// An error ends the request without another attempt: retrying to obtain
+    /// keys is the provider's business. The caller of the request gets a
+    /// [`TunnelError`] of code [`ClientError`](crate::ErrorCode::ClientError)
+    /// whose [`source`](Error::source) is this error; a worker reconnects. It
+    /// must not hold a secret, since callers print and log it.
+    fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>>;
+}
+
+impl CredentialsProvider for Credentials {
+    fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>> {
+        Ok(self.clone())
+    }
+}
+
+impl<F> CredentialsProvider for F
+where
+    F: Fn() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send + Sync,
+{
+    fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>> {
+        self()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let credentials = Credentials::new("the-id", "the-secret").security_token("the-token");
+        let text = format!("{credentials:?} {credentials:#?}");
+        assert!(text.contains("the-id"));
+        assert!(!text.contains("the-secret") && !text.contains("the-token"));
+    }
+
+    #[test]
+    fn an_empty_token_is_none() {
+        assert_eq!(Credentials::new("i", "s").security_token("").token(), None);
+    }
+
+    #[test]
+    fn the_environment_names_what_is_missing() {
+        let vars = |set: &'static [(&str, &str)]| {
+            Credentials::from_vars(|name| {
+                let found = set.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let missing = vars(&[("OTS_ACCESS_KEY_ID", "i")]).expect_err("no secret");
+        assert!(missing.message().contains("OTS_ACCESS_KEY_SECRET"));
+        let empty = vars(&[("OTS_ACCESS_KEY_ID", ""), ("OTS_ACCESS_KEY_SECRET", "s")]);
+        let empty = empty.expect_err("no id");
+        assert!(empty.message().contains("OTS_ACCESS_KEY_ID"));
+        let full = vars(&[
+            ("OTS_ACCESS_KEY_ID", "i"),
+            ("OTS_ACCESS_KEY_SECRET", "s"),
+            ("OTS_STS_TOKEN", "t"),
+        ]);
+        assert_eq!(
+            full.expect("complete"),
+            Credentials::new("i", "s").security_token("t")
+        );
+    }
+
+    #[test]
+    fn empty_parts_are_refused() {
+        for (id, secret, names) in [("", "s", "id"), ("i", " ", "secret")] {
+            let error = Credentials::new(id, secret).check().expect_err("empty");
+            assert!(error.message().contains(names), "{error}");
+        }
+        assert!(Credentials::new("i", "s").check().is_ok());
+    }
+}

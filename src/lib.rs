@@ -17,8 +17,19 @@ mod stop;
 mod worker;
 
 pub use client::TunnelClient;
-pub use config::{ChannelBackoffConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder};
+pub use config::{
+    ChannelBackoffConfig, TunnelConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder,
+};
+pub use credentials::{Credentials, CredentialsProvider};
 pub use error::{ErrorCode, TunnelError};
+pub use model::{
+    ChannelInfo, ChannelRpo, ChannelStatus, ChannelType, CheckpointRequest, CheckpointResponse,
+    CreateTunnelRequest, CreateTunnelResponse, DeleteTunnelRequest, DeleteTunnelResponse,
+    DescribeTunnelRequest, DescribeTunnelResponse, GetCheckpointRequest, GetCheckpointResponse,
+    GetRpoRequest, GetRpoResponse, ListTunnelRequest, ListTunnelResponse, ScheduleChannel,
+    ScheduleRequest, ScheduleResponse, StartOffset, StreamTunnelConfig, TunnelInfo, TunnelRpo,
+    TunnelStage, TunnelType, open_channel, resume_channel, suspend_channel, terminate_channel,
+};
 pub use processor::{
     AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,
     Checkpointer, ProcessError, ProcessResult, ProcessorHandle, ProcessorOptions,

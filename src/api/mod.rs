@@ -3,11 +3,30 @@
 //! In reading order:
 //!
 //! - [`protocol`]: the messages, generated from `proto/`.
+//! - [`endpoint`]: where requests go, checked.
 //! - [`sign`]: the signature of a request.
-//! - `vectors` (tests only): recorded exchanges of the official Go SDK.
+//! - [`headers`]: the head of a request, and what a user may add to it.
+//! - [`http`]: an attempt, from credentials to answer; the service over HTTP.
+//! - [`retry`]: when there is another attempt.
+//! - [`failure`]: what went wrong with an attempt.
+//! - [`complete`]: what an answer must hold.
+//! - [`names`]: names and ids in requests, checked.
+//! - [`convert`]: between messages and the public model.
+//! - `vectors`, `test_server` (tests only): recorded exchanges of the official
+//!   Go SDK; a server that does as it is told.
 
+mod complete;
+pub(crate) mod convert;
+pub(crate) mod endpoint;
+mod failure;
+mod headers;
+pub(crate) mod http;
+pub(crate) mod names;
 pub(crate) mod protocol;
+mod retry;
 pub(crate) mod sign;
+#[cfg(test)]
+mod test_server;
 #[cfg(test)]
 pub(crate) mod vectors;
 

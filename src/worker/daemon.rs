@@ -140,7 +140,7 @@ impl TunnelWorkerDaemon {
             inner.tunnel_id.clone(),
             inner.config.clone(),
             inner.predecessors.clone(),
-        );
+        )?;
         let previous = inner.worker.lock().replace(worker.clone());
         drop(previous);
         // Looked at only now: a close that missed this worker has fired before.

@@ -48,4 +48,5 @@ mod worker;
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};
+pub(crate) use session::Predecessors;
 pub use worker::TunnelWorker;

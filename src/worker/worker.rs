@@ -15,6 +15,7 @@ use super::receipt::ShutdownReceipt;
 use super::session::{End, Predecessors, Session};
 use super::unwind;
 use crate::api::TunnelApi;
+use crate::api::names;
 use crate::api::protocol::ClientConfig;
 use crate::clock;
 use crate::config::TunnelWorkerConfig;
@@ -63,9 +64,10 @@ impl TunnelWorker {
         tunnel_id: String,
         config: TunnelWorkerConfig,
         predecessors: Predecessors,
-    ) -> TunnelWorker {
+    ) -> Result<TunnelWorker, TunnelError> {
+        names::check_id("tunnel id", &tunnel_id)?;
         let (events, receiver) = unbounded();
-        TunnelWorker {
+        Ok(TunnelWorker {
             inner: Arc::new(Inner {
                 api,
                 tunnel_id,
@@ -75,7 +77,7 @@ impl TunnelWorker {
                 life: Mutex::new(Life::Ready(receiver)),
                 ended: Stop::new(),
             }),
-        }
+        })
     }
 
     /// Connects and works until [`shutdown`](Self::shutdown) or until the

@@ -1,0 +1,168 @@
+//! Where requests go: the endpoint and the instance, checked.
+
+use std::net::IpAddr;
+
+use ureq::http::Uri;
+
+use crate::error::TunnelError;
+
+/// The scheme, host and port that all requests go to, and the instance there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Without a slash at its end.
+    url: String,
+    instance: String,
+    is_loopback: bool,
+}
+
+impl Endpoint {
+    /// Refuses what no service can be behind, and says what to write instead.
+    pub(crate) fn new(endpoint: &str, instance: &str) -> Result<Endpoint, TunnelError> {
+        check_instance(instance)?;
+        let refuse = |reason: &str| refusal(endpoint, reason);
+        if endpoint.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(refuse("it holds a space or a line end"));
+        }
+        let uri: Uri = endpoint
+            .parse()
+            .map_err(|error| refuse("it is no URL").with_source(error))?;
+        check_parts(&uri, endpoint).map_err(refuse)?;
+        Ok(Endpoint {
+            url: endpoint.trim_end_matches('/').to_owned(),
+            instance: instance.to_owned(),
+            is_loopback: uri.host().is_some_and(is_loopback),
+        })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Whether it is on this machine, where no proxy leads to.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.is_loopback
+    }
+}
+
+fn check_parts(uri: &Uri, endpoint: &str) -> Result<(), &'static str> {
+    match uri.scheme_str() {
+        Some("http" | "https") => {}
+        Some(_) => return Err("its scheme is neither https nor http"),
+        None => return Err("it has no scheme"),
+    }
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    if uri.host().unwrap_or_default().is_empty() {
+        Err("it has no host")
+    } else if authority.contains('@') {
+        // Not shown by `refusal`: what stands before the @ may be a secret.
+        Err("it holds a user or password")
+    } else if uri.port().is_none() && has_port(authority) {
+        Err("its port is no port number")
+    } else if uri.path().trim_matches('/') != "" || endpoint.contains(['?', '#']) {
+        Err("it has more than scheme, host and port")
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether something that is meant as a port follows the host, as in `host:`.
+fn has_port(authority: &str) -> bool {
+    let after_address = authority.rsplit(']').next().unwrap_or_default();
+    after_address.contains(':')
+}
+
+fn refusal(endpoint: &str, reason: &str) -> TunnelError {
+    let shown = match endpoint.contains('@') {
+        true => "[redacted]".into(),
+        false => endpoint.escape_debug().to_string(),
+    };
+    TunnelError::client(format!(
+        "the endpoint \"{shown}\" cannot be used: {reason}; write it as \
+         https://instance.region.ots.aliyuncs.com or http://host:port"
+    ))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn check_instance(instance: &str) -> Result<(), TunnelError> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if !instance.is_empty() && instance.bytes().all(is_name) {
+        return Ok(());
+    }
+    Err(TunnelError::client(format!(
+        "the instance name \"{}\" cannot be used: it has letters, digits, `-` and `_` only; it is \
+         the name in the console, not the host of the endpoint",
+        instance.escape_debug()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_service_and_local_servers() {
+        for (given, url, is_loopback) in [
+            (
+                "https://inst.cn-hangzhou.ots.aliyuncs.com",
+                "https://inst.cn-hangzhou.ots.aliyuncs.com",
+                false,
+            ),
+            ("http://127.0.0.1:8087/", "http://127.0.0.1:8087", true),
+            ("http://localhost", "http://localhost", true),
+            ("http://[::1]:80", "http://[::1]:80", true),
+            ("HTTPS://Host:443", "HTTPS://Host:443", false),
+        ] {
+            let endpoint = Endpoint::new(given, "my-inst_1").expect(given);
+            assert_eq!(endpoint.url(), url);
+            assert_eq!(endpoint.instance(), "my-inst_1");
+            assert_eq!(endpoint.is_loopback(), is_loopback, "{given}");
+        }
+    }
+
+    #[test]
+    fn refuses_bad_endpoints_with_a_reason() {
+        for (endpoint, reason) in [
+            ("", "no URL"),
+            ("inst.cn-hangzhou.ots.aliyuncs.com", "no scheme"),
+            ("127.0.0.1:8087", "no scheme"),
+            ("ftp://host", "neither"),
+            ("https://", "no URL"),
+            ("https://host/path", "more than"),
+            ("https://host?query", "more than"),
+            ("https://host/#part", "more than"),
+            ("https://host:port", "no port"),
+            ("https://host:99999", "no port"),
+            ("https://host:", "no port"),
+            (" https://host", "space"),
+            ("https://host\n", "space"),
+        ] {
+            let error = Endpoint::new(endpoint, "inst").expect_err(endpoint);
+            assert!(error.message().contains(reason), "{endpoint}: {error}");
+            assert!(error.message().contains("write it as"), "{error}");
+        }
+    }
+
+    #[test]
+    fn does_not_repeat_a_password() {
+        let error = Endpoint::new("https://user:hidden@host", "inst").expect_err("refused");
+        assert!(!format!("{error} {error:?}").contains("hidden"));
+        let error = Endpoint::new("https://user:hidden@ho st", "inst").expect_err("refused");
+        assert!(!format!("{error} {error:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn refuses_bad_instance_names() {
+        for instance in ["", "a.b", "a b", "a/b", "实例"] {
+            let error = Endpoint::new("https://host", instance).expect_err(instance);
+            assert!(error.message().contains("instance name"), "{error}");
+        }
+    }
+}

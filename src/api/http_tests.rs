@@ -1,0 +1,455 @@
+//! What the HTTP side makes of servers that answer, fail and misbehave.
+
+use std::collections::HashSet;
+use std::error::Error as _;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::*;
+use crate::api::sign;
+use crate::api::test_server::{Request, Step, TestServer};
+use crate::credentials::Credentials;
+use crate::error::ErrorCode;
+
+fn list_body() -> Vec<u8> {
+    let tunnel = p::TunnelInfo {
+        tunnel_id: "t-1".into(),
+        tunnel_type: "Stream".into(),
+        table_name: "a".into(),
+        stage: "ProcessStream".into(),
+        ..Default::default()
+    };
+    let tunnels = vec![tunnel];
+    p::ListTunnelResponse { tunnels }.encode_to_vec()
+}
+
+fn ok() -> Step {
+    Step::Answer(200, "", list_body())
+}
+
+fn service_error(status: u16, code: &str) -> Step {
+    let error = p::Error {
+        code: code.into(),
+        message: Some("said so".into()),
+        tunnel_id: None,
+    };
+    Step::Answer(status, "", error.encode_to_vec())
+}
+
+fn api(server: &TestServer, config: TunnelConfig) -> HttpApi {
+    let credentials = Credentials::new("id", "secret").security_token("sts");
+    api_with(server, credentials, config)
+}
+
+fn api_with(
+    server: &TestServer,
+    credentials: impl CredentialsProvider + 'static,
+    config: TunnelConfig,
+) -> HttpApi {
+    let endpoint = Endpoint::new(&server.url(), "inst").expect("an endpoint");
+    HttpApi::new(endpoint, Arc::new(credentials), config).expect("an api")
+}
+
+fn list(api: &HttpApi) -> Answer<p::ListTunnelResponse> {
+    let table_name = Some("a".into());
+    api.list(&p::ListTunnelRequest { table_name }, &Stop::new())
+}
+
+fn read(api: &HttpApi) -> Result<RawBatch, TunnelError> {
+    let request = p::ReadRecordsRequest {
+        tunnel_id: "t".into(),
+        client_id: "c".into(),
+        channel_id: "ch".into(),
+        token: "token".into(),
+    };
+    api.read_records(&request, &Stop::new())
+}
+
+fn expected_signature(request: &Request, secret: &str) -> String {
+    let headers = request.headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
+    sign::signature(secret, &request.uri, headers)
+}
+
+#[test]
+fn an_answer_comes_with_its_request_id() {
+    let server = TestServer::start([ok()]);
+    let answer = list(&api(&server, TunnelConfig::new())).expect("an answer");
+    assert_eq!(answer.message.tunnels[0].tunnel_id, "t-1");
+    assert_eq!(answer.request_id, "req-200");
+}
+
+#[test]
+fn a_request_is_signed_with_token_and_added_headers() {
+    let server = TestServer::start([ok()]);
+    let config = TunnelConfig::new().header("X-Ots-Sourceip", "10.1.2.3");
+    list(&api(&server, config)).expect("an answer");
+    let request = server.next_request();
+    assert_eq!(request.uri, "/tunnel/list");
+    assert_eq!(request.body, b"\n\x01a");
+    for (name, value) in [
+        ("x-ots-accesskeyid", "id"),
+        ("x-ots-instancename", "inst"),
+        ("x-ots-ststoken", "sts"),
+        ("x-ots-sourceip", "10.1.2.3"),
+        ("user-agent", USER_AGENT),
+    ] {
+        assert_eq!(request.header(name), Some(value), "{name}");
+    }
+    let signature = expected_signature(&request, "secret");
+    assert_eq!(request.header("x-ots-signature"), Some(signature.as_str()));
+    assert_eq!(
+        request.header("x-ots-contentmd5"),
+        Some(sign::content_md5(&request.body).as_str())
+    );
+}
+
+#[test]
+fn every_attempt_is_signed_afresh_with_credentials_of_its_own() {
+    let busy = || service_error(503, "OTSTunnelServerUnavailable");
+    let server = TestServer::start([busy(), busy(), ok()]);
+    let asked = AtomicUsize::new(0);
+    let provider = move || {
+        let n = asked.fetch_add(1, Ordering::Relaxed);
+        Ok(Credentials::new(format!("id-{n}"), format!("secret-{n}")))
+    };
+    list(&api_with(&server, provider, TunnelConfig::new())).expect("an answer");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3);
+    for (n, request) in requests.iter().enumerate() {
+        let id = format!("id-{n}");
+        assert_eq!(request.header("x-ots-accesskeyid"), Some(id.as_str()));
+        let signature = expected_signature(request, &format!("secret-{n}"));
+        assert_eq!(request.header("x-ots-signature"), Some(signature.as_str()));
+    }
+    for name in ["x-ots-date", "x-ots-trace-id"] {
+        let values: HashSet<_> = requests
+            .iter()
+            .map(|request| request.header(name))
+            .collect();
+        assert_eq!(values.len(), 3, "{name}: {values:?}");
+    }
+}
+
+#[test]
+fn a_provider_that_fails_ends_the_request_with_its_error() {
+    let server = TestServer::start([ok()]);
+    let provider = || -> Result<Credentials, Box<dyn std::error::Error + Send + Sync>> {
+        Err("no role here".into())
+    };
+    let error = list(&api_with(&server, provider, TunnelConfig::new())).expect_err("no keys");
+    assert_eq!(error.code(), &ErrorCode::ClientError);
+    assert_eq!(error.source().expect("a cause").to_string(), "no role here");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    let failures = [
+        ("503", service_error(503, "OTSTunnelServerUnavailable")),
+        (
+            "502 of a gateway",
+            Step::Answer(502, "", b"<html>".to_vec()),
+        ),
+        ("closed", Step::Close),
+        ("reset", Step::Reset),
+        ("cut", Step::Cut(100, vec![10])),
+    ];
+    for (name, failure) in failures {
+        let server = TestServer::start([failure, ok()]);
+        let answer = list(&api(&server, TunnelConfig::new()));
+        answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
+fn a_read_is_tried_again_too() {
+    let batch = p::ReadRecordsResponse {
+        records: Vec::new(),
+        next_token: "next".into(),
+        may_more_record: Some(false),
+    };
+    let server = TestServer::start([
+        Step::Cut(100, vec![10]),
+        service_error(503, "OTSTunnelServerUnavailable"),
+        Step::Answer(200, "", batch.encode_to_vec()),
+    ]);
+    let batch = read(&api(&server, TunnelConfig::new())).expect("a batch");
+    assert_eq!(batch.next_token, "next");
+    assert_eq!(batch.request_id, "req-200");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn a_read_gives_up_when_its_time_is_over() {
+    let busy = || service_error(503, "OTSTunnelServerUnavailable");
+    let server = TestServer::start([busy(), ok()]);
+    let config = TunnelConfig::new().max_retry_elapsed_time(Duration::ZERO);
+    let error = read(&api(&server, config)).expect_err("busy");
+    assert_eq!(error.code(), &ErrorCode::ServerUnavailable);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn what_does_not_pass_is_not_tried_again() {
+    let not_a_message = || Step::Answer(200, "", vec![0xff; 3]);
+    for (step, code) in [
+        (
+            service_error(400, "OTSParameterInvalid"),
+            ErrorCode::ParameterInvalid,
+        ),
+        (service_error(403, "OTSAuthFailed"), ErrorCode::AuthFailed),
+        (
+            service_error(410, "OTSResourceGone"),
+            ErrorCode::ResourceGone,
+        ),
+        (
+            Step::Answer(404, "", b"not here".to_vec()),
+            ErrorCode::ClientError,
+        ),
+        (not_a_message(), ErrorCode::Malformed),
+    ] {
+        let server = TestServer::start([step, ok()]);
+        let error = list(&api(&server, TunnelConfig::new())).expect_err("refused");
+        assert_eq!(error.code(), &code);
+        assert!(error.request_id().is_some(), "{error:?}");
+        assert_eq!(server.requests().len(), 1, "{error}");
+    }
+}
+
+#[test]
+fn an_incomplete_answer_names_what_is_missing() {
+    let server = TestServer::start([Step::Answer(200, "", Vec::new())]);
+    let api = api(&server, TunnelConfig::new());
+    let request = p::ConnectRequest {
+        tunnel_id: "t".into(),
+        client_config: None,
+    };
+    let error = api.connect(&request, &Stop::new()).expect_err("incomplete");
+    assert_eq!(error.code(), &ErrorCode::Malformed);
+    assert!(error.message().contains("client_id"), "{error}");
+}
+
+#[test]
+fn an_empty_answer_is_one() {
+    let server = TestServer::start([Step::Answer(204, "", Vec::new())]);
+    let api = api(&server, TunnelConfig::new());
+    let request = p::ShutdownRequest {
+        tunnel_id: "t".into(),
+        client_id: "c".into(),
+    };
+    api.shutdown(&request, &Stop::new()).expect("an answer");
+}
+
+#[test]
+fn a_stop_ends_the_wait_between_attempts() {
+    let server = TestServer::start([service_error(503, "OTSTunnelServerUnavailable"), ok()]);
+    let hours = Duration::from_secs(36_000);
+    let api = api(&server, TunnelConfig::new()).with_meta_schedule(Schedule {
+        first: hours,
+        longest: hours,
+        give_up: Duration::MAX,
+    });
+    let stop = Stop::new();
+    let caller = thread::spawn({
+        let stop = stop.clone();
+        move || api.list(&p::ListTunnelRequest::default(), &stop)
+    });
+    server.next_request();
+    stop.fire();
+    let error = caller.join().expect("caller").expect_err("stopped");
+    assert_eq!(error.code(), &ErrorCode::ServerUnavailable);
+    assert!(server.requests().is_empty(), "a second attempt");
+}
+
+#[test]
+fn calls_in_a_row_share_a_connection() {
+    let server = TestServer::start((0..5).map(|_| ok()));
+    let api = api(&server, TunnelConfig::new());
+    for _ in 0..5 {
+        list(&api).expect("an answer");
+    }
+    let connections = server.requests();
+    assert!(connections.iter().all(|request| request.connection == 0));
+}
+
+#[test]
+fn as_many_connections_are_kept_as_are_used_at_once() {
+    const AT_ONCE: usize = 24;
+    let barrier = Arc::new(Barrier::new(AT_ONCE));
+    let together = || Step::Together(Arc::clone(&barrier), list_body());
+    let server = TestServer::start((0..3 * AT_ONCE).map(|_| together()));
+    let api = api(&server, TunnelConfig::new());
+    for _ in 0..3 {
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| list(&api).expect("an answer"));
+            }
+        });
+    }
+    let requests = server.requests();
+    let connections: HashSet<_> = requests.iter().map(|request| request.connection).collect();
+    assert_eq!((requests.len(), connections.len()), (3 * AT_ONCE, AT_ONCE));
+}
+
+#[test]
+fn a_connection_that_the_server_closed_meanwhile_does_no_harm() {
+    let server = TestServer::start([Step::AnswerAndClose(list_body()), ok()]);
+    let api = api(&server, TunnelConfig::new());
+    list(&api).expect("an answer");
+    list(&api).expect("another answer");
+}
+
+#[test]
+fn no_answer_in_time_is_a_network_failure() {
+    let server = TestServer::start([Step::Silence]);
+    let config = TunnelConfig::new().request_timeout(Duration::from_millis(100));
+    let failed = api(&server, config).attempt("/tunnel/list", b"");
+    let error = failed.err().expect("no answer");
+    assert_eq!(error.code(), &ErrorCode::Network);
+    assert!(error.message().contains("timeout"), "{error}");
+    assert!(error.is_temporary());
+}
+
+#[test]
+fn nobody_listening_is_a_network_failure() {
+    let server = TestServer::start([]);
+    let api = api(&server, TunnelConfig::new());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let url = format!("http://{address}");
+    let endpoint = Endpoint::new(&url, "inst").expect("an endpoint");
+    let error = HttpApi { endpoint, ..api }.attempt("/tunnel/list", b"");
+    let error = error.err().expect("refused");
+    assert_eq!(error.code(), &ErrorCode::Network);
+    assert!(error.message().contains(&url), "{error}");
+    let source = error.source().expect("a cause");
+    let source = source
+        .downcast_ref::<std::io::Error>()
+        .expect("of the system");
+    assert_eq!(source.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn tls_with_something_else_is_not_tried_again() {
+    // Answers a TLS greeting with HTTP.
+    let greeting = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = greeting.local_addr().expect("an address");
+    let answerer = thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = greeting.accept().expect("a connection");
+        let _ = stream.read(&mut [0; 512]);
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .expect("sent");
+        // Until the client has had enough, so that nothing is reset.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let endpoint = Endpoint::new(&format!("https://{address}"), "inst").expect("an endpoint");
+    let credentials = Arc::new(Credentials::new("id", "secret"));
+    let api = HttpApi::new(endpoint, credentials, TunnelConfig::new()).expect("an api");
+    let error = api
+        .attempt("/tunnel/list", b"")
+        .err()
+        .expect("no TLS there");
+    assert_eq!(error.code(), &ErrorCode::ClientError, "{error:?}");
+    assert!(error.message().contains("TLS"), "{error}");
+    answerer.join().expect("answerer");
+}
+
+#[test]
+fn a_body_up_to_the_limit_is_taken_and_a_larger_one_refused() {
+    let length = list_body().len();
+    for chunked in [false, true] {
+        let step = || match chunked {
+            true => Step::Chunked(list_body()),
+            false => ok(),
+        };
+        let server = TestServer::start([step(), step()]);
+        let limited = |limit| api(&server, TunnelConfig::new().max_response_size(limit));
+        list(&limited(length)).expect("an answer");
+        let error = list(&limited(length - 1)).expect_err("too large");
+        assert_eq!(error.code(), &ErrorCode::ClientError);
+        assert!(error.message().contains("max_response_size"), "{error}");
+        assert_eq!(server.requests().len(), 2, "tried again");
+    }
+}
+
+/// An agent with ureq's own defaults.
+fn follows_redirects() -> Agent {
+    Agent::config_builder().proxy(None).build().into()
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let redirect = || Step::Answer(307, "location: /elsewhere\r\n", Vec::new());
+    for agent in [None, Some(follows_redirects())] {
+        let server = TestServer::start([redirect(), ok()]);
+        let config = TunnelConfig {
+            agent,
+            ..TunnelConfig::new()
+        };
+        let error = list(&api(&server, config)).expect_err("a redirect");
+        assert_eq!(error.code(), &ErrorCode::ClientError);
+        assert_eq!(error.http_status(), Some(307));
+        assert!(error.message().contains("redirect"), "{error}");
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[test]
+fn an_agent_of_the_user_changes_nothing_but_the_connections() {
+    let server = TestServer::start([
+        service_error(503, "OTSTunnelServerUnavailable"),
+        ok(),
+        service_error(400, "OTSParameterInvalid"),
+        Step::Silence,
+    ]);
+    let config = TunnelConfig::new()
+        .agent(follows_redirects())
+        .request_timeout(Duration::from_secs(5));
+    let api = api(&server, config);
+    list(&api).expect("an answer");
+    let error = list(&api).expect_err("refused");
+    assert_eq!(error.code(), &ErrorCode::ParameterInvalid);
+    let requests = server.requests();
+    assert!(requests.iter().all(|request| request.connection == 0));
+    let short = HttpApi {
+        request_timeout: Duration::from_millis(100),
+        ..api
+    };
+    let error = short.attempt("/tunnel/list", b"").err().expect("no answer");
+    assert_eq!(error.code(), &ErrorCode::Network);
+}
+
+#[test]
+fn what_cannot_work_is_refused_when_configured() {
+    let server = TestServer::start([]);
+    let new = TunnelConfig::new;
+    for (config, names) in [
+        (new().request_timeout(Duration::ZERO), "request_timeout"),
+        (new().connect_timeout(Duration::ZERO), "connect_timeout"),
+        (new().max_response_size(0), "max_response_size"),
+        (new().header("content-type", "x"), "content-type"),
+        (new().header("x-ots-date", "x"), "x-ots-date"),
+    ] {
+        let endpoint = Endpoint::new(&server.url(), "inst").expect("an endpoint");
+        let credentials = Arc::new(Credentials::new("id", "secret"));
+        let error = HttpApi::new(endpoint, credentials, config).expect_err(names);
+        assert!(error.message().contains(names), "{error}");
+    }
+}
+
+#[test]
+fn debug_and_errors_show_no_secret() {
+    let server = TestServer::start([service_error(403, "OTSAuthFailed"), Step::Cut(9, vec![])]);
+    let credentials = Credentials::new("id", "hidden-1").security_token("hidden-2");
+    let config = TunnelConfig::new().header("x-ots-custom", "hidden-3");
+    let api = api_with(&server, credentials, config);
+    let refused = list(&api).expect_err("refused");
+    let cut = api.attempt("/tunnel/list", b"").err().expect("cut");
+    let text = format!("{api:?} {refused} {refused:?} {cut} {cut:?}");
+    assert!(!text.contains("hidden"), "{text}");
+}

@@ -1,0 +1,84 @@
+//! Single reads and checkpoints, for consumers without a worker.
+
+/// What [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint) asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GetCheckpointRequest {
+    /// The tunnel.
+    pub tunnel_id: String,
+    /// The client that asks; the service takes any, even one that has never
+    /// connected.
+    pub client_id: String,
+    /// The channel.
+    pub channel_id: String,
+}
+
+impl GetCheckpointRequest {
+    /// The checkpoint of a channel.
+    pub fn new(
+        tunnel_id: impl Into<String>,
+        client_id: impl Into<String>,
+        channel_id: impl Into<String>,
+    ) -> GetCheckpointRequest {
+        GetCheckpointRequest {
+            tunnel_id: tunnel_id.into(),
+            client_id: client_id.into(),
+            channel_id: channel_id.into(),
+        }
+    }
+}
+
+/// The answer to [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GetCheckpointResponse {
+    /// The token to read on with; `finished` at the end of the channel.
+    pub checkpoint: String,
+    /// The number of the checkpoint; the next one is saved with this plus 1.
+    pub sequence_number: i64,
+    /// The id of the request, to name to the service's support.
+    pub request_id: String,
+}
+
+/// What [`TunnelClient::checkpoint`](crate::TunnelClient::checkpoint) asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckpointRequest {
+    /// The tunnel.
+    pub tunnel_id: String,
+    /// The client that saves.
+    pub client_id: String,
+    /// The channel.
+    pub channel_id: String,
+    /// The token that the next consumer shall read on with.
+    pub checkpoint: String,
+    /// The number of the last checkpoint plus 1.
+    pub sequence_number: i64,
+}
+
+impl CheckpointRequest {
+    /// A checkpoint for a channel.
+    pub fn new(
+        tunnel_id: impl Into<String>,
+        client_id: impl Into<String>,
+        channel_id: impl Into<String>,
+        checkpoint: impl Into<String>,
+        sequence_number: i64,
+    ) -> CheckpointRequest {
+        CheckpointRequest {
+            tunnel_id: tunnel_id.into(),
+            client_id: client_id.into(),
+            channel_id: channel_id.into(),
+            checkpoint: checkpoint.into(),
+            sequence_number,
+        }
+    }
+}
+
+/// The answer to [`TunnelClient::checkpoint`](crate::TunnelClient::checkpoint).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckpointResponse {
+    /// The id of the request, to name to the service's support.
+    pub request_id: String,
+}
