@@ -3,8 +3,13 @@
 //! In reading order:
 //!
 //! - [`protocol`]: the messages, generated from `proto/`.
+//! - [`sign`]: the signature of a request.
+//! - `vectors` (tests only): recorded exchanges of the official Go SDK.
 
 pub(crate) mod protocol;
+pub(crate) mod sign;
+#[cfg(test)]
+pub(crate) mod vectors;
 
 use std::fmt::Debug;
 
