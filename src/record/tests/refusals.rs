@@ -93,16 +93,21 @@ fn cells_that_make_no_sense() {
         }),
         "value of a deletion",
     );
-    refused(
-        good()
-            .column(OwnedColumn { value: None, ..put })
-            .to_record(),
-        "built by hand",
-    );
-    refused(
-        OwnedRecord::put([("", ""); 0]).to_record(),
-        "primary key: missing",
-    );
+}
+
+#[test]
+fn records_that_cannot_be_built() {
+    let unkeyed = OwnedRecord::put([("", ""); 0]);
+    let put = OwnedColumn::put("c", 1, 5);
+    let valueless = good().column(OwnedColumn { value: None, ..put });
+    for (record, says) in [
+        (unkeyed, "primary key: missing"),
+        (valueless, "cell value: missing"),
+    ] {
+        let error = record.to_record().expect_err(says);
+        assert_eq!(error.code(), &ErrorCode::ClientError);
+        assert!(error.message().contains(says), "{error}");
+    }
 }
 
 /// The row of one key cell with this value, whose checksums are right.
