@@ -1,5 +1,7 @@
 //! The answer to a read: looked through at once, decoded where it is needed.
 
+use std::{fmt, str};
+
 use bytes::Bytes;
 
 use super::cursor::{Cursor, Fault, Problem};
@@ -28,7 +30,7 @@ mod record {
 pub(super) const SHORTEST_RECORD: usize = 6 + 21;
 
 /// One answer to ReadRecords: what reading on needs, and the body for the rest.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct RawBatch {
     /// The whole body of the answer.
     pub(crate) body: Bytes,
@@ -103,6 +105,18 @@ impl RawBatch {
             let place = format!("record {index} of the answer to ReadRecords");
             malformed(&place, &fault).with_request_id(self.request_id.as_str())
         })
+    }
+}
+
+/// Neither token nor data: this may end up in a log.
+impl fmt::Debug for RawBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawBatch")
+            .field("request_id", &self.request_id)
+            .field("record_count", &self.record_count)
+            .field("may_more_record", &self.may_more_record)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 

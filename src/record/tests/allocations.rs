@@ -80,7 +80,7 @@ fn no_record_is_shorter_than_what_sizes_the_vec() {
     let shortest = OwnedRecord::put([("", Value::InfMin)]);
     let frame = batch(&[]).body.len();
     assert_eq!(
-        batch(&[shortest.clone()]).body.len() - frame,
+        batch(std::slice::from_ref(&shortest)).body.len() - frame,
         SHORTEST_RECORD
     );
     batch(&[shortest]).records().expect("a good record");
