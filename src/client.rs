@@ -21,6 +21,19 @@ use crate::stop::Stop;
 ///
 /// Go: `TunnelClient`.
 ///
+/// ```no_run
+/// use tablestore_tunnel::{CreateTunnelRequest, TunnelClient, TunnelType};
+///
+/// # fn main() -> Result<(), tablestore_tunnel::TunnelError> {
+/// let endpoint = "https://inst.cn-hangzhou.ots.aliyuncs.com";
+/// let client = TunnelClient::new(endpoint, "inst", "access key id", "access key secret")?;
+/// let request = CreateTunnelRequest::new("testTable", "testTunnel", TunnelType::BaseAndStream);
+/// let tunnel = client.create_tunnel(&request)?;
+/// println!("created {}", tunnel.tunnel_id);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Calls
 ///
 /// Every method blocks the calling thread until there is an answer. A request

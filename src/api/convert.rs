@@ -6,7 +6,7 @@
 use serde::de::DeserializeOwned;
 use time::{Duration, OffsetDateTime};
 
-use super::names::{check_id, check_name};
+use super::names::{check_given, check_id, check_name};
 use super::{Answered, failure, protocol as p};
 use crate::error::TunnelError;
 use crate::model as m;
@@ -99,7 +99,7 @@ pub(crate) fn checkpoint_request(
 ) -> Result<p::CheckpointRequest, TunnelError> {
     check_id("tunnel id", &request.tunnel_id)?;
     check_id("channel id", &request.channel_id)?;
-    check_id("checkpoint", &request.checkpoint)?;
+    check_given("checkpoint", &request.checkpoint)?;
     Ok(p::CheckpointRequest {
         tunnel_id: request.tunnel_id.clone(),
         client_id: request.client_id.clone(),
@@ -114,7 +114,7 @@ pub(crate) fn read_records_request(
 ) -> Result<p::ReadRecordsRequest, TunnelError> {
     check_id("tunnel id", &request.tunnel_id)?;
     check_id("channel id", &request.channel_id)?;
-    check_id("token", &request.token)?;
+    check_given("token", &request.token)?;
     Ok(p::ReadRecordsRequest {
         tunnel_id: request.tunnel_id.clone(),
         client_id: request.client_id.clone(),
