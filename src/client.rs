@@ -6,7 +6,7 @@ use crate::api::TunnelApi;
 use crate::api::convert;
 use crate::api::endpoint::Endpoint;
 use crate::api::http::HttpApi;
-use crate::config::TunnelConfig;
+use crate::config::{TunnelConfig, TunnelWorkerConfig};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::TunnelError;
 use crate::model::{
@@ -16,6 +16,7 @@ use crate::model::{
     ListTunnelResponse, ReadRecordsRequest, ReadRecordsResponse, ScheduleRequest, ScheduleResponse,
 };
 use crate::stop::Stop;
+use crate::worker::{Predecessors, TunnelWorker};
 
 /// A client of the tunnels of one instance.
 ///
@@ -261,6 +262,30 @@ impl TunnelClient {
         Ok(CheckpointResponse {
             request_id: answer.request_id,
         })
+    }
+
+    /// A worker that consumes a tunnel once it is started; `config` is shared,
+    /// not copied.
+    ///
+    /// Most programs use a [`TunnelWorkerDaemon`](crate::TunnelWorkerDaemon),
+    /// which makes its workers by itself. Sends nothing.
+    ///
+    /// Go: `NewTunnelWorker`.
+    ///
+    /// # Errors
+    ///
+    /// Code [`ClientError`](crate::ErrorCode::ClientError) if the id cannot be one.
+    pub fn new_tunnel_worker(
+        &self,
+        tunnel_id: &str,
+        config: &TunnelWorkerConfig,
+    ) -> Result<TunnelWorker, TunnelError> {
+        TunnelWorker::new(
+            self.api.clone(),
+            tunnel_id.to_owned(),
+            config.clone(),
+            Predecessors::default(),
+        )
     }
 
     /// What workers make their requests with.

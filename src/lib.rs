@@ -17,7 +17,9 @@ mod stop;
 mod worker;
 
 pub use client::TunnelClient;
-pub use config::TunnelConfig;
+pub use config::{
+    ChannelBackoffConfig, TunnelConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder,
+};
 pub use credentials::{Credentials, CredentialsProvider};
 pub use error::{ErrorCode, TunnelError};
 pub use model::{
@@ -29,8 +31,14 @@ pub use model::{
     StreamTunnelConfig, TunnelInfo, TunnelRpo, TunnelStage, TunnelType, open_channel,
     resume_channel, suspend_channel, terminate_channel,
 };
+pub use processor::{
+    AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,
+    Checkpointer, ProcessError, ProcessResult, ProcessorHandle, ProcessorOptions,
+    SimpleProcessFactory,
+};
 pub use record::{
     ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,
     PrimaryKeyColumns, Record, RecordColumn, RecordColumns, SequenceInfo, Value, ValueRef,
     parse_binary_records,
 };
+pub use worker::{ChannelReceipt, ShutdownReceipt, TunnelWorker, TunnelWorkerDaemon};

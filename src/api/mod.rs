@@ -22,7 +22,7 @@ pub(crate) mod endpoint;
 mod failure;
 mod headers;
 pub(crate) mod http;
-mod names;
+pub(crate) mod names;
 pub(crate) mod protocol;
 mod resolve;
 mod retry;

@@ -3,7 +3,11 @@
 //! In reading order:
 //!
 //! - [`tunnel`]: how requests are made.
+//! - [`worker`]: how workers behave.
 
 mod tunnel;
+mod worker;
 
 pub use tunnel::TunnelConfig;
+pub use worker::{ChannelBackoffConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder};
+pub(crate) use worker::{MIN_HEARTBEAT_INTERVAL, Settings};

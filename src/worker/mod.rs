@@ -1,1 +1,52 @@
-//! The worker.
+//! The worker: from a tunnel id to batches in callbacks.
+//!
+//! In reading order:
+//!
+//! - [`daemon`]: [`TunnelWorkerDaemon`], which makes workers until told to stop.
+//! - [`worker`]: [`TunnelWorker`], one connected client.
+//! - [`receipt`]: [`ShutdownReceipt`], what a stop left behind.
+//! - [`session`]: the loop of a worker, which owns all decisions.
+//! - [`link`]: what every part of a session shares, and the events it sends.
+//! - [`state`]: which channels are ours and what the service hears (pure).
+//! - [`beat`]: when to send heartbeats (pure).
+//! - [`timers`]: what is to happen later (pure).
+//! - [`heartbeat`]: the thread that talks to the service about the session.
+//! - [`lease`]: whether the session still holds.
+//! - [`connection`]: one open channel, as its threads share it.
+//! - [`turn`]: whose turn it is with the channel's processor.
+//! - [`reader`]: the thread that opens and reads one channel.
+//! - [`backoff`]: how long it pauses (pure).
+//! - [`pool`]: where callbacks run.
+//! - [`runner`]: gives batches to the callback.
+//! - [`unwind`]: catches panics.
+//! - [`checkpoint`]: saves tokens.
+//! - [`closing`]: the end of a channel.
+//! - [`latest`]: the newest value between two threads.
+
+mod backoff;
+mod beat;
+mod checkpoint;
+mod closing;
+mod connection;
+mod daemon;
+mod heartbeat;
+mod latest;
+mod lease;
+mod link;
+mod pool;
+mod reader;
+mod receipt;
+mod runner;
+mod session;
+mod state;
+mod timers;
+mod turn;
+mod unwind;
+#[expect(clippy::module_inception, reason = "the Go SDK's name for it")]
+mod worker;
+
+pub use daemon::TunnelWorkerDaemon;
+pub(crate) use pool::Pool;
+pub use receipt::{ChannelReceipt, ShutdownReceipt};
+pub(crate) use session::Predecessors;
+pub use worker::TunnelWorker;

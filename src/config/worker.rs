@@ -1,0 +1,339 @@
+//! [`TunnelWorkerConfig`]: how workers behave, and the pool that they share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::TunnelError;
+use crate::processor::{ChannelProcessorFactory, ProcessorOptions};
+use crate::worker::Pool;
+
+/// The least heartbeat interval that the service documents.
+pub(crate) const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+
+const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+const DEFAULT_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(300);
+const DEFAULT_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+const DEFAULT_POOL_THREADS: usize = 32;
+const DEFAULT_PROCESS_ATTEMPTS: u32 = 3;
+
+/// How workers behave, with the pool of threads that callbacks run on.
+///
+/// Go: `TunnelWorkerConfig`. Made once by [`TunnelWorkerConfig::builder`] and
+/// given to any number of workers: clones are cheap and share the pool, whose
+/// threads end when the last clone is gone.
+#[derive(Clone)]
+pub struct TunnelWorkerConfig {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) pool: Pool,
+}
+
+/// What does not change any more.
+pub(crate) struct Settings {
+    pub(crate) factory: Arc<dyn ChannelProcessorFactory>,
+    pub(crate) options: ProcessorOptions,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) heartbeat_timeout: Duration,
+    pub(crate) client_tag: String,
+    pub(crate) backoff: ChannelBackoffConfig,
+    pub(crate) process_attempts: u32,
+    pub(crate) shutdown_deadline: Duration,
+}
+
+impl TunnelWorkerConfig {
+    /// Begins a configuration around a factory of processors, with everything
+    /// else at its default.
+    pub fn builder(factory: impl ChannelProcessorFactory + 'static) -> TunnelWorkerConfigBuilder {
+        TunnelWorkerConfigBuilder {
+            factory: Arc::new(factory),
+            heartbeat_interval: DEFAULT_HEARTBEAT_INTERVAL,
+            heartbeat_timeout: DEFAULT_HEARTBEAT_TIMEOUT,
+            min_heartbeat_interval: MIN_HEARTBEAT_INTERVAL,
+            client_tag: None,
+            backoff: ChannelBackoffConfig::default(),
+            pool: PoolChoice::Own(DEFAULT_POOL_THREADS),
+            process_attempts: DEFAULT_PROCESS_ATTEMPTS,
+            shutdown_deadline: DEFAULT_SHUTDOWN_DEADLINE,
+        }
+    }
+}
+
+impl fmt::Debug for TunnelWorkerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &*self.settings;
+        f.debug_struct("TunnelWorkerConfig")
+            .field("options", &settings.options)
+            .field("heartbeat_interval", &settings.heartbeat_interval)
+            .field("heartbeat_timeout", &settings.heartbeat_timeout)
+            .field("client_tag", &settings.client_tag)
+            .field("backoff", &settings.backoff)
+            .field("process_attempts", &settings.process_attempts)
+            .field("shutdown_deadline", &settings.shutdown_deadline)
+            .field("pool", &self.pool)
+            .finish()
+    }
+}
+
+/// How long a stream channel pauses when a read was not full.
+///
+/// Go: `ChannelBackoffConfig`. The first pause is 20 ms, each further one 5
+/// times the last, with 25 % jitter, up to the maximum; a full read is
+/// followed by the next one at once. Base-data channels never pause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelBackoffConfig {
+    pub(crate) max_delay: Duration,
+}
+
+impl ChannelBackoffConfig {
+    /// The longest pause. Defaults to 5 s.
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+}
+
+impl Default for ChannelBackoffConfig {
+    fn default() -> Self {
+        ChannelBackoffConfig {
+            max_delay: Duration::from_secs(5),
+        }
+    }
+}
+
+enum PoolChoice {
+    Own(usize),
+    Passed(Arc<rayon::ThreadPool>),
+}
+
+/// Builds a [`TunnelWorkerConfig`]; each setting replaces the one before.
+#[must_use = "nothing is configured until `build` is called"]
+pub struct TunnelWorkerConfigBuilder {
+    factory: Arc<dyn ChannelProcessorFactory>,
+    heartbeat_interval: Duration,
+    heartbeat_timeout: Duration,
+    min_heartbeat_interval: Duration,
+    client_tag: Option<String>,
+    backoff: ChannelBackoffConfig,
+    pool: PoolChoice,
+    process_attempts: u32,
+    shutdown_deadline: Duration,
+}
+
+impl TunnelWorkerConfigBuilder {
+    /// How often the worker reports to the service, which answers with the
+    /// channels that it now owns (Go: `HeartbeatInterval`). At least 5 s.
+    /// Defaults to 30 s.
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.heartbeat_interval = interval;
+        self.min_heartbeat_interval = MIN_HEARTBEAT_INTERVAL;
+        self
+    }
+
+    /// As [`heartbeat_interval`](Self::heartbeat_interval), without its lower
+    /// bound: for tests against the emulator. The service asks for 5 s or more.
+    pub fn heartbeat_interval_for_tests(mut self, interval: Duration) -> Self {
+        self.heartbeat_interval = interval;
+        self.min_heartbeat_interval = Duration::from_millis(1);
+        self
+    }
+
+    /// How long the session survives without a successful heartbeat, here and
+    /// at the service, which counts in whole seconds (Go:
+    /// `HeartbeatTimeout`). Must be greater than the interval and at least
+    /// 1 s. Defaults to 300 s.
+    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.heartbeat_timeout = timeout;
+        self
+    }
+
+    /// The name that the service shows for this worker, as a part of its
+    /// client id. Defaults to the host name.
+    pub fn client_tag(mut self, tag: impl Into<String>) -> Self {
+        self.client_tag = Some(tag.into());
+        self
+    }
+
+    /// How stream channels pause (Go: `BackoffConfig`). Defaults to
+    /// [`ChannelBackoffConfig::default`].
+    pub fn backoff(mut self, backoff: ChannelBackoffConfig) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// The number of threads that callbacks run on, shared by all workers of
+    /// this configuration. More channels than threads are served in turn.
+    /// Defaults to 32.
+    pub fn pool_threads(mut self, threads: usize) -> Self {
+        self.pool = PoolChoice::Own(threads);
+        self
+    }
+
+    /// Runs callbacks on a pool of the caller's, in place of one of its own.
+    ///
+    /// A callback that waits for other tasks of the same pool (`join`, a
+    /// parallel iterator) may be made to run another channel's callback
+    /// meanwhile, as everywhere with rayon.
+    pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
+        self.pool = PoolChoice::Passed(pool);
+        self
+    }
+
+    /// How often a batch is given to a callback that fails with the default
+    /// outcome before its channel is closed; see
+    /// [`ProcessError`](crate::ProcessError). At least 1. Defaults to 3.
+    pub fn process_attempts(mut self, attempts: u32) -> Self {
+        self.process_attempts = attempts;
+        self
+    }
+
+    /// How long [`close`](crate::TunnelWorkerDaemon::close) waits for running
+    /// callbacks and last checkpoints before it abandons what is left.
+    /// Defaults to 30 s.
+    pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
+        self.shutdown_deadline = deadline;
+        self
+    }
+
+    /// Checks the settings and starts the pool.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) that names
+    /// the setting that cannot be used, or when the threads of the pool could
+    /// not be started.
+    pub fn build(self) -> Result<TunnelWorkerConfig, TunnelError> {
+        self.check()?;
+        let pool = match self.pool {
+            PoolChoice::Own(threads) => Pool::start(threads)?,
+            PoolChoice::Passed(pool) => Pool::new(pool),
+        };
+        Ok(TunnelWorkerConfig {
+            settings: Arc::new(Settings {
+                options: self.factory.options(),
+                factory: self.factory,
+                heartbeat_interval: self.heartbeat_interval,
+                heartbeat_timeout: self.heartbeat_timeout,
+                client_tag: self.client_tag.unwrap_or_else(host_name),
+                backoff: self.backoff,
+                process_attempts: self.process_attempts,
+                shutdown_deadline: self.shutdown_deadline,
+            }),
+            pool,
+        })
+    }
+
+    fn check(&self) -> Result<(), TunnelError> {
+        let (interval, timeout) = (self.heartbeat_interval, self.heartbeat_timeout);
+        if interval < self.min_heartbeat_interval {
+            return Err(TunnelError::client(format!(
+                "heartbeat_interval is {interval:?}; the service asks for at least {:?}",
+                self.min_heartbeat_interval
+            )));
+        }
+        if timeout <= interval {
+            return Err(TunnelError::client(format!(
+                "heartbeat_timeout is {timeout:?}; it must be greater than heartbeat_interval, which is {interval:?}"
+            )));
+        }
+        if timeout < Duration::from_secs(1) {
+            return Err(TunnelError::client(format!(
+                "heartbeat_timeout is {timeout:?}; the service counts it in whole seconds, so at least 1 s"
+            )));
+        }
+        if matches!(self.pool, PoolChoice::Own(0)) {
+            return Err(TunnelError::client(
+                "pool_threads is 0; callbacks need at least one thread",
+            ));
+        }
+        if self.process_attempts == 0 {
+            return Err(TunnelError::client(
+                "process_attempts is 0; a batch is given to its callback at least once",
+            ));
+        }
+        if self.backoff.max_delay.is_zero() {
+            return Err(TunnelError::client(
+                "the backoff's max_delay is 0; idle channels would be read without a pause",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TunnelWorkerConfigBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TunnelWorkerConfigBuilder")
+            .field("heartbeat_interval", &self.heartbeat_interval)
+            .field("heartbeat_timeout", &self.heartbeat_timeout)
+            .field("client_tag", &self.client_tag)
+            .field("backoff", &self.backoff)
+            .finish_non_exhaustive()
+    }
+}
+
+fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processor::SimpleProcessFactory;
+
+    fn builder() -> TunnelWorkerConfigBuilder {
+        TunnelWorkerConfig::builder(SimpleProcessFactory::new(|_, _| Ok(()))).pool_threads(1)
+    }
+
+    fn refusal(builder: TunnelWorkerConfigBuilder) -> String {
+        let error = builder.build().expect_err("must be refused");
+        assert_eq!(error.code(), &crate::ErrorCode::ClientError);
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn defaults_are_the_go_sdks() {
+        let config = builder().build().expect("defaults");
+        let settings = &config.settings;
+        assert_eq!(settings.heartbeat_interval, Duration::from_secs(30));
+        assert_eq!(settings.heartbeat_timeout, Duration::from_secs(300));
+        assert_eq!(settings.backoff.max_delay, Duration::from_secs(5));
+        assert_eq!(settings.client_tag, host_name());
+    }
+
+    #[test]
+    fn bad_settings_are_refused_with_the_reason() {
+        let second = Duration::from_secs(1);
+        for (builder, reason) in [
+            (
+                builder().heartbeat_interval(4 * second),
+                "heartbeat_interval is 4s",
+            ),
+            (
+                builder().heartbeat_timeout(30 * second),
+                "heartbeat_timeout is 30s",
+            ),
+            (
+                builder().heartbeat_interval_for_tests(Duration::ZERO),
+                "heartbeat_interval is 0ns",
+            ),
+            (
+                builder()
+                    .heartbeat_interval_for_tests(second / 10)
+                    .heartbeat_timeout(second / 2),
+                "heartbeat_timeout is 500ms",
+            ),
+            (builder().pool_threads(0), "pool_threads is 0"),
+            (builder().process_attempts(0), "process_attempts is 0"),
+            (
+                builder().backoff(ChannelBackoffConfig::default().max_delay(Duration::ZERO)),
+                "max_delay is 0",
+            ),
+        ] {
+            let message = refusal(builder);
+            assert!(message.contains(reason), "{message}");
+        }
+        builder()
+            .heartbeat_interval_for_tests(second / 10)
+            .build()
+            .expect("short intervals are for tests");
+    }
+}

@@ -1,0 +1,39 @@
+//! `/tunnel/checkpoint`.
+
+use super::{Request, owned};
+use crate::api::protocol as p;
+use crate::emulator::clock::Timestamp;
+use crate::emulator::core::Core;
+use crate::emulator::failure::Failure;
+use crate::emulator::ledger::EventKind;
+use crate::emulator::scope::Scope;
+
+impl Request for p::CheckpointRequest {
+    fn scope(&self) -> Scope {
+        Scope::channel(&self.tunnel_id, &self.client_id, &self.channel_id)
+    }
+}
+
+pub(in crate::emulator) fn run(
+    core: &mut Core,
+    request: p::CheckpointRequest,
+    now: Timestamp,
+) -> Result<p::CheckpointResponse, Failure> {
+    let mut scene = core.scene(&request.tunnel_id, now)?;
+    let index = scene.tunnel.channel_index(&request.channel_id)?;
+    let owned = owned(&scene, &request.client_id, index)?;
+    let (token, sequence_number) = (&request.checkpoint, request.sequence_number);
+    scene.tunnel.save(index, token, sequence_number)?;
+    let channel = scene.tunnel.channel(index);
+    let event = EventKind::Saved {
+        channel: channel.id.clone(),
+        position: channel.position(token)?,
+        tunnel: scene.tunnel.id.clone(),
+        client: request.client_id.into(),
+        sequence_number,
+        owned,
+    };
+    scene.ledger.record(now, event);
+    scene.note_changes(now);
+    Ok(p::CheckpointResponse {})
+}

@@ -1,0 +1,46 @@
+//! `/tunnel/connect`.
+
+use std::time::Duration;
+
+use super::Request;
+use crate::api::protocol as p;
+use crate::emulator::clock::Timestamp;
+use crate::emulator::core::Core;
+use crate::emulator::failure::Failure;
+use crate::emulator::ledger::EventKind;
+use crate::emulator::scope::Scope;
+
+/// What the SDKs ask for by default; for clients that ask for nothing.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+impl Request for p::ConnectRequest {
+    fn scope(&self) -> Scope {
+        Scope::tunnel(&self.tunnel_id)
+    }
+}
+
+pub(in crate::emulator) fn run(
+    core: &mut Core,
+    request: p::ConnectRequest,
+    now: Timestamp,
+) -> Result<p::ConnectResponse, Failure> {
+    let scene = core.scene(&request.tunnel_id, now)?;
+    let config = request.client_config.unwrap_or_default();
+    let client = scene.ids.client(config.client_tag());
+    let timeout = scene.settings.client_timeout;
+    let timeout = timeout.unwrap_or_else(|| asked_timeout(&config));
+    scene.tunnel.sessions.connect(client.clone(), timeout, now);
+    let client_id = client.to_string();
+    let tunnel = scene.tunnel.id.clone();
+    scene
+        .ledger
+        .record(now, EventKind::Connected { tunnel, client });
+    Ok(p::ConnectResponse { client_id })
+}
+
+fn asked_timeout(config: &p::ClientConfig) -> Duration {
+    match u64::try_from(config.timeout()) {
+        Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+        _ => DEFAULT_TIMEOUT,
+    }
+}

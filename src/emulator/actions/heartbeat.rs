@@ -1,0 +1,44 @@
+//! `/tunnel/heartbeat`.
+
+use super::Request;
+use crate::api::protocol as p;
+use crate::emulator::clock::Timestamp;
+use crate::emulator::core::Core;
+use crate::emulator::failure::Failure;
+use crate::emulator::ledger::{ChannelState, EventKind};
+use crate::emulator::scope::Scope;
+
+impl Request for p::HeartbeatRequest {
+    fn scope(&self) -> Scope {
+        Scope::client(&self.tunnel_id, &self.client_id)
+    }
+}
+
+pub(in crate::emulator) fn run(
+    core: &mut Core,
+    request: p::HeartbeatRequest,
+    now: Timestamp,
+) -> Result<p::HeartbeatResponse, Failure> {
+    let mut scene = core.scene(&request.tunnel_id, now)?;
+    let channels = scene
+        .tunnel
+        .beat(&request.client_id, &request.channels, now)?;
+    let event = EventKind::Heartbeat {
+        tunnel: scene.tunnel.id.clone(),
+        client: request.client_id.into(),
+        reported: states(&request.channels),
+        answered: states(&channels),
+    };
+    scene.note_changes(now);
+    scene.ledger.record(now, event);
+    Ok(p::HeartbeatResponse { channels })
+}
+
+fn states(channels: &[p::Channel]) -> Vec<ChannelState> {
+    let state = |channel: &p::Channel| ChannelState {
+        channel: channel.channel_id.as_str().into(),
+        version: channel.version,
+        status: channel.status().as_str_name(),
+    };
+    channels.iter().map(state).collect()
+}

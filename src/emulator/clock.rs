@@ -1,0 +1,147 @@
+//! What time the emulator believes it is.
+//!
+//! Timeouts of clients, sequence numbers, cell versions and expiry all follow
+//! this clock; only the check of a request's date header follows the machine's,
+//! because clients sign with theirs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+/// The emulator's clock: the machine's, or one that is moved by hand.
+///
+/// Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct EmulatorClock(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    runs: bool,
+    /// Microseconds: since 1970 when the clock stands, else what it is ahead.
+    micros: AtomicU64,
+}
+
+impl EmulatorClock {
+    /// A clock that runs with the machine's calendar time.
+    pub fn system() -> EmulatorClock {
+        EmulatorClock::new(true, 0)
+    }
+
+    /// A clock that stands at `start` until [`EmulatorClock::advance`] moves it.
+    ///
+    /// A start before 1970 is taken as 1970.
+    pub fn manual(start: OffsetDateTime) -> EmulatorClock {
+        EmulatorClock::new(false, Timestamp::from_utc(start).micros())
+    }
+
+    /// Moves the clock forward; a running one stays ahead by that much.
+    ///
+    /// What becomes due meanwhile (a client's timeout, the end of a backfill)
+    /// takes effect with the next request.
+    pub fn advance(&self, by: Duration) {
+        self.0.micros.fetch_add(micros(by), Ordering::SeqCst);
+    }
+
+    /// What time it is on this clock.
+    pub fn utc(&self) -> OffsetDateTime {
+        self.now().to_utc()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        let micros = self.0.micros.load(Ordering::SeqCst);
+        if self.0.runs {
+            Timestamp(Timestamp::from_utc(crate::clock::utc()).0 + micros)
+        } else {
+            Timestamp(micros)
+        }
+    }
+
+    fn new(runs: bool, micros: u64) -> EmulatorClock {
+        let micros = AtomicU64::new(micros);
+        EmulatorClock(Arc::new(Inner { runs, micros }))
+    }
+}
+
+/// A time in microseconds since 1970, the unit of the change log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Timestamp(u64);
+
+impl Timestamp {
+    pub(super) const fn from_micros(micros: u64) -> Timestamp {
+        Timestamp(micros)
+    }
+
+    pub(super) const fn from_nanos(nanos: u64) -> Timestamp {
+        Timestamp(nanos / 1_000)
+    }
+
+    fn from_utc(utc: OffsetDateTime) -> Timestamp {
+        Timestamp(u64::try_from(utc.unix_timestamp_nanos() / 1_000).unwrap_or(0))
+    }
+
+    pub(super) fn to_utc(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
+    pub(super) const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// As the wire's signed fields want it.
+    pub(super) const fn micros_i64(self) -> i64 {
+        self.0 as i64
+    }
+
+    pub(super) const fn millis(self) -> i64 {
+        (self.0 / 1_000) as i64
+    }
+
+    pub(super) const fn nanos(self) -> i64 {
+        (self.0 * 1_000) as i64
+    }
+
+    pub(super) fn plus(self, by: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(micros(by)))
+    }
+
+    pub(super) fn minus(self, by: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_sub(micros(by)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Sixteen digits, as ids carry it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016}", self.0)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stands_until_it_is_moved() {
+        let clock = EmulatorClock::manual(OffsetDateTime::UNIX_EPOCH + Duration::from_secs(5));
+        assert_eq!(clock.now(), Timestamp::from_micros(5_000_000));
+        clock.clone().advance(Duration::from_millis(7));
+        assert_eq!(clock.now(), Timestamp::from_micros(5_007_000));
+        assert_eq!(clock.now().to_string(), "0000000005007000");
+    }
+
+    #[test]
+    fn a_running_clock_can_be_ahead() {
+        let clock = EmulatorClock::system();
+        clock.advance(Duration::from_secs(3_600));
+        let ahead = clock.utc() - crate::clock::utc();
+        assert!((3_590..=3_600).contains(&ahead.whole_seconds()), "{ahead}");
+    }
+}

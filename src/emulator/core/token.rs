@@ -1,0 +1,175 @@
+//! Tokens: where a read goes on, in the service's structure (version 2).
+//!
+//! Opaque to clients, but they look whether the inner iterator is there:
+//! then it is a stream's. The position is in the token itself, so that a
+//! saved token is all that a restart needs.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use prost::Message;
+
+use crate::api::protocol as p;
+
+/// The token of a channel that has nothing more to give, ever.
+pub(in crate::emulator) const FINISHED: &str = "finished";
+
+const VERSION: i64 = 2;
+
+/// Where a token stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::emulator) enum Position {
+    /// Rows of the split that lie before.
+    Base(u64),
+    /// Position in the log of the named shard.
+    Stream { shard: String, position: u64 },
+    /// At the end.
+    Finished,
+}
+
+/// A token of base data: the next row's key, and how many rows lie before.
+pub(in crate::emulator) fn base(next_key: Bytes, rows: u64) -> String {
+    encode(p::TokenContentV2 {
+        primary_key: Some(next_key),
+        iterator: None,
+        timestamp: Some(0),
+        total_count: i64::try_from(rows).ok(),
+    })
+}
+
+/// A token of a stream. `timestamp` in microseconds, of the last record read.
+pub(in crate::emulator) fn stream(
+    stream_id: &str,
+    shard: &str,
+    position: u64,
+    timestamp: i64,
+    count: u64,
+) -> String {
+    encode(p::TokenContentV2 {
+        primary_key: None,
+        iterator: Some(iterator(stream_id, shard, position)),
+        timestamp: Some(timestamp),
+        total_count: i64::try_from(count).ok(),
+    })
+}
+
+/// The position of a token that this emulator made; `None` for any other text.
+pub(in crate::emulator) fn parse(token: &str) -> Option<Position> {
+    if token == FINISHED {
+        return Some(Position::Finished);
+    }
+    let content = content(token)?;
+    match content.iterator() {
+        "" => Some(Position::Base(u64::try_from(content.total_count()).ok()?)),
+        iterator => parse_iterator(iterator),
+    }
+}
+
+/// How many records a token has behind it.
+pub(in crate::emulator) fn count(token: &str) -> i64 {
+    content(token).map_or(0, |content| content.total_count())
+}
+
+fn content(token: &str) -> Option<p::TokenContentV2> {
+    let token = p::Token::decode(STANDARD.decode(token).ok()?.as_slice()).ok()?;
+    if token.version != VERSION {
+        return None;
+    }
+    p::TokenContentV2::decode(token.content).ok()
+}
+
+fn encode(content: p::TokenContentV2) -> String {
+    let token = p::Token {
+        version: VERSION,
+        content: content.encode_to_vec().into(),
+    };
+    STANDARD.encode(token.encode_to_vec())
+}
+
+/// Stream id, shard id and position, each behind its length in one byte.
+fn iterator(stream_id: &str, shard: &str, position: u64) -> String {
+    let mut bytes = Vec::new();
+    for part in [
+        stream_id.as_bytes(),
+        shard.as_bytes(),
+        &position_bytes(position),
+    ] {
+        bytes.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
+        bytes.extend(part.iter().take(u8::MAX.into()));
+    }
+    STANDARD.encode(bytes)
+}
+
+/// 28 bytes, as the real ones have; of those only the number means something
+/// here, the rest is what a real token shows at its start.
+fn position_bytes(position: u64) -> [u8; 28] {
+    let mut bytes = [0; 28];
+    bytes[0] = 1;
+    bytes[1..9].copy_from_slice(&position.to_le_bytes());
+    bytes[19..27].copy_from_slice(&i64::MAX.to_le_bytes());
+    bytes[27] = 0x81;
+    bytes
+}
+
+fn parse_iterator(iterator: &str) -> Option<Position> {
+    let bytes = STANDARD.decode(iterator).ok()?;
+    let (_, rest) = take_part(&bytes)?;
+    let (shard, rest) = take_part(rest)?;
+    let (position, rest) = take_part(rest)?;
+    if !rest.is_empty() || position.len() != 28 {
+        return None;
+    }
+    Some(Position::Stream {
+        shard: String::from_utf8(shard.to_vec()).ok()?,
+        position: u64::from_le_bytes(position.get(1..9)?.try_into().ok()?),
+    })
+}
+
+fn take_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first()?;
+    rest.split_at_checked((*len).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the real service made them; published in the tests of another SDK.
+    const REAL_STREAM: &str = "CAISmwESlAFHWFJsYzNSZmRIaHVYekUxTlRRek5EZzJOREV6TWprME1qRTFORGczTTJGbE5UUXRNRFZrTUMwME9XSTVMV0kwTkRBdE1ESTBNamMzTWpnd09HSXhYekUxTlRRek5EZzJOREV6TWprME1qRWNBUUFBQUFBQUFBQTNsZ0FBQUFBQUFBQUFBQUQvLy8vLy8vLy9mNEU9GAAgAA==";
+    const REAL_BASE: &str = "CAISIQoddQAAAAEDBAMAAABrZXkFBgAAAAMBAAAANQogCa4gAA==";
+
+    #[test]
+    fn tokens_keep_their_position() {
+        let token = stream("t_1", "shard_1", 77, 5, 3);
+        let shard = "shard_1".to_owned();
+        assert_eq!(
+            parse(&token),
+            Some(Position::Stream {
+                shard,
+                position: 77
+            })
+        );
+        assert_eq!(count(&token), 3);
+        let token = base(Bytes::from_static(b"key"), 12);
+        assert_eq!(parse(&token), Some(Position::Base(12)));
+        assert_eq!(count(&token), 12);
+        assert_eq!(parse(FINISHED), Some(Position::Finished));
+    }
+
+    #[test]
+    fn real_tokens_have_the_same_structure() {
+        let shard = "4873ae54-05d0-49b9-b440-0242772808b1_1554348641329421";
+        match parse(REAL_STREAM) {
+            Some(Position::Stream { shard: found, .. }) => assert_eq!(found, shard),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(parse(REAL_BASE), Some(Position::Base(0)));
+    }
+
+    #[test]
+    fn other_text_is_no_token() {
+        for text in ["", "faketoken", "ZmFrZXRva2Vu", "AAAA", &REAL_STREAM[..40]] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! [`Emulator`]: the handle on a running server.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::builder::EmulatorBuilder;
+use super::clock::EmulatorClock;
+use super::core::Core;
+use super::fault::Fault;
+use super::ledger::Ledger;
+use super::server::Server;
+use super::settings::Settings;
+use super::table::{Table, TableSpec};
+use crate::error::TunnelError;
+
+/// A running emulator. Clones are the same one.
+///
+/// Serves until [`Emulator::stop`] is called or the last clone is dropped. All
+/// methods may be called from any thread; none waits for a request.
+#[derive(Clone, Debug)]
+pub struct Emulator {
+    shared: Arc<Shared>,
+    server: Arc<Server>,
+}
+
+/// What the handle, the tables and the server's threads share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Held for the bookkeeping of one call, never while a socket is used.
+    pub(super) core: Mutex<Core>,
+    pub(super) clock: EmulatorClock,
+    pub(super) settings: Settings,
+}
+
+impl Emulator {
+    /// A builder with the defaults.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::new()
+    }
+
+    pub(super) fn start(
+        port: u16,
+        clock: EmulatorClock,
+        settings: Settings,
+    ) -> Result<Emulator, TunnelError> {
+        let shared = Arc::new(Shared {
+            core: Mutex::new(Core::new(settings.clone())),
+            clock,
+            settings,
+        });
+        let server = Server::start(port, Arc::clone(&shared)).map_err(|error| {
+            TunnelError::client(format!("cannot serve on 127.0.0.1:{port}")).with_source(error)
+        })?;
+        Ok(Emulator {
+            shared,
+            server: Arc::new(server),
+        })
+    }
+
+    /// Where it serves, as `http://127.0.0.1:<port>`.
+    pub fn endpoint(&self) -> &str {
+        self.server.endpoint()
+    }
+
+    /// The name of its instance.
+    pub fn instance(&self) -> &str {
+        &self.shared.settings.instance
+    }
+
+    /// The id of the access key that it accepts.
+    pub fn access_key_id(&self) -> &str {
+        &self.shared.settings.access_key_id
+    }
+
+    /// The secret of that access key.
+    pub fn access_key_secret(&self) -> &str {
+        &self.shared.settings.access_key_secret
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &EmulatorClock {
+        &self.shared.clock
+    }
+
+    /// Creates a table. Its change log begins now; a table need not be told
+    /// to have one.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if a table of that name exists or the spec has no
+    /// primary key.
+    pub fn create_table(&self, spec: TableSpec) -> Result<Table, TunnelError> {
+        Table::create(&self.shared, spec)
+    }
+
+    /// A handle on a table that exists.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no such table.
+    pub fn table(&self, name: &str) -> Result<Table, TunnelError> {
+        Table::open(&self.shared, name)
+    }
+
+    /// Arms a fault: it counts the requests from now on.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.core.lock().faults.add(fault);
+    }
+
+    /// Disarms all faults that are still to come.
+    pub fn clear_faults(&self) {
+        self.shared.core.lock().faults.clear();
+    }
+
+    /// What happened so far.
+    pub fn ledger(&self) -> Ledger {
+        self.shared.core.lock().ledger.copy()
+    }
+
+    /// Stops serving: connections are closed, requests that wait for a delay
+    /// are given up, and all threads have ended when this returns. What is
+    /// stored can still be looked at. Every call but the first does nothing.
+    pub fn stop(&self) {
+        self.server.stop();
+    }
+}

@@ -1,0 +1,139 @@
+//! One connection: request after request, until one side has enough.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::request::{Head, MAX_BODY, MAX_HEAD, Request};
+use super::service::{End, Reply, Service};
+use crate::emulator::failure::Failure;
+
+/// Up to here head and body go out in one piece.
+const ONE_WRITE: usize = 16 << 10;
+
+/// The thread of one connection.
+pub(super) struct Connection {
+    stream: TcpStream,
+    service: Arc<Service>,
+    /// What was read and is not consumed: the beginning of the next request.
+    buffer: Vec<u8>,
+}
+
+/// How the reading of a request can fail.
+enum Broken {
+    /// There is no one to answer to.
+    Io,
+    /// It is answered, and then nothing more is read.
+    Refused(Failure),
+}
+
+impl From<io::Error> for Broken {
+    fn from(_: io::Error) -> Broken {
+        Broken::Io
+    }
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, service: Arc<Service>) -> Connection {
+        Connection {
+            stream,
+            service,
+            buffer: Vec::new(),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        while self.serve_one() {}
+        // The server keeps a handle on the socket, so dropping is not closing.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Serves one request; false when the connection is over.
+    fn serve_one(&mut self) -> bool {
+        let (reply, keep) = match self.read_request() {
+            Ok(Some(request)) => (self.service.answer(&request), request.head.keeps_alive()),
+            Ok(None) | Err(Broken::Io) => return false,
+            Err(Broken::Refused(failure)) => (self.service.refuse(&failure), false),
+        };
+        self.write(&reply).is_ok() && keep && reply.end == End::Keep
+    }
+
+    /// The next request; `None` when there is none any more.
+    fn read_request(&mut self) -> Result<Option<Request>, Broken> {
+        let Some(head) = self.read_head()? else {
+            return Ok(None);
+        };
+        let refused = |message| Broken::Refused(Failure::invalid(message));
+        let length = head.body_length().map_err(refused)?;
+        if length > MAX_BODY {
+            let message = format!("a body of {length} bytes is more than {MAX_BODY}");
+            let failure = Failure::new(413, "OTSRequestBodyTooLarge", message);
+            return Err(Broken::Refused(failure));
+        }
+        if head.expects_continue() && self.buffer.len() < length {
+            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        while self.buffer.len() < length {
+            if self.fill()? == 0 {
+                return Err(Broken::Io);
+            }
+        }
+        let rest = self.buffer.split_off(length);
+        let body = std::mem::replace(&mut self.buffer, rest);
+        Ok(Some(Request { head, body }))
+    }
+
+    fn read_head(&mut self) -> Result<Option<Head>, Broken> {
+        loop {
+            let refused = |message| Broken::Refused(Failure::invalid(message));
+            if let Some((head, length)) = Head::parse(&self.buffer).map_err(refused)? {
+                self.buffer.drain(..length);
+                return Ok(Some(head));
+            }
+            if self.buffer.len() > MAX_HEAD {
+                return Err(refused("the head of the request is too long".to_owned()));
+            }
+            if self.fill()? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        let mut chunk = [0; 16 << 10];
+        let read = self.stream.read(&mut chunk)?;
+        self.buffer.extend_from_slice(&chunk[..read]);
+        Ok(read)
+    }
+
+    fn write(&mut self, reply: &Reply) -> io::Result<()> {
+        match reply.end {
+            End::Keep => self.send(&reply.head(), &reply.body),
+            End::Close => Ok(()),
+            End::Reset => {
+                // Closing with nothing to linger for sends a reset.
+                SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
+                Ok(())
+            }
+            End::Cut => {
+                let head = reply.head();
+                let (head_sent, body_sent) = match reply.body.len() {
+                    0 => (head.len() / 2, 0),
+                    length => (head.len(), length / 2),
+                };
+                self.send(&head[..head_sent], &reply.body[..body_sent])
+            }
+        }
+    }
+
+    fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+        if body.len() <= ONE_WRITE {
+            return self.stream.write_all(&[head, body].concat());
+        }
+        self.stream.write_all(head)?;
+        self.stream.write_all(body)
+    }
+}

@@ -1,0 +1,374 @@
+//! [`Table`]: writing rows, and cutting partitions.
+
+use std::sync::Arc;
+
+use super::core::key::{self, Key, KeyType};
+use super::core::table::{Change, Logged, Schema};
+use super::failure::Failure;
+use super::handle::Shared;
+use crate::error::TunnelError;
+use crate::record::{ActionType, OwnedColumn, SequenceInfo, Value};
+
+/// What a table is created from.
+#[derive(Clone, Debug)]
+pub struct TableSpec {
+    name: String,
+    primary_key: Vec<(String, KeyType)>,
+    partitions: u64,
+    max_versions: usize,
+    origin_columns: Vec<String>,
+}
+
+impl TableSpec {
+    /// A table of that name; it needs a primary key yet.
+    pub fn new(name: impl Into<String>) -> TableSpec {
+        TableSpec {
+            name: name.into(),
+            primary_key: Vec::new(),
+            partitions: 1,
+            max_versions: 1,
+            origin_columns: Vec::new(),
+        }
+    }
+
+    /// Adds a column to the primary key. The first is the partition key.
+    pub fn primary_key(mut self, name: impl Into<String>, kind: KeyType) -> TableSpec {
+        self.primary_key.push((name.into(), kind));
+        self
+    }
+
+    /// How many partitions the table begins with. 0 is taken as 1. Defaults
+    /// to 1.
+    ///
+    /// Keys are spread over them by a hash of the partition key, so that all
+    /// of them get rows whatever the keys are.
+    pub fn partitions(mut self, partitions: u32) -> TableSpec {
+        self.partitions = u64::from(partitions.max(1));
+        self
+    }
+
+    /// How many versions of a column are kept. 0 is taken as 1. Defaults to 1.
+    pub fn max_versions(mut self, max_versions: usize) -> TableSpec {
+        self.max_versions = max_versions.max(1);
+        self
+    }
+
+    /// The columns whose values before a change go along with its record.
+    /// Defaults to none.
+    pub fn origin_columns<N: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> TableSpec {
+        self.origin_columns = names.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+/// A change to some columns of a row.
+#[derive(Clone, Debug, Default)]
+pub struct RowUpdate(Vec<Cell>);
+
+#[derive(Clone, Debug)]
+enum Cell {
+    Put(String, Value, Option<i64>),
+    Delete(String),
+    DeleteVersion(String, i64),
+}
+
+impl RowUpdate {
+    /// A change to nothing yet.
+    pub fn new() -> RowUpdate {
+        RowUpdate::default()
+    }
+
+    /// Writes a version of a column; the version is the time of writing.
+    pub fn put(mut self, name: impl Into<String>, value: impl Into<Value>) -> RowUpdate {
+        self.0.push(Cell::Put(name.into(), value.into(), None));
+        self
+    }
+
+    /// Writes a version of a column, in milliseconds since 1970.
+    pub fn put_version(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<Value>,
+        version: i64,
+    ) -> RowUpdate {
+        let cell = Cell::Put(name.into(), value.into(), Some(version));
+        self.0.push(cell);
+        self
+    }
+
+    /// Deletes a column with all its versions.
+    pub fn delete(mut self, name: impl Into<String>) -> RowUpdate {
+        self.0.push(Cell::Delete(name.into()));
+        self
+    }
+
+    /// Deletes one version of a column, in milliseconds since 1970.
+    pub fn delete_version(mut self, name: impl Into<String>, version: i64) -> RowUpdate {
+        self.0.push(Cell::DeleteVersion(name.into(), version));
+        self
+    }
+
+    /// The columns, with `now` for the versions that are not given.
+    fn into_columns(self, now: i64) -> Vec<OwnedColumn> {
+        let column = |cell| match cell {
+            Cell::Put(name, value, version) => {
+                OwnedColumn::put(name, value, version.unwrap_or(now))
+            }
+            Cell::Delete(name) => OwnedColumn::delete_all_versions(name),
+            Cell::DeleteVersion(name, version) => OwnedColumn::delete_one_version(name, version),
+        };
+        self.0.into_iter().map(column).collect()
+    }
+}
+
+/// Where a change went: enough to find its record again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// Id of the partition, which its channels' ids begin with.
+    pub partition: Arc<str>,
+    /// Position in the partition's log, counted from 0.
+    pub position: u64,
+    /// The sequence number that the record carries.
+    pub sequence_info: SequenceInfo,
+}
+
+/// A partition as it is now.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PartitionInfo {
+    /// Its id, which its channels' ids begin with.
+    pub id: Arc<str>,
+    /// Ids of the partitions it was made from.
+    pub parents: Vec<Arc<str>>,
+    /// How many rows it has.
+    pub rows: usize,
+    /// How many changes were written to it.
+    pub changes: u64,
+    /// Whether it takes writes: not split and not merged.
+    pub active: bool,
+}
+
+/// A table of an emulator. Clones are the same table.
+///
+/// Does not keep the emulator serving. All methods may be called from any
+/// thread; a write is in the log when it returns.
+#[derive(Clone, Debug)]
+pub struct Table {
+    shared: Arc<Shared>,
+    name: Arc<str>,
+    primary_key: Arc<[(String, KeyType)]>,
+}
+
+impl Table {
+    pub(super) fn create(shared: &Arc<Shared>, spec: TableSpec) -> Result<Table, TunnelError> {
+        if spec.primary_key.is_empty() {
+            return Err(TunnelError::client("a table needs a primary key"));
+        }
+        let schema = Schema {
+            name: spec.name.as_str().into(),
+            primary_key: spec.primary_key,
+            partitions: spec.partitions,
+            max_versions: spec.max_versions,
+            origin_columns: spec.origin_columns,
+            epoch_grows: shared.settings.epoch_grows,
+        };
+        let created = shared.core.lock().create_table(schema, shared.clock.now());
+        created.map_err(TunnelError::client)?;
+        Table::open(shared, &spec.name)
+    }
+
+    pub(super) fn open(shared: &Arc<Shared>, name: &str) -> Result<Table, TunnelError> {
+        let core = shared.core.lock();
+        let schema = &core.table(name).map_err(refused)?.schema;
+        Ok(Table {
+            name: schema.name.clone(),
+            primary_key: schema.primary_key.as_slice().into(),
+            shared: Arc::clone(shared),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Writes a whole row; what it held before is gone.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if the key does not fit the table's.
+    pub fn put<K: Into<Value>, N: Into<String>, V: Into<Value>>(
+        &self,
+        key: impl IntoIterator<Item = K>,
+        columns: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Written, TunnelError> {
+        self.write_one(ActionType::PutRow, key, puts(columns))
+    }
+
+    /// Changes some columns of a row, which is made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if the key does not fit the table's.
+    pub fn update<K: Into<Value>>(
+        &self,
+        key: impl IntoIterator<Item = K>,
+        update: RowUpdate,
+    ) -> Result<Written, TunnelError> {
+        self.write_one(ActionType::UpdateRow, key, update)
+    }
+
+    /// Deletes a row. The log has an entry of it even if there was no row.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if the key does not fit the table's.
+    pub fn delete<K: Into<Value>>(
+        &self,
+        key: impl IntoIterator<Item = K>,
+    ) -> Result<Written, TunnelError> {
+        self.write_one(ActionType::DeleteRow, key, RowUpdate::new())
+    }
+
+    /// Writes many whole rows, in order. In each partition they share one
+    /// timestamp and are counted by the row index. No read comes between, so
+    /// thousands at a time are better than millions.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if a key does not fit the table's; then nothing is
+    /// written.
+    pub fn put_all<K: Into<Value>, N: Into<String>, V: Into<Value>>(
+        &self,
+        rows: impl IntoIterator<
+            Item = (
+                impl IntoIterator<Item = K>,
+                impl IntoIterator<Item = (N, V)>,
+            ),
+        >,
+    ) -> Result<Vec<Written>, TunnelError> {
+        let changes: Result<Vec<Planned>, TunnelError> = rows
+            .into_iter()
+            .map(|(key, columns)| Ok((ActionType::PutRow, self.key(key)?, puts(columns))))
+            .collect();
+        self.write(changes?)
+    }
+
+    /// Splits a partition at its middle row; the ids of the two parts, the
+    /// lower first.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no such partition, it is split already, or
+    /// it has fewer than two rows.
+    pub fn split(&self, partition: &str) -> Result<[Arc<str>; 2], TunnelError> {
+        self.split_where(|_| Ok(partition.to_owned()), None)
+    }
+
+    /// Splits the partition of a key: the key and those above it (among those
+    /// in the same partition) go to the second part. The key need not exist.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if the key does not fit the table's, or is the first
+    /// that its partition can have.
+    pub fn split_at<K: Into<Value>>(
+        &self,
+        key: impl IntoIterator<Item = K>,
+    ) -> Result<[Arc<str>; 2], TunnelError> {
+        let key = self.key(key)?;
+        let partition = |table: &super::core::table::Table| {
+            Ok(table.partitions[table.partition_of(&key)].id.to_string())
+        };
+        self.split_where(partition, Some(key.clone()))
+    }
+
+    /// All its partitions, in the order in which they were made; those that
+    /// were split too.
+    pub fn partitions(&self) -> Vec<PartitionInfo> {
+        let core = self.shared.core.lock();
+        // Tables are never dropped.
+        let Ok(table) = core.table(&self.name) else {
+            return Vec::new();
+        };
+        let id = |index: &usize| table.partitions[*index].id.clone();
+        let info = |partition: &super::core::table::Partition| PartitionInfo {
+            id: partition.id.clone(),
+            parents: partition.parents.iter().map(id).collect(),
+            rows: partition.rows(),
+            changes: partition.log.end(),
+            active: partition.lives(),
+        };
+        table.partitions.iter().map(info).collect()
+    }
+
+    fn key<K: Into<Value>>(&self, key: impl IntoIterator<Item = K>) -> Result<Key, TunnelError> {
+        let values = key.into_iter().map(Into::into).collect();
+        key::parse(values, &self.primary_key).map_err(TunnelError::client)
+    }
+
+    fn write_one<K: Into<Value>>(
+        &self,
+        action: ActionType,
+        key: impl IntoIterator<Item = K>,
+        update: RowUpdate,
+    ) -> Result<Written, TunnelError> {
+        let change = (action, self.key(key)?, update);
+        let mut written = self.write(vec![change])?;
+        // One change gives one place.
+        Ok(written.swap_remove(0))
+    }
+
+    fn write(&self, planned: Vec<Planned>) -> Result<Vec<Written>, TunnelError> {
+        let mut core = self.shared.core.lock();
+        // Under the lock, so that times are in the order of the log.
+        let now = self.shared.clock.now();
+        let change = |(action, key, update): Planned| Change {
+            action,
+            key,
+            columns: update.into_columns(now.millis()),
+        };
+        let changes = planned.into_iter().map(change).collect();
+        let logged = core.write(&self.name, changes, now).map_err(refused)?;
+        let table = core.table(&self.name).map_err(refused)?;
+        let written = |logged: Logged| Written {
+            partition: table.partitions[logged.partition].id.clone(),
+            position: logged.position,
+            sequence_info: logged.sequence,
+        };
+        Ok(logged.into_iter().map(written).collect())
+    }
+
+    fn split_where(
+        &self,
+        partition: impl FnOnce(&super::core::table::Table) -> Result<String, TunnelError>,
+        key: Option<Key>,
+    ) -> Result<[Arc<str>; 2], TunnelError> {
+        let mut core = self.shared.core.lock();
+        let now = self.shared.clock.now();
+        let table = core.table(&self.name).map_err(refused)?;
+        let id = partition(table)?;
+        let missing = || TunnelError::client(format!("no partition {id}"));
+        let index = table.by_id(&id).ok_or_else(missing)?;
+        let split = core.split(&self.name, index, key, now);
+        split.map_err(TunnelError::client)
+    }
+}
+
+/// A change whose versions wait for the time of writing.
+type Planned = (ActionType, Key, RowUpdate);
+
+fn puts<N: Into<String>, V: Into<Value>>(columns: impl IntoIterator<Item = (N, V)>) -> RowUpdate {
+    let columns = columns.into_iter();
+    columns.fold(RowUpdate::new(), |update, (name, value)| {
+        update.put(name, value)
+    })
+}
+
+fn refused(failure: Failure) -> TunnelError {
+    TunnelError::client(failure.message)
+}

@@ -1,0 +1,108 @@
+//! How long a stream channel pauses between reads (pure).
+
+use std::time::Duration;
+
+use crate::record::RawBatch;
+
+const BASE_DELAY: Duration = Duration::from_millis(20);
+/// The first delay, and the longest, before a batch is given again.
+const ATTEMPT_BASE_DELAY: Duration = Duration::from_millis(100);
+const ATTEMPT_MAX_DELAY: Duration = Duration::from_secs(5);
+const FACTOR: u32 = 5;
+const JITTER: f64 = 0.25;
+
+/// More than this many records in an answer of a service that does not say
+/// whether there is more: read on at once.
+const FULL_RECORDS: usize = 500;
+/// The same for the bytes of the answer.
+const FULL_BYTES: usize = 900 * 1024;
+
+/// Whether a read brought as much as it could, so that the next is worth it.
+pub(crate) fn is_full(batch: &RawBatch) -> bool {
+    let large = batch.record_count > FULL_RECORDS || batch.body.len() > FULL_BYTES;
+    batch.may_more_record.unwrap_or(large)
+}
+
+/// A growing pause.
+#[derive(Clone, Debug)]
+pub(crate) struct Backoff {
+    base: Duration,
+    next: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    /// Between the reads of a stream channel.
+    pub(crate) fn new(max: Duration) -> Backoff {
+        Backoff::from(BASE_DELAY, max)
+    }
+
+    /// Between the attempts with a batch whose callback failed.
+    pub(crate) fn for_attempts() -> Backoff {
+        Backoff::from(ATTEMPT_BASE_DELAY, ATTEMPT_MAX_DELAY)
+    }
+
+    fn from(base: Duration, max: Duration) -> Backoff {
+        let base = base.min(max);
+        Backoff {
+            base,
+            next: base,
+            max,
+        }
+    }
+
+    /// The pause now; `random` is in `[0, 1)`.
+    pub(crate) fn next_delay(&mut self, random: f64) -> Duration {
+        let delay = self.next;
+        self.next = (delay * FACTOR).min(self.max);
+        delay.mul_f64(1.0 - JITTER + 2.0 * JITTER * random)
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.next = self.base;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_to_its_maximum_and_starts_again() {
+        let mut backoff = Backoff::new(Duration::from_secs(5));
+        let millis = |backoff: &mut Backoff| backoff.next_delay(0.5).as_millis();
+        let delays: Vec<_> = (0..6).map(|_| millis(&mut backoff)).collect();
+        assert_eq!(delays, [20, 100, 500, 2500, 5000, 5000]);
+        backoff.reset();
+        assert_eq!(millis(&mut backoff), 20);
+    }
+
+    #[test]
+    fn jitter_is_a_quarter_both_ways() {
+        let delay = |random| Backoff::new(Duration::from_secs(5)).next_delay(random);
+        assert_eq!(delay(0.0), Duration::from_millis(15));
+        assert_eq!(delay(1.0), Duration::from_millis(25));
+        let mut small = Backoff::new(Duration::from_millis(4));
+        assert_eq!(small.next_delay(0.5), Duration::from_millis(4));
+    }
+
+    #[test]
+    fn what_the_service_says_counts_before_the_size() {
+        for (records, bytes, may_more, full) in [
+            (0, 0, Some(true), true),
+            (5000, 1 << 22, Some(false), false),
+            (500, 900 * 1024, None, false),
+            (501, 0, None, true),
+            (0, 900 * 1024 + 1, None, true),
+        ] {
+            let batch = RawBatch {
+                body: vec![0; bytes].into(),
+                request_id: String::new(),
+                next_token: String::new(),
+                may_more_record: may_more,
+                record_count: records,
+            };
+            assert_eq!(is_full(&batch), full);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Saves the tokens of one channel, one request at a time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use log::debug;
+
+use super::connection::Connection;
+use super::latest::Latest;
+use super::link::Link;
+use super::receipt::Mark;
+use crate::FINISH_TAG;
+use crate::api::protocol::{CheckpointRequest, GetCheckpointRequest};
+use crate::error::{ErrorCode, TunnelError};
+use crate::processor::Checkpointer;
+use crate::stop::Stop;
+
+/// How often a token is sent again after a sequence number that did not match.
+const REPAIRS: usize = 3;
+
+/// Go: `defaultCheckpointer`.
+pub(crate) struct ChannelCheckpointer {
+    link: Arc<Link>,
+    channel_id: Arc<str>,
+    /// Fired when the channel is no longer ours.
+    lost: Stop,
+    /// Holds the number of the next save while no save is on its way: who
+    /// takes it out saves, the others wait. (Not a lock, since a request is
+    /// made meanwhile: a wait for it ends when the channel is lost.)
+    next: (Sender<i64>, Receiver<i64>),
+    /// The last token that was saved.
+    saved: Latest<Arc<str>>,
+    finish_committed: AtomicBool,
+    connection: Weak<Connection>,
+}
+
+impl std::fmt::Debug for ChannelCheckpointer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChannelCheckpointer")
+            .field("channel_id", &self.channel_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChannelCheckpointer {
+    /// A checkpointer that goes on from the sequence number of get-checkpoint.
+    pub(crate) fn new(
+        link: Arc<Link>,
+        connection: &Arc<Connection>,
+        lost: Stop,
+        sequence_number: i64,
+    ) -> ChannelCheckpointer {
+        let next = bounded(1);
+        let _ = next.0.send(sequence_number + 1);
+        ChannelCheckpointer {
+            link,
+            channel_id: connection.channel_id.clone(),
+            lost,
+            next,
+            saved: Latest::new(),
+            finish_committed: AtomicBool::new(false),
+            connection: Arc::downgrade(connection),
+        }
+    }
+
+    /// Saves the newest of `unsaved`, if there is one; puts it back if that
+    /// fails. A save that is on its way is waited for.
+    pub(crate) fn save_newest(&self, unsaved: &Latest<Mark>) -> Result<Option<Mark>, TunnelError> {
+        let mut number = self.take_number()?;
+        let Some(mark) = unsaved.take() else {
+            return Ok(None);
+        };
+        match self.save(&mut number, &mark.token) {
+            Ok(()) => Ok(Some(mark)),
+            Err(error) => {
+                unsaved.give_back(mark);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether `finished` has been saved.
+    pub(crate) fn is_finish_committed(&self) -> bool {
+        self.finish_committed.load(Ordering::Acquire)
+    }
+
+    /// The last token that was saved, for the receipt.
+    pub(crate) fn last_saved(&self) -> Option<Arc<str>> {
+        let saved = self.saved.take()?;
+        self.saved.give_back(saved.clone());
+        Some(saved)
+    }
+
+    fn take_number(&self) -> Result<NextNumber<'_>, TunnelError> {
+        self.check_ours()?;
+        select_biased! {
+            recv(self.lost.fired()) -> _ => Err(self.lost_error()),
+            recv(self.next.1) -> number => match number {
+                Ok(number) => Ok(NextNumber { number, home: &self.next.0 }),
+                // We hold the sender ourselves.
+                Err(_) => Err(self.lost_error()),
+            },
+        }
+    }
+
+    fn save(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
+        let mut attempt = 0;
+        loop {
+            self.check_ours()?;
+            match self.send(next.number, token) {
+                Ok(()) => {
+                    next.number += 1;
+                    break;
+                }
+                Err(error) if *error.code() == ErrorCode::SequenceNumberNotMatch => {
+                    attempt += 1;
+                    if attempt > REPAIRS {
+                        return Err(error);
+                    }
+                    debug!(
+                        "channel {}: {error}; asking for the number",
+                        self.channel_id
+                    );
+                    if self.repair(next, token)? {
+                        break;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.after_save(token);
+        Ok(())
+    }
+
+    fn send(&self, sequence_number: i64, token: &str) -> Result<(), TunnelError> {
+        let request = CheckpointRequest {
+            tunnel_id: self.link.tunnel_id.to_string(),
+            client_id: self.link.client_id.to_string(),
+            channel_id: self.channel_id.to_string(),
+            checkpoint: token.to_owned(),
+            sequence_number,
+        };
+        self.link.api.checkpoint(&request, &self.lost).map(|_| ())
+    }
+
+    /// Asks for the number that the service has; true when it has our token
+    /// already (the answer to an earlier attempt was lost on its way).
+    fn repair(&self, next: &mut NextNumber<'_>, token: &str) -> Result<bool, TunnelError> {
+        let request = GetCheckpointRequest {
+            tunnel_id: self.link.tunnel_id.to_string(),
+            client_id: self.link.client_id.to_string(),
+            channel_id: self.channel_id.to_string(),
+        };
+        let stored = self.link.api.get_checkpoint(&request, &self.lost)?.message;
+        next.number = stored.sequence_number + 1;
+        Ok(stored.checkpoint == token)
+    }
+
+    fn after_save(&self, token: &str) {
+        self.saved.set(Arc::from(token));
+        if token == FINISH_TAG {
+            self.finish_committed.store(true, Ordering::Release);
+            // The channel may have waited for this to close.
+            if let Some(connection) = self.connection.upgrade() {
+                connection.look();
+            }
+        }
+    }
+
+    fn check_ours(&self) -> Result<(), TunnelError> {
+        match self.lost.is_fired() || !self.link.lease.holds() {
+            true => Err(self.lost_error()),
+            false => Ok(()),
+        }
+    }
+
+    fn lost_error(&self) -> TunnelError {
+        TunnelError::new(
+            ErrorCode::ChannelLost,
+            format!(
+                "channel {} is no longer ours, nothing was saved; it goes on from its last checkpoint elsewhere",
+                self.channel_id
+            ),
+        )
+        .with_tunnel_id(&*self.link.tunnel_id)
+    }
+}
+
+impl Checkpointer for ChannelCheckpointer {
+    fn checkpoint(&self, token: &str) -> Result<(), TunnelError> {
+        let mut number = self.take_number()?;
+        self.save(&mut number, token)
+    }
+}
+
+/// The right to save, with the number to save with; goes home when dropped.
+struct NextNumber<'a> {
+    number: i64,
+    home: &'a Sender<i64>,
+}
+
+impl Drop for NextNumber<'_> {
+    fn drop(&mut self) {
+        let _ = self.home.send(self.number);
+    }
+}

@@ -1,0 +1,52 @@
+//! The end of a channel: save what is processed, call the user's shutdown, tell.
+//!
+//! Runs on a thread of its own once the turn is ours for good, so that neither
+//! a read on its way nor a full pool can hold it up.
+
+use std::sync::Arc;
+use std::thread;
+
+use log::{info, warn};
+
+use super::connection::Connection;
+use super::unwind;
+
+/// Closes `connection` on a thread of its own.
+pub(crate) fn spawn(connection: Arc<Connection>) {
+    let closing = connection.clone();
+    let spawned = thread::Builder::new()
+        .name("tunnel-close".to_owned())
+        .spawn(move || run(&closing));
+    if let Err(error) = spawned {
+        warn!(
+            "channel {}: no thread to close it, the pool does: {error}",
+            connection.channel_id
+        );
+        let pool = connection.link.pool.clone();
+        pool.spawn(move || run(&connection));
+    }
+}
+
+/// Closes `connection` on this thread, which may wait.
+pub(crate) fn run(connection: &Arc<Connection>) {
+    connection.closing.fire();
+    if connection.is_ours()
+        && let Err(error) = unwind::contain(|| connection.save_now()).and_then(|saved| saved)
+    {
+        // The next owner goes on from the last token that was saved.
+        warn!(
+            "channel {}: last checkpoint not saved: {error}",
+            connection.channel_id
+        );
+        connection.not_finished();
+    }
+    if let Some(runner) = connection.take_runner() {
+        runner.shut_down();
+    }
+    if !connection.is_ours() {
+        connection.not_finished();
+    }
+    let receipt = connection.receipt(false);
+    info!("channel {}: closed", connection.channel_id);
+    connection.end(Some(receipt));
+}

@@ -1,0 +1,373 @@
+//! One open channel, as its reader, the pool and the session's loop share it.
+//!
+//! The reader owns where reading goes on, the [`Runner`] in the seat owns the
+//! processor and the batch it is at, the [`turn`](super::turn) says who may
+//! take the runner. Between them are queues and signals only.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use log::{error, info, warn};
+
+use super::checkpoint::ChannelCheckpointer;
+use super::closing;
+use super::latest::Latest;
+use super::link::{Ended, Event, Link};
+use super::receipt::{ChannelReceipt, Mark};
+use super::runner::{Runner, Step};
+use super::state::ConnectionId;
+use super::timers::Timer;
+use super::turn::{Turn, TurnAction, TurnEvent};
+use super::unwind;
+use crate::clock;
+use crate::error::TunnelError;
+use crate::processor::CheckpointMode;
+use crate::record::RawBatch;
+use crate::stop::Stop;
+
+/// What the reader hands to the runner.
+pub(crate) enum Item {
+    Batch(RawBatch),
+    /// Reading has failed; everything before it is still to be processed.
+    Failed(TunnelError),
+}
+
+/// How far the channel has come, for the receipt.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    pub(crate) delivered: Latest<Mark>,
+    pub(crate) finished: Latest<Mark>,
+    pub(crate) saved: Latest<Mark>,
+}
+
+/// One open channel. Go: `channelConn`.
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) channel_id: Arc<str>,
+    pub(crate) link: Arc<Link>,
+    /// No further read, no further batch.
+    pub(crate) closing: Stop,
+    /// The channel is no longer ours: no callback, no save. Never without `closing`.
+    pub(crate) lost: Stop,
+    /// Nothing of this connection runs any more.
+    pub(crate) ended: Stop,
+    pub(crate) marks: Marks,
+    /// What has been processed since the last save.
+    unsaved: Latest<Mark>,
+    /// Whether a timer for the next save runs.
+    save_is_due: AtomicBool,
+    turn: Turn,
+    seat: Latest<Box<Runner>>,
+    /// Never full: who sends holds a credit.
+    queue: (Sender<Item>, Receiver<Item>),
+    /// One for each batch that may be read ahead, in the callback included.
+    credits: (Sender<()>, Receiver<()>),
+    checkpointer: OnceLock<Arc<ChannelCheckpointer>>,
+    finished: AtomicBool,
+    failure: Latest<TunnelError>,
+}
+
+impl Connection {
+    pub(crate) fn new(link: Arc<Link>, id: ConnectionId, channel_id: Arc<str>) -> Arc<Connection> {
+        // One in the callback, those that lie ready, and one being read.
+        let batches = link.settings.options.record_pipe_per_channel + 2;
+        let credits = bounded(batches);
+        for _ in 0..batches {
+            let _ = credits.0.send(());
+        }
+        Arc::new(Connection {
+            id,
+            channel_id,
+            link,
+            closing: Stop::new(),
+            lost: Stop::new(),
+            ended: Stop::new(),
+            marks: Marks {
+                delivered: Latest::new(),
+                finished: Latest::new(),
+                saved: Latest::new(),
+            },
+            unsaved: Latest::new(),
+            save_is_due: AtomicBool::new(false),
+            turn: Turn::new(),
+            seat: Latest::new(),
+            // And one for the failure that ends reading.
+            queue: bounded(batches + 1),
+            credits,
+            checkpointer: OnceLock::new(),
+            finished: AtomicBool::new(false),
+            failure: Latest::new(),
+        })
+    }
+
+    // The session's loop.
+
+    /// Closes: the batch in the callback is finished and saved, unless the
+    /// channel is lost at the same time or later.
+    pub(crate) fn close_gracefully(self: &Arc<Self>) {
+        self.closing.fire();
+        if self.turn.on(TurnEvent::Close) == TurnAction::Close {
+            closing::spawn(self.clone());
+        }
+    }
+
+    /// Closes a channel that is no longer ours: no callback begins and nothing
+    /// is saved from now on.
+    pub(crate) fn drop_lost(self: &Arc<Self>) {
+        self.lost.fire();
+        self.close_gracefully();
+    }
+
+    /// Gives the batch that failed to the callback again.
+    pub(crate) fn resume(self: &Arc<Self>) {
+        self.act(self.turn.on(TurnEvent::Resume));
+    }
+
+    /// Saves what has been processed, on a thread of its own: neither the
+    /// loop nor the pool waits for a request.
+    pub(crate) fn save_soon(self: &Arc<Self>) {
+        // Progress from here on asks for the next save.
+        self.save_is_due.store(false, Ordering::Release);
+        let connection = self.clone();
+        let spawned = std::thread::Builder::new()
+            .name("tunnel-checkpoint".to_owned())
+            .spawn(move || connection.save());
+        if let Err(error) = spawned {
+            warn!(
+                "channel {}: no thread to save a checkpoint: {error}",
+                self.channel_id
+            );
+            self.ask_for_save();
+        }
+    }
+
+    fn save(&self) {
+        if let Err(error) = unwind::contain(|| self.save_now()).and_then(|saved| saved) {
+            warn!(
+                "channel {}: checkpoint not saved, tried again later: {error}",
+                self.channel_id
+            );
+            if self.is_ours() {
+                self.ask_for_save();
+            }
+        }
+    }
+
+    // The reader.
+
+    /// Waits until there is room for one more batch; false when closing.
+    pub(crate) fn take_credit(&self) -> bool {
+        select_biased! {
+            recv(self.closing.fired()) -> _ => false,
+            recv(self.credits.1) -> credit => credit.is_ok(),
+        }
+    }
+
+    pub(crate) fn give_credit(&self) {
+        let _ = self.credits.0.try_send(());
+    }
+
+    /// Hands something to the runner and sees to it that it gets a turn.
+    pub(crate) fn hand_on(self: &Arc<Self>, item: Item) {
+        let _ = self.queue.0.try_send(item);
+        self.look();
+    }
+
+    /// The runner has something to look at.
+    pub(crate) fn look(self: &Arc<Self>) {
+        self.act(self.turn.on(TurnEvent::Arrived));
+    }
+
+    /// The channel is open: from now on the turn decides. Returns whether to
+    /// read it; otherwise it has been closed meanwhile.
+    pub(crate) fn opened(
+        self: &Arc<Self>,
+        runner: Box<Runner>,
+        checkpointer: Arc<ChannelCheckpointer>,
+    ) -> bool {
+        let _ = self.checkpointer.set(checkpointer);
+        self.seat.set(runner);
+        if self.turn.on(TurnEvent::Opened) == TurnAction::Close {
+            closing::run(self);
+            return false;
+        }
+        self.link
+            .tell(Event::Opened(self.channel_id.clone(), self.id));
+        true
+    }
+
+    /// The channel ends without having been open.
+    pub(crate) fn not_opened(&self, error: Option<TunnelError>) {
+        if let Some(error) = error {
+            self.fail(error);
+        }
+        self.end(None);
+    }
+
+    // The pool.
+
+    /// One turn of the channel: one batch to the callback, at most.
+    pub(crate) fn take_turn(self: Arc<Self>) {
+        if self.turn.on(TurnEvent::Start) != TurnAction::Run {
+            return;
+        }
+        let Some(mut runner) = self.seat.take() else {
+            error!("channel {}: nobody in the seat", self.channel_id);
+            return;
+        };
+        let step = unwind::contain(|| runner.step(&self)).unwrap_or_else(|error| {
+            error!("channel {}: {error}", self.channel_id);
+            self.fail(error);
+            Step::End
+        });
+        self.seat.set(runner);
+        self.after(step);
+    }
+
+    fn after(self: &Arc<Self>, step: Step) {
+        match step {
+            Step::Done => {
+                let more = !self.queue.1.is_empty();
+                self.act(self.turn.on(TurnEvent::Finish { more }));
+            }
+            Step::Pause(delay) => {
+                let action = self.turn.on(TurnEvent::Pause);
+                // Only now: a timer that fires before the pause is lost.
+                self.later(delay, Timer::Resume(self.id));
+                self.act(action);
+            }
+            Step::End => {
+                // Nothing more needs to be read.
+                self.closing.fire();
+                self.act(self.turn.on(TurnEvent::End));
+            }
+        }
+    }
+
+    fn act(self: &Arc<Self>, action: TurnAction) {
+        match action {
+            TurnAction::Schedule => self.link.pool.schedule(self.clone()),
+            TurnAction::Close => closing::spawn(self.clone()),
+            TurnAction::Nothing | TurnAction::Run => {}
+        }
+    }
+
+    // The runner.
+
+    pub(crate) fn next_item(&self) -> Option<Item> {
+        self.queue.1.try_recv().ok()
+    }
+
+    /// Whether a callback may begin.
+    pub(crate) fn may_call(&self) -> bool {
+        !self.closing.is_fired() && self.is_ours()
+    }
+
+    /// A batch is done: its token may be saved from now on.
+    pub(crate) fn progressed(&self, mark: Mark) {
+        self.marks.finished.set(mark.clone());
+        if let CheckpointMode::Every(_) = self.link.settings.options.checkpoint {
+            self.unsaved.set(mark);
+            self.ask_for_save();
+        }
+    }
+
+    /// Nothing of the channel is left.
+    pub(crate) fn finish(&self) {
+        self.finished.store(true, Ordering::Release);
+    }
+
+    /// Whether the user's code has saved `finished`.
+    pub(crate) fn is_finish_committed(&self) -> bool {
+        let checkpointer = self.checkpointer.get();
+        checkpointer.is_some_and(|checkpointer| checkpointer.is_finish_committed())
+    }
+
+    /// The channel has to be given back because of `error`.
+    pub(crate) fn fail(&self, error: TunnelError) {
+        self.failure.set(error);
+    }
+
+    fn ask_for_save(&self) {
+        if let CheckpointMode::Every(interval) = self.link.settings.options.checkpoint
+            && !self.save_is_due.swap(true, Ordering::AcqRel)
+        {
+            self.later(interval, Timer::Save(self.id));
+        }
+    }
+
+    fn later(&self, delay: Duration, timer: Timer) {
+        self.link.tell(Event::Later(clock::now() + delay, timer));
+    }
+
+    // The end.
+
+    /// The processor, for who has the turn for good.
+    pub(crate) fn take_runner(&self) -> Option<Box<Runner>> {
+        self.seat.take()
+    }
+
+    /// Saves everything that is processed; whether the service now knows it.
+    pub(crate) fn save_now(&self) -> Result<(), TunnelError> {
+        let Some(checkpointer) = self.checkpointer.get() else {
+            return Ok(());
+        };
+        while let Some(mark) = checkpointer.save_newest(&self.unsaved)? {
+            info!("channel {}: checkpoint saved", self.channel_id);
+            self.marks.saved.set(mark);
+        }
+        Ok(())
+    }
+
+    /// Tells everyone that nothing of this connection runs any more.
+    pub(crate) fn end(&self, receipt: Option<ChannelReceipt>) {
+        self.closing.fire();
+        self.ended.fire();
+        self.link.tell(Event::Ended(Ended {
+            connection: self.id,
+            channel_id: self.channel_id.clone(),
+            finished: self.finished.load(Ordering::Acquire),
+            error: self.failure.take(),
+            receipt,
+        }));
+    }
+
+    /// The end could not be told to the service: the channel is not finished.
+    pub(crate) fn not_finished(&self) {
+        self.finished.store(false, Ordering::Release);
+    }
+
+    /// How far the channel has come.
+    pub(crate) fn receipt(&self, is_abandoned: bool) -> ChannelReceipt {
+        let delivered = self.marks.delivered.take();
+        let finished = self.marks.finished.take();
+        let saved = self.marks.saved.take();
+        let records = |mark: &Option<Mark>| mark.as_ref().map_or(0, |mark| mark.records);
+        let again = records(&delivered).saturating_sub(records(&saved));
+        let by_worker = matches!(
+            self.link.settings.options.checkpoint,
+            CheckpointMode::Every(_)
+        );
+        let token = |mark: Option<Mark>| mark.map(|mark| mark.token.to_string());
+        let committed = || Some(self.checkpointer.get()?.last_saved()?.to_string());
+        ChannelReceipt {
+            channel_id: self.channel_id.to_string(),
+            last_delivered: token(delivered),
+            last_finished: token(finished),
+            last_saved: if by_worker { token(saved) } else { committed() },
+            records_to_come_again: by_worker.then_some(again),
+            is_abandoned,
+        }
+    }
+
+    /// What it is at, in a word, for logs.
+    pub(crate) fn describe(&self) -> &'static str {
+        self.turn.describe()
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        !self.lost.is_fired() && self.link.lease.holds()
+    }
+}

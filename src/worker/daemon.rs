@@ -1,0 +1,149 @@
+//! [`TunnelWorkerDaemon`]: makes a worker, and another one when it is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{error, warn};
+use parking_lot::Mutex;
+
+use super::receipt::ShutdownReceipt;
+use super::session::Predecessors;
+use super::worker::TunnelWorker;
+use crate::client::TunnelClient;
+use crate::config::TunnelWorkerConfig;
+use crate::error::{TunnelError, Verdict};
+use crate::stop::Stop;
+
+/// The longest random pause before connecting again.
+const MAX_RECONNECT_PAUSE_MS: u64 = 10_000;
+
+/// Consumes a tunnel until told to stop: connects again when the session is
+/// lost, with a new worker after a random pause of 1 ms to 10 s.
+///
+/// Go: `TunnelWorkerDaemon`. Clones are handles to the same daemon, so
+/// [`close`](Self::close) can be called from anywhere.
+///
+/// ```no_run
+/// # use tablestore_tunnel::{SimpleProcessFactory, TunnelClient, TunnelError, TunnelWorkerConfig, TunnelWorkerDaemon};
+/// # fn main() -> Result<(), TunnelError> {
+/// # let client = TunnelClient::new("https://i.cn-hangzhou.ots.aliyuncs.com", "i", "id", "secret")?;
+/// # let config = TunnelWorkerConfig::builder(SimpleProcessFactory::new(|_, _| Ok(()))).build()?;
+/// let daemon = TunnelWorkerDaemon::new(client, "tunnel id", config);
+/// let handle = daemon.clone();
+/// std::thread::spawn(move || {
+///     // ... when the program is to end:
+///     handle.close();
+/// });
+/// daemon.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TunnelWorkerDaemon {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: TunnelClient,
+    tunnel_id: String,
+    config: TunnelWorkerConfig,
+    predecessors: Predecessors,
+    /// No further worker is made.
+    closed: Stop,
+    /// The worker at work, or the last one.
+    worker: Mutex<Option<TunnelWorker>>,
+}
+
+impl TunnelWorkerDaemon {
+    /// A daemon for the tunnel with this id. Nothing happens until
+    /// [`run`](Self::run).
+    ///
+    /// Go: `NewTunnelDaemon`.
+    pub fn new(
+        client: TunnelClient,
+        tunnel_id: impl Into<String>,
+        config: TunnelWorkerConfig,
+    ) -> TunnelWorkerDaemon {
+        TunnelWorkerDaemon {
+            inner: Arc::new(Inner {
+                client,
+                tunnel_id: tunnel_id.into(),
+                config,
+                predecessors: Predecessors::default(),
+                closed: Stop::new(),
+                worker: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Consumes the tunnel until [`close`](Self::close). Blocks.
+    ///
+    /// Go: `Run`.
+    ///
+    /// # Errors
+    ///
+    /// What no new connection can help: `OTSParameterInvalid` (no such tunnel,
+    /// say), `OTSTunnelExpired`, `OTSPermissionDenied`, `OTSAuthFailed`.
+    /// Everything else is logged and tried again.
+    pub fn run(&self) -> Result<(), TunnelError> {
+        while let Some(worker) = self.next_worker()? {
+            let Err(error) = worker.connect_and_working() else {
+                return Ok(());
+            };
+            if self.inner.closed.is_fired() {
+                return Ok(());
+            }
+            if error.verdict() == Verdict::Fatal {
+                error!("tunnel {}: cannot go on: {error}", self.inner.tunnel_id);
+                return Err(error);
+            }
+            let pause = Duration::from_millis(fastrand::u64(1..=MAX_RECONNECT_PAUSE_MS));
+            warn!(
+                "tunnel {}: connecting again in {pause:?}: {error}",
+                self.inner.tunnel_id
+            );
+            self.inner.closed.wait_for(pause);
+        }
+        Ok(())
+    }
+
+    /// Ends [`run`](Self::run), for good, and waits until it is done or the
+    /// configured [`shutdown_deadline`](crate::TunnelWorkerConfigBuilder::shutdown_deadline)
+    /// has passed; see [`TunnelWorker::shutdown`] for what happens.
+    ///
+    /// Go: `Close`. May be called from any thread, also inside a callback
+    /// (where it only asks and returns), more than once, and before `run`,
+    /// which then returns at once.
+    pub fn close(&self) -> ShutdownReceipt {
+        self.close_within(self.inner.config.settings.shutdown_deadline)
+    }
+
+    /// [`close`](Self::close) with another deadline.
+    pub fn close_within(&self, deadline: Duration) -> ShutdownReceipt {
+        self.inner.closed.fire();
+        let worker = self.inner.worker.lock().clone();
+        match worker {
+            Some(worker) => worker.shutdown(deadline),
+            None => ShutdownReceipt {
+                is_complete: true,
+                ..ShutdownReceipt::default()
+            },
+        }
+    }
+
+    /// The next worker, unless the daemon has been closed.
+    fn next_worker(&self) -> Result<Option<TunnelWorker>, TunnelError> {
+        let inner = &*self.inner;
+        let worker = TunnelWorker::new(
+            inner.client.api().clone(),
+            inner.tunnel_id.clone(),
+            inner.config.clone(),
+            inner.predecessors.clone(),
+        )?;
+        let previous = inner.worker.lock().replace(worker.clone());
+        drop(previous);
+        // Looked at only now: a close that missed this worker has fired before.
+        Ok((!inner.closed.is_fired()).then_some(worker))
+    }
+}

@@ -1,0 +1,122 @@
+//! The thread that talks to the service about the session: connect,
+//! heartbeats, the last report.
+//!
+//! It decides nothing: the session's loop says when and what, and never waits
+//! for an answer, so that a slow one holds up nothing else.
+
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use log::{debug, warn};
+
+use super::link::Event;
+use super::unwind;
+use crate::api::TunnelApi;
+use crate::api::protocol::{
+    Channel, ClientConfig, ConnectRequest, HeartbeatRequest, ShutdownRequest,
+};
+use crate::error::TunnelError;
+use crate::stop::Stop;
+
+/// What the loop asks for.
+pub(crate) enum Call {
+    /// Report these channels.
+    Beat(Vec<Channel>),
+    /// Report these channels, if any, and leave.
+    Leave(Vec<Channel>),
+}
+
+/// The thread's own data.
+pub(crate) struct Heartbeat {
+    pub(crate) api: Arc<dyn TunnelApi>,
+    pub(crate) tunnel_id: String,
+    pub(crate) client: ClientConfig,
+    /// Nobody waits for us any more.
+    pub(crate) hang_up: Stop,
+    pub(crate) events: Sender<Event>,
+}
+
+impl Heartbeat {
+    /// Starts the thread, which connects and then does what it is asked for,
+    /// until the sender is dropped.
+    pub(crate) fn spawn(self) -> Result<Sender<Call>, TunnelError> {
+        let (sender, calls) = unbounded();
+        thread::Builder::new()
+            .name("tunnel-heartbeat".to_owned())
+            .spawn(move || self.run(&calls))
+            .map_err(|error| {
+                TunnelError::client("the heartbeat thread could not be started").with_source(error)
+            })?;
+        Ok(sender)
+    }
+
+    fn run(self, calls: &Receiver<Call>) {
+        let connected = flatten(unwind::contain(|| self.connect()));
+        let client_id = connected.as_ref().ok().cloned();
+        self.tell(Event::Connected(connected));
+        let Some(client_id) = client_id else {
+            return;
+        };
+        for call in calls {
+            match call {
+                Call::Beat(channels) => {
+                    let answer = flatten(unwind::contain(|| self.beat(&client_id, channels)));
+                    self.tell(Event::Beat(answer));
+                }
+                Call::Leave(channels) => {
+                    self.leave(&client_id, channels);
+                    self.tell(Event::Left);
+                    return;
+                }
+            }
+        }
+        if self.hang_up.is_fired() {
+            debug!("tunnel {}: session dropped", self.tunnel_id);
+        }
+    }
+
+    fn connect(&self) -> Result<String, TunnelError> {
+        let request = ConnectRequest {
+            tunnel_id: self.tunnel_id.clone(),
+            client_config: Some(self.client.clone()),
+        };
+        Ok(self.api.connect(&request, &self.hang_up)?.message.client_id)
+    }
+
+    fn beat(&self, client_id: &str, channels: Vec<Channel>) -> Result<Vec<Channel>, TunnelError> {
+        let request = HeartbeatRequest {
+            tunnel_id: self.tunnel_id.clone(),
+            client_id: client_id.to_owned(),
+            channels,
+        };
+        let answer = self.api.heartbeat(&request, &self.hang_up)?;
+        Ok(answer.message.channels)
+    }
+
+    /// Both requests are a courtesy: without them the service finds out by
+    /// its timeout.
+    fn leave(&self, client_id: &str, channels: Vec<Channel>) {
+        if !channels.is_empty()
+            && let Err(error) = flatten(unwind::contain(|| self.beat(client_id, channels)))
+        {
+            warn!("tunnel {}: last report not sent: {error}", self.tunnel_id);
+        }
+        let request = ShutdownRequest {
+            tunnel_id: self.tunnel_id.clone(),
+            client_id: client_id.to_owned(),
+        };
+        let shutdown = || self.api.shutdown(&request, &self.hang_up).map(|_| ());
+        if let Err(error) = flatten(unwind::contain(shutdown)) {
+            warn!("tunnel {}: shutdown not told: {error}", self.tunnel_id);
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}
+
+fn flatten<T>(result: Result<Result<T, TunnelError>, TunnelError>) -> Result<T, TunnelError> {
+    result.and_then(|result| result)
+}

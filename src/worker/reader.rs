@@ -1,0 +1,248 @@
+//! The thread of one channel: opens it, then reads as long as there is room.
+
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::select;
+use log::{debug, info, warn};
+
+use super::backoff::{Backoff, is_full};
+use super::checkpoint::ChannelCheckpointer;
+use super::connection::{Connection, Item};
+use super::runner::Runner;
+use super::unwind;
+use crate::FINISH_TAG;
+use crate::api::protocol::{GetCheckpointRequest, GetCheckpointResponse, ReadRecordsRequest};
+use crate::error::{ErrorCode, TunnelError};
+use crate::processor::{ChannelContext, ChannelIdentity, ChannelProcessor, ProcessorHandle};
+use crate::record::{self, RawBatch};
+use crate::stop::Stop;
+
+/// There may be thousands of readers; the user's factory runs here as well.
+const STACK_SIZE: usize = 512 * 1024;
+
+/// The thread of one channel.
+pub(crate) struct Reader {
+    connection: Arc<Connection>,
+    /// Fired when an earlier connection to the same channel has ended: until
+    /// then its last callback may still run, and ours must come after it.
+    predecessor: Option<Stop>,
+}
+
+/// What opening a channel has come to.
+enum Opened {
+    /// Read on from this token.
+    At(String),
+    /// Everything has been consumed before.
+    Finished,
+    /// To be closed before it was open.
+    Closed,
+}
+
+impl Reader {
+    /// Starts the thread. Its end, however it comes, is told to the session.
+    pub(crate) fn spawn(connection: Arc<Connection>, predecessor: Option<Stop>) {
+        let reader = Reader {
+            connection: connection.clone(),
+            predecessor,
+        };
+        let spawned = thread::Builder::new()
+            .name("tunnel-reader".to_owned())
+            .stack_size(STACK_SIZE)
+            .spawn(move || reader.run());
+        if let Err(error) = spawned {
+            let error = TunnelError::client("no thread to read a channel").with_source(error);
+            connection.not_opened(Some(error));
+        }
+    }
+
+    fn run(self) {
+        match unwind::contain(|| self.open()).and_then(|opened| opened) {
+            Ok(Opened::At(token)) => self.read_on(token),
+            Ok(Opened::Finished) => {
+                self.connection.finish();
+                self.connection.not_opened(None);
+            }
+            Ok(Opened::Closed) => {}
+            // Whoever closed it knows why.
+            Err(_) if self.connection.closing.is_fired() => self.connection.not_opened(None),
+            Err(error) => self.connection.not_opened(Some(error)),
+        }
+    }
+
+    fn read_on(&self, token: String) {
+        let connection = &self.connection;
+        let read = unwind::contain(|| self.read_all(token)).and_then(|read| read);
+        if let Err(error) = read
+            && !connection.closing.is_fired()
+        {
+            warn!("channel {}: reading ends: {error}", connection.channel_id);
+            connection.hand_on(Item::Failed(error));
+        }
+    }
+
+    // Opening.
+
+    fn open(&self) -> Result<Opened, TunnelError> {
+        let connection = &self.connection;
+        self.wait_for_predecessor();
+        self.check_wanted()?;
+        let stored = self.get_checkpoint()?;
+        if stored.checkpoint == FINISH_TAG {
+            return Ok(Opened::Finished);
+        }
+        let is_stream = record::is_stream(&connection.channel_id, &stored.checkpoint);
+        let checkpointer = Arc::new(ChannelCheckpointer::new(
+            connection.link.clone(),
+            connection,
+            connection.lost.clone(),
+            stored.sequence_number,
+        ));
+        let context = self.context(is_stream, checkpointer.clone())?;
+        let processor = self.open_processor(&context)?;
+        let runner = Box::new(Runner::new(processor, context));
+        info!("channel {}: open", connection.channel_id);
+        match connection.opened(runner, checkpointer) {
+            true => Ok(Opened::At(stored.checkpoint)),
+            false => Ok(Opened::Closed),
+        }
+    }
+
+    fn wait_for_predecessor(&self) {
+        let connection = &self.connection;
+        let Some(predecessor) = self.predecessor.as_ref().filter(|stop| !stop.is_fired()) else {
+            return;
+        };
+        info!(
+            "channel {}: waits for its last callback from before",
+            connection.channel_id
+        );
+        select! {
+            recv(predecessor.fired()) -> _ => {}
+            recv(connection.closing.fired()) -> _ => {}
+        }
+    }
+
+    fn get_checkpoint(&self) -> Result<GetCheckpointResponse, TunnelError> {
+        let connection = &self.connection;
+        let request = GetCheckpointRequest {
+            tunnel_id: connection.link.tunnel_id.to_string(),
+            client_id: connection.link.client_id.to_string(),
+            channel_id: connection.channel_id.to_string(),
+        };
+        let api = &connection.link.api;
+        Ok(api.get_checkpoint(&request, &connection.closing)?.message)
+    }
+
+    fn context(
+        &self,
+        is_stream: bool,
+        checkpointer: Arc<ChannelCheckpointer>,
+    ) -> Result<ChannelContext, TunnelError> {
+        let connection = &self.connection;
+        let link = &connection.link;
+        let custom_value = unwind::user_code(|| link.settings.factory.custom_value())
+            .map_err(|panic| factory_failed(panic.into()))?;
+        let identity = Arc::new(ChannelIdentity {
+            tunnel_id: link.tunnel_id.clone(),
+            client_id: link.client_id.clone(),
+            channel_id: connection.channel_id.clone(),
+            is_stream,
+            closing: connection.closing.clone(),
+            handle: ProcessorHandle::new(checkpointer, connection.lost.clone()),
+        });
+        Ok(ChannelContext::new(identity, custom_value))
+    }
+
+    fn open_processor(
+        &self,
+        context: &ChannelContext,
+    ) -> Result<Box<dyn ChannelProcessor>, TunnelError> {
+        let factory = &self.connection.link.settings.factory;
+        self.check_wanted()?;
+        let mut processor = unwind::user_code(|| factory.new_processor(context))
+            .map_err(|panic| factory_failed(panic.into()))?
+            .map_err(|error| factory_failed(error.into_source()))?;
+        // What fails from here on drops the processor, which is user code too.
+        let opened = self.check_wanted().and_then(|()| {
+            unwind::user_code(|| processor.open(context))
+                .map_err(|panic| open_failed(panic.into()))?
+                .map_err(|error| open_failed(error.into_source()))
+        });
+        match opened {
+            Ok(()) => Ok(processor),
+            Err(error) => {
+                let _ = unwind::user_code(|| drop(processor));
+                Err(error)
+            }
+        }
+    }
+
+    fn check_wanted(&self) -> Result<(), TunnelError> {
+        match self.connection.may_call() {
+            true => Ok(()),
+            false => Err(TunnelError::new(
+                ErrorCode::ChannelLost,
+                "the channel was taken back before it was open",
+            )),
+        }
+    }
+
+    // Reading.
+
+    /// Reads until the channel is finished or closing.
+    fn read_all(&self, token: String) -> Result<(), TunnelError> {
+        let connection = &self.connection;
+        let link = &connection.link;
+        let is_stream = record::is_stream(&connection.channel_id, &token);
+        let mut pause = Backoff::new(link.settings.backoff.max_delay);
+        let mut request = ReadRecordsRequest {
+            tunnel_id: link.tunnel_id.to_string(),
+            client_id: link.client_id.to_string(),
+            channel_id: connection.channel_id.to_string(),
+            token,
+        };
+        while connection.take_credit() {
+            let batch = link.api.read_records(&request, &connection.closing)?;
+            if connection.closing.is_fired() {
+                // The answer came too late; it will be asked for again.
+                return Ok(());
+            }
+            // A base channel reads on as long as it gets on.
+            let is_news = batch.record_count > 0 || batch.next_token != request.token;
+            let read_on = is_news && (!is_stream || is_full(&batch));
+            self.hand_on(&mut request, batch, is_news);
+            if request.token == FINISH_TAG {
+                debug!("channel {}: read to its end", connection.channel_id);
+                return Ok(());
+            }
+            if read_on {
+                pause.reset();
+            } else if connection
+                .closing
+                .wait_for(pause.next_delay(fastrand::f64()))
+            {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the batch to the runner before any pause.
+    fn hand_on(&self, request: &mut ReadRecordsRequest, batch: RawBatch, is_news: bool) {
+        if is_news || self.connection.link.settings.options.always_call_back {
+            request.token.clone_from(&batch.next_token);
+            self.connection.hand_on(Item::Batch(batch));
+        } else {
+            self.connection.give_credit();
+        }
+    }
+}
+
+fn factory_failed(error: Box<dyn std::error::Error + Send + Sync>) -> TunnelError {
+    TunnelError::client("the factory made no processor").with_source(error)
+}
+
+fn open_failed(error: Box<dyn std::error::Error + Send + Sync>) -> TunnelError {
+    TunnelError::client("the channel_open callback failed").with_source(error)
+}

@@ -1,0 +1,65 @@
+//! What a stop left behind, channel by channel.
+
+use std::sync::Arc;
+
+/// What the shutdown of a worker did, and what it had to leave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReceipt {
+    /// Every channel that was open when the shutdown began.
+    pub channels: Vec<ChannelReceipt>,
+    /// Whether the shutdown has come to its end. False only where it was asked
+    /// for inside a callback, which cannot wait for itself.
+    pub is_complete: bool,
+}
+
+impl ShutdownReceipt {
+    /// Whether everything that was delivered is finished and saved, so that no
+    /// record comes again.
+    pub fn is_clean(&self) -> bool {
+        self.is_complete && self.channels.iter().all(ChannelReceipt::is_clean)
+    }
+
+    /// The channels that were abandoned at the deadline.
+    pub fn abandoned(&self) -> impl Iterator<Item = &ChannelReceipt> {
+        self.channels.iter().filter(|channel| channel.is_abandoned)
+    }
+}
+
+/// How far one channel came.
+///
+/// Each token leads behind the batch in question; none means that there was
+/// no such batch since the channel was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelReceipt {
+    /// The channel.
+    pub channel_id: String,
+    /// The last batch that was handed to the callback.
+    pub last_delivered: Option<String>,
+    /// The last batch whose callback returned `Ok`.
+    pub last_finished: Option<String>,
+    /// The last token that was saved; the channel goes on from there.
+    pub last_saved: Option<String>,
+    /// How many of the delivered records will be delivered again, to whoever
+    /// reads the channel next. None where the program commits tokens itself
+    /// and the worker cannot know.
+    pub records_to_come_again: Option<u64>,
+    /// Whether the deadline passed while the channel was still at work.
+    pub is_abandoned: bool,
+}
+
+impl ChannelReceipt {
+    /// Whether nothing of the channel will be delivered again.
+    pub fn is_clean(&self) -> bool {
+        !self.is_abandoned && self.records_to_come_again.unwrap_or(0) == 0
+    }
+}
+
+/// A place in a channel: the token behind a batch, and the records up to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) token: Arc<str>,
+    /// Records since the channel was opened, this batch included.
+    pub(crate) records: u64,
+}

@@ -1,0 +1,238 @@
+//! Gives the batches of one channel to its processor, one after the other.
+//!
+//! A runner does one thing a turn: a batch that came, or another attempt with
+//! the batch that failed. It never waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{error, trace, warn};
+
+use super::backoff::Backoff;
+use super::connection::{Connection, Item};
+use super::receipt::Mark;
+use super::unwind;
+use crate::FINISH_TAG;
+use crate::error::TunnelError;
+use crate::processor::{
+    BatchContext, ChannelContext, ChannelProcessor, CheckpointMode, Outcome, ProcessError,
+    ProcessorOptions,
+};
+use crate::record::{RawBatch, Record};
+
+/// What is to become of the turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Until something comes.
+    Done,
+    /// Until the batch is to be tried again.
+    Pause(Duration),
+    /// The channel ends.
+    End,
+}
+
+/// The processor of a channel and the batch that it is at.
+pub(crate) struct Runner {
+    processor: Box<dyn ChannelProcessor>,
+    context: ChannelContext,
+    current: Option<Current>,
+    /// Records handed over since the channel was opened.
+    records: u64,
+    /// Everything is processed; the user's code has yet to commit `finished`.
+    waits_for_commit: bool,
+}
+
+/// A batch until it is done.
+struct Current {
+    records: Vec<Record>,
+    mark: Mark,
+    failures: u32,
+    delays: Backoff,
+}
+
+impl Current {
+    fn is_last(&self) -> bool {
+        &*self.mark.token == FINISH_TAG
+    }
+}
+
+impl Runner {
+    pub(crate) fn new(processor: Box<dyn ChannelProcessor>, context: ChannelContext) -> Runner {
+        Runner {
+            processor,
+            context,
+            current: None,
+            records: 0,
+            waits_for_commit: false,
+        }
+    }
+
+    /// One turn.
+    pub(crate) fn step(&mut self, connection: &Connection) -> Step {
+        if !connection.may_call() {
+            return Step::Done;
+        }
+        if self.waits_for_commit {
+            return self.step_to_commit(connection);
+        }
+        if let Some(current) = self.current.take() {
+            return self.give(connection, current);
+        }
+        match connection.next_item() {
+            None => Step::Done,
+            Some(Item::Batch(batch)) => self.begin(connection, batch),
+            Some(Item::Failed(error)) => {
+                connection.fail(error);
+                Step::End
+            }
+        }
+    }
+
+    /// Calls the user's last callback and lets go of everything of the user's.
+    pub(crate) fn shut_down(mut self: Box<Self>) {
+        let context = &mut self.context;
+        context.set_batch(BatchContext::default());
+        let channel_id = context.channel_id().to_owned();
+        if let Err(panic) = unwind::user_code(|| self.processor.shutdown(&self.context)) {
+            error!("channel {channel_id}: the shutdown callback panicked: {panic}");
+        }
+        // What the user's closures own may do anything when dropped.
+        if let Err(panic) = unwind::user_code(|| drop(self)) {
+            error!("channel {channel_id}: dropping the processor panicked: {panic}");
+        }
+    }
+
+    fn step_to_commit(&self, connection: &Connection) -> Step {
+        if !connection.is_finish_committed() {
+            return Step::Done;
+        }
+        connection.finish();
+        Step::End
+    }
+
+    fn begin(&mut self, connection: &Connection, batch: RawBatch) -> Step {
+        let options = &connection.link.settings.options;
+        match self.decode(options, batch) {
+            Ok(current) => self.give(connection, current),
+            Err(error) => {
+                // Nothing is skipped: the channel comes back to this very batch.
+                error!("channel {}: {error}", connection.channel_id);
+                connection.fail(error);
+                Step::End
+            }
+        }
+    }
+
+    fn decode(
+        &mut self,
+        options: &ProcessorOptions,
+        batch: RawBatch,
+    ) -> Result<Current, TunnelError> {
+        let (records, binary_records) = match options.need_binary_record {
+            true => (Vec::new(), Some(batch.binary_records()?)),
+            false => (batch.records()?, None),
+        };
+        self.records += batch.record_count as u64;
+        let next_token: Arc<str> = batch.next_token.into();
+        let mark = Mark {
+            token: next_token.clone(),
+            records: self.records,
+        };
+        self.context.set_batch(BatchContext {
+            trace_id: batch.request_id,
+            next_token,
+            record_count: batch.record_count,
+            binary_records,
+            attempt: 0,
+        });
+        Ok(Current {
+            records,
+            mark,
+            failures: 0,
+            delays: Backoff::for_attempts(),
+        })
+    }
+
+    fn give(&mut self, connection: &Connection, current: Current) -> Step {
+        let options = &connection.link.settings.options;
+        // The last batch is given even without records to a program that
+        // commits by itself: it has to commit `finished`.
+        let last_to_commit = options.checkpoint == CheckpointMode::ByProcessor && current.is_last();
+        if self.context.record_count() == 0 && !options.always_call_back && !last_to_commit {
+            return self.done(connection, current);
+        }
+        connection.marks.delivered.set(current.mark.clone());
+        let process = || self.processor.process(&self.context, &current.records);
+        match unwind::user_code(process) {
+            Ok(Ok(())) => self.done(connection, current),
+            Ok(Err(error)) => self.failed(connection, current, error),
+            Err(panic) => {
+                let error = ProcessError::new(format!("the callback panicked: {panic}"));
+                self.failed(connection, current, error)
+            }
+        }
+    }
+
+    fn done(&mut self, connection: &Connection, current: Current) -> Step {
+        let is_last = current.is_last();
+        trace!(
+            "channel {}: {} records done",
+            connection.channel_id,
+            self.context.record_count()
+        );
+        let Current { records, mark, .. } = current;
+        drop(records);
+        connection.progressed(mark);
+        connection.give_credit();
+        if !is_last {
+            return Step::Done;
+        }
+        if connection.link.settings.options.checkpoint == CheckpointMode::ByProcessor {
+            self.waits_for_commit = true;
+            return self.step_to_commit(connection);
+        }
+        connection.finish();
+        Step::End
+    }
+
+    fn failed(
+        &mut self,
+        connection: &Connection,
+        mut current: Current,
+        error: ProcessError,
+    ) -> Step {
+        let id = &connection.channel_id;
+        match error.outcome() {
+            Outcome::Skip => {
+                warn!(
+                    "channel {id}: {} records skipped as asked: {error}",
+                    self.context.record_count()
+                );
+                return self.done(connection, current);
+            }
+            Outcome::RetryAfter(delay) => {
+                warn!("channel {id}: batch given again in {delay:?} as asked: {error}");
+                return self.pause(current, delay);
+            }
+            Outcome::Close => {}
+            Outcome::Retry => {
+                current.failures += 1;
+                if current.failures < connection.link.settings.process_attempts {
+                    let delay = current.delays.next_delay(fastrand::f64());
+                    warn!("channel {id}: batch given again in {delay:?}: {error}");
+                    return self.pause(current, delay);
+                }
+            }
+        }
+        error!("channel {id}: closed, it comes back from its last checkpoint: {error}");
+        connection
+            .fail(TunnelError::client("the callback failed").with_source(error.into_source()));
+        Step::End
+    }
+
+    fn pause(&mut self, current: Current, delay: Duration) -> Step {
+        self.context.next_attempt();
+        self.current = Some(current);
+        Step::Pause(delay)
+    }
+}

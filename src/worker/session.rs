@@ -1,0 +1,346 @@
+//! The loop of a worker: hears everything, decides by the pure machines, and
+//! never waits for anything but the next event.
+//!
+//! It runs on the thread that called
+//! [`connect_and_working`](super::TunnelWorker::connect_and_working).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use log::{debug, error, info, warn};
+use parking_lot::Mutex;
+
+use super::beat::BeatSchedule;
+use super::connection::Connection;
+use super::heartbeat::Call;
+use super::link::{Ended, Event, Link};
+use super::reader::Reader;
+use super::receipt::ShutdownReceipt;
+use super::state::{Command, ConnectionId, TunnelStateMachine};
+use super::timers::{Timer, Timers};
+use crate::api::protocol::Channel;
+use crate::clock;
+use crate::error::{ErrorCode, TunnelError, Verdict};
+use crate::stop::Stop;
+
+/// What is left of the time for a shutdown when the last requests must go out.
+const LEAVING_TIME: Duration = Duration::from_secs(1);
+
+/// When the newest connection to each channel has ended, over the sessions of
+/// one daemon: a channel that comes back is not read before.
+pub(crate) type Predecessors = Arc<Mutex<HashMap<Arc<str>, Stop>>>;
+
+/// How a session ended.
+pub(crate) type End = Result<ShutdownReceipt, TunnelError>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Working,
+    /// Channels are closing; what has not by `until` is abandoned.
+    Draining {
+        until: Instant,
+        deadline: Instant,
+    },
+    /// The last requests are on their way.
+    Leaving {
+        deadline: Instant,
+    },
+}
+
+/// One session with the service.
+pub(crate) struct Session {
+    link: Arc<Link>,
+    events: Receiver<Event>,
+    heartbeat: Sender<Call>,
+    predecessors: Predecessors,
+    machine: TunnelStateMachine,
+    beats: BeatSchedule,
+    timers: Timers,
+    /// All that have not ended yet, also those that the machine has forgotten.
+    connections: HashMap<ConnectionId, Arc<Connection>>,
+    phase: Phase,
+    receipt: ShutdownReceipt,
+}
+
+impl Session {
+    pub(crate) fn new(
+        link: Arc<Link>,
+        events: Receiver<Event>,
+        heartbeat: Sender<Call>,
+        predecessors: Predecessors,
+        beats: BeatSchedule,
+    ) -> Session {
+        predecessors.lock().retain(|_, ended| !ended.is_fired());
+        Session {
+            link,
+            events,
+            heartbeat,
+            predecessors,
+            machine: TunnelStateMachine::default(),
+            beats,
+            timers: Timers::default(),
+            connections: HashMap::new(),
+            phase: Phase::Working,
+            receipt: ShutdownReceipt::default(),
+        }
+    }
+
+    /// Works until the shutdown is done (`Ok`) or the session is over (`Err`).
+    pub(crate) fn run(mut self) -> End {
+        let end = self.work();
+        // Whatever is left is not ours any more.
+        for connection in self.connections.values() {
+            connection.drop_lost();
+        }
+        match (end, self.phase) {
+            // Who asked for the end gets the receipt, whatever came between.
+            (Err(error), Phase::Draining { .. } | Phase::Leaving { .. }) => {
+                warn!(
+                    "tunnel {}: session lost while shutting down: {error}",
+                    self.link.tunnel_id
+                );
+                self.abandon();
+                Ok(self.complete())
+            }
+            (Err(error), Phase::Working) => Err(error),
+            (Ok(()), _) => Ok(self.complete()),
+        }
+    }
+
+    fn work(&mut self) -> Result<(), TunnelError> {
+        loop {
+            let now = clock::now();
+            self.run_timers(now);
+            if self.advance(now)? {
+                return Ok(());
+            }
+            self.beat(now);
+            let Ok(event) = self.events.recv_deadline(self.next_wake()) else {
+                continue;
+            };
+            self.hear(event)?;
+            // What came at the same time is heard before the next decision.
+            for event in self.events.clone().try_iter().take(1024) {
+                self.hear(event)?;
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let phase = match self.phase {
+            Phase::Working => None,
+            Phase::Draining { until, .. } => Some(until),
+            Phase::Leaving { deadline } => Some(deadline),
+        };
+        let beat = match self.phase {
+            Phase::Leaving { .. } => None,
+            _ => self.beats.next(self.machine.has_news()),
+        };
+        let others = [phase, beat, self.timers.next()];
+        let lost = self.beats.lost_at();
+        others.into_iter().flatten().fold(lost, Instant::min)
+    }
+
+    // What comes in.
+
+    fn hear(&mut self, event: Event) -> Result<(), TunnelError> {
+        match event {
+            Event::Beat(answer) => self.answered(answer)?,
+            Event::Opened(channel_id, connection) => self.machine.opened(&channel_id, connection),
+            Event::Ended(ended) => self.ended(ended)?,
+            Event::Later(at, timer) => self.timers.add(at, timer),
+            Event::Shutdown(deadline) => self.shut_down(deadline),
+            Event::Left => {
+                if let Phase::Leaving { deadline } = &mut self.phase {
+                    // Nothing more to wait for.
+                    *deadline = clock::now();
+                }
+            }
+            // Heard before the session began.
+            Event::Connected(_) => {}
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, answer: Result<Vec<Channel>, TunnelError>) -> Result<(), TunnelError> {
+        self.beats.returned(answer.is_ok());
+        match answer {
+            Ok(channels) => {
+                debug!(
+                    "tunnel {}: heartbeat, {} channels",
+                    self.link.tunnel_id,
+                    channels.len()
+                );
+                self.link.lease.extend(self.beats.lost_at());
+                let commands = self.machine.answer(channels);
+                self.carry_out(commands);
+                Ok(())
+            }
+            Err(error) if error.verdict() == Verdict::Retry => {
+                warn!(
+                    "tunnel {}: heartbeat failed, tried again: {error}",
+                    self.link.tunnel_id
+                );
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) -> Result<(), TunnelError> {
+        let known = self.connections.remove(&ended.connection);
+        self.machine
+            .ended(&ended.channel_id, ended.connection, ended.finished);
+        self.forget_predecessor(&ended.channel_id);
+        if known.is_none() {
+            return Ok(());
+        }
+        let id = &ended.channel_id;
+        match ended.finished {
+            true => info!("channel {id}: finished"),
+            false => debug!("channel {id}: ended"),
+        }
+        if self.phase != Phase::Working {
+            self.receipt.channels.extend(ended.receipt);
+        }
+        match ended.error {
+            // No other worker and no later try can read this tunnel either.
+            Some(error) if *error.code() == ErrorCode::TunnelExpired => Err(error),
+            Some(error) => {
+                warn!("channel {id}: given back: {error}");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn forget_predecessor(&self, channel_id: &str) {
+        let mut predecessors = self.predecessors.lock();
+        if predecessors.get(channel_id).is_some_and(Stop::is_fired) {
+            predecessors.remove(channel_id);
+        }
+    }
+
+    // What goes out.
+
+    fn beat(&mut self, now: Instant) {
+        let due = self.beats.next(self.machine.has_news());
+        if matches!(self.phase, Phase::Leaving { .. }) || due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.beats.sent(now);
+        let _ = self.heartbeat.send(Call::Beat(self.machine.report()));
+    }
+
+    fn carry_out(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            match command {
+                Command::Dial(channel_id, id) => self.dial(channel_id, id),
+                Command::CloseGracefully(id) => self.with(id, |c| c.close_gracefully()),
+                Command::Drop(id) => self.with(id, |c| {
+                    info!("channel {}: lost while {}", c.channel_id, c.describe());
+                    c.drop_lost();
+                }),
+            }
+        }
+    }
+
+    fn dial(&mut self, channel_id: Arc<str>, id: ConnectionId) {
+        let connection = Connection::new(self.link.clone(), id, channel_id.clone());
+        let ended = connection.ended.clone();
+        let predecessor = self.predecessors.lock().insert(channel_id, ended);
+        self.connections.insert(id, connection.clone());
+        Reader::spawn(connection, predecessor);
+    }
+
+    fn with(&self, id: ConnectionId, act: impl FnOnce(&Arc<Connection>)) {
+        if let Some(connection) = self.connections.get(&id) {
+            act(connection);
+        }
+    }
+
+    fn run_timers(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.due(now) {
+            match timer {
+                Timer::Resume(id) => self.with(id, |connection| connection.resume()),
+                Timer::Save(id) => self.with(id, |connection| connection.save_soon()),
+            }
+        }
+    }
+
+    // The end.
+
+    fn shut_down(&mut self, deadline: Instant) {
+        match &mut self.phase {
+            Phase::Working => {
+                info!("tunnel {}: shutting down", self.link.tunnel_id);
+                self.phase = draining(deadline);
+                let commands = self.machine.drain();
+                self.carry_out(commands);
+            }
+            // Asked again: the earlier deadline counts.
+            Phase::Draining {
+                deadline: first, ..
+            } if deadline < *first => {
+                self.phase = draining(deadline);
+            }
+            Phase::Leaving { deadline: first } => *first = deadline.min(*first),
+            Phase::Draining { .. } => {}
+        }
+    }
+
+    /// Goes on to the next phase where it is time; true when all is done.
+    fn advance(&mut self, now: Instant) -> Result<bool, TunnelError> {
+        if now >= self.beats.lost_at() {
+            return Err(TunnelError::new(
+                ErrorCode::ResourceGone,
+                "no heartbeat has been answered for the heartbeat timeout",
+            ));
+        }
+        if let Phase::Draining { until, deadline } = self.phase
+            && (self.connections.is_empty() || now >= until)
+        {
+            self.leave(deadline);
+        }
+        Ok(matches!(self.phase, Phase::Leaving { deadline } if now >= deadline))
+    }
+
+    fn leave(&mut self, deadline: Instant) {
+        self.abandon();
+        self.phase = Phase::Leaving { deadline };
+        let report = match self.machine.has_news() {
+            true => self.machine.report(),
+            false => Vec::new(),
+        };
+        let _ = self.heartbeat.send(Call::Leave(report));
+    }
+
+    /// Gives up on what has not closed in time.
+    fn abandon(&mut self) {
+        for connection in std::mem::take(&mut self.connections).into_values() {
+            error!(
+                "channel {}: abandoned at the deadline while {}",
+                connection.channel_id,
+                connection.describe()
+            );
+            connection.drop_lost();
+            self.receipt.channels.push(connection.receipt(true));
+        }
+    }
+
+    fn complete(&mut self) -> ShutdownReceipt {
+        self.receipt.is_complete = true;
+        std::mem::take(&mut self.receipt)
+    }
+}
+
+/// The drain for a shutdown by `deadline`, which leaves time for the last requests.
+fn draining(deadline: Instant) -> Phase {
+    let left = deadline.saturating_duration_since(clock::now());
+    Phase::Draining {
+        until: deadline - LEAVING_TIME.min(left / 10),
+        deadline,
+    }
+}

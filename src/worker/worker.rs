@@ -1,0 +1,269 @@
+//! [`TunnelWorker`]: one connected client of a tunnel, from connect to shutdown.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use log::{debug, info};
+use parking_lot::Mutex;
+
+use super::beat::BeatSchedule;
+use super::heartbeat::{Call, Heartbeat};
+use super::lease::Lease;
+use super::link::{Event, Link};
+use super::receipt::ShutdownReceipt;
+use super::session::{End, Predecessors, Session};
+use super::unwind;
+use crate::api::TunnelApi;
+use crate::api::names;
+use crate::api::protocol::ClientConfig;
+use crate::clock;
+use crate::config::TunnelWorkerConfig;
+use crate::error::TunnelError;
+use crate::stop::Stop;
+
+/// How long [`TunnelWorker::shutdown`] waits beyond its deadline for a loop
+/// that is late itself (a machine under load).
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// One client of a tunnel: connects, keeps its session alive and serves the
+/// channels that the service gives it.
+///
+/// Go: `TunnelWorker`. Made by
+/// [`TunnelClient::new_tunnel_worker`](crate::TunnelClient::new_tunnel_worker)
+/// and used once; most programs use a
+/// [`TunnelWorkerDaemon`](super::TunnelWorkerDaemon), which connects again
+/// when a session is lost. Clones are handles to the same worker.
+#[derive(Clone)]
+pub struct TunnelWorker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    api: Arc<dyn TunnelApi>,
+    tunnel_id: String,
+    config: TunnelWorkerConfig,
+    predecessors: Predecessors,
+    /// To the session's loop, from the beginning: a shutdown can come first.
+    events: Sender<Event>,
+    life: Mutex<Life>,
+    /// The worker is not ready or started any more; the receipt is there.
+    ended: Stop,
+}
+
+/// The single life of a worker.
+enum Life {
+    Ready(Receiver<Event>),
+    Started,
+    Ended(ShutdownReceipt),
+}
+
+impl TunnelWorker {
+    pub(crate) fn new(
+        api: Arc<dyn TunnelApi>,
+        tunnel_id: String,
+        config: TunnelWorkerConfig,
+        predecessors: Predecessors,
+    ) -> Result<TunnelWorker, TunnelError> {
+        names::check_id("tunnel id", &tunnel_id)?;
+        let (events, receiver) = unbounded();
+        Ok(TunnelWorker {
+            inner: Arc::new(Inner {
+                api,
+                tunnel_id,
+                config,
+                predecessors,
+                events,
+                life: Mutex::new(Life::Ready(receiver)),
+                ended: Stop::new(),
+            }),
+        })
+    }
+
+    /// Connects and works until [`shutdown`](Self::shutdown) or until the
+    /// session is lost. Blocks; the calling thread runs the worker's loop.
+    ///
+    /// Go: `ConnectAndWorking`.
+    ///
+    /// # Errors
+    ///
+    /// Why the session could not begin or was lost: the service no longer
+    /// knows us (`OTSResourceGone`), no heartbeat has been answered for the
+    /// heartbeat timeout, or anything else that the service refused. `Ok`
+    /// after a shutdown. [`ErrorCode::ClientError`](crate::ErrorCode::ClientError)
+    /// when this worker has been started or shut down before.
+    pub fn connect_and_working(&self) -> Result<(), TunnelError> {
+        let events = self.start()?;
+        let end = self.work(events);
+        let receipt = match &end {
+            Ok(receipt) => receipt.clone(),
+            Err(_) => complete(),
+        };
+        *self.inner.life.lock() = Life::Ended(receipt);
+        self.inner.ended.fire();
+        end.map(|_| ())
+    }
+
+    /// Shuts the worker down: takes no new batches, lets running callbacks
+    /// return, saves the last checkpoints, calls the shutdown callbacks, gives
+    /// the channels back. Returns when that is done or at `deadline`, when the
+    /// rest is abandoned: its records come again, the receipt names them.
+    ///
+    /// Go: `Shutdown`. May be called from any thread and more than once; all
+    /// calls get the same receipt, and the earliest deadline counts. Inside a
+    /// callback it only asks for the shutdown and returns a receipt that is
+    /// not complete. Before the start it makes the worker unusable.
+    pub fn shutdown(&self, deadline: Duration) -> ShutdownReceipt {
+        let deadline = clock::now() + deadline;
+        if let Some(receipt) = self.end_unstarted() {
+            return receipt;
+        }
+        let _ = self.inner.events.send(Event::Shutdown(deadline));
+        if unwind::in_user_code() {
+            return ShutdownReceipt::default();
+        }
+        self.inner.ended.wait_until(deadline + PATIENCE);
+        match &*self.inner.life.lock() {
+            Life::Ended(receipt) => receipt.clone(),
+            Life::Ready(_) | Life::Started => ShutdownReceipt::default(),
+        }
+    }
+
+    fn start(&self) -> Result<Receiver<Event>, TunnelError> {
+        let mut life = self.inner.life.lock();
+        match std::mem::replace(&mut *life, Life::Started) {
+            Life::Ready(events) => Ok(events),
+            Life::Started => Err(used("has already been started")),
+            Life::Ended(receipt) => {
+                *life = Life::Ended(receipt);
+                Err(used("has ended"))
+            }
+        }
+    }
+
+    /// The receipt, if the worker is not at work.
+    fn end_unstarted(&self) -> Option<ShutdownReceipt> {
+        let mut life = self.inner.life.lock();
+        match &*life {
+            Life::Started => return None,
+            Life::Ended(receipt) => return Some(receipt.clone()),
+            Life::Ready(_) => {}
+        }
+        *life = Life::Ended(complete());
+        drop(life);
+        self.inner.ended.fire();
+        Some(complete())
+    }
+
+    fn work(&self, events: Receiver<Event>) -> End {
+        let inner = &*self.inner;
+        let hang_up = Stop::new();
+        let sent = clock::now();
+        let heartbeat = self.heartbeat(hang_up.clone()).spawn()?;
+        let end = match self.connected(&events) {
+            Connected::As(client_id) => {
+                info!("tunnel {}: connected as {client_id}", inner.tunnel_id);
+                self.session(client_id, sent, events, heartbeat).run()
+            }
+            Connected::Failed(error) => Err(error),
+            Connected::ShutDown => {
+                // The service never gave us anything; should the connect still
+                // succeed, the thread says goodbye.
+                let _ = heartbeat.send(Call::Leave(Vec::new()));
+                Ok(complete())
+            }
+        };
+        hang_up.fire();
+        end
+    }
+
+    fn heartbeat(&self, hang_up: Stop) -> Heartbeat {
+        let inner = &*self.inner;
+        let settings = &inner.config.settings;
+        let seconds = settings.heartbeat_timeout.as_secs();
+        Heartbeat {
+            api: inner.api.clone(),
+            tunnel_id: inner.tunnel_id.clone(),
+            client: ClientConfig {
+                timeout: Some(i64::try_from(seconds).unwrap_or(i64::MAX)),
+                client_tag: Some(settings.client_tag.clone()),
+            },
+            hang_up,
+            events: inner.events.clone(),
+        }
+    }
+
+    fn connected(&self, events: &Receiver<Event>) -> Connected {
+        for event in events {
+            match event {
+                Event::Connected(Ok(client_id)) => return Connected::As(client_id),
+                Event::Connected(Err(error)) => return Connected::Failed(error),
+                Event::Shutdown(_) => return Connected::ShutDown,
+                other => debug!("tunnel {}: {other:?} before connect", self.inner.tunnel_id),
+            }
+        }
+        // We hold a sender ourselves.
+        Connected::ShutDown
+    }
+
+    fn session(
+        &self,
+        client_id: String,
+        sent: Instant,
+        events: Receiver<Event>,
+        heartbeat: Sender<Call>,
+    ) -> Session {
+        let inner = &*self.inner;
+        let settings = inner.config.settings.clone();
+        let beats = BeatSchedule::new(
+            settings.heartbeat_interval,
+            settings.heartbeat_timeout,
+            sent,
+        );
+        let link = Arc::new(Link {
+            api: inner.api.clone(),
+            tunnel_id: inner.tunnel_id.as_str().into(),
+            client_id: client_id.into(),
+            settings,
+            pool: inner.config.pool.clone(),
+            lease: Lease::new(sent, beats.lost_at()),
+            events: inner.events.clone(),
+        });
+        Session::new(link, events, heartbeat, inner.predecessors.clone(), beats)
+    }
+}
+
+impl std::fmt::Debug for TunnelWorker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let life = match &*self.inner.life.lock() {
+            Life::Ready(_) => "ready",
+            Life::Started => "started",
+            Life::Ended(_) => "ended",
+        };
+        f.debug_struct("TunnelWorker")
+            .field("tunnel_id", &self.inner.tunnel_id)
+            .field("life", &life)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the connect request has come to.
+enum Connected {
+    As(String),
+    Failed(TunnelError),
+    ShutDown,
+}
+
+/// The receipt of a worker that had nothing open.
+fn complete() -> ShutdownReceipt {
+    ShutdownReceipt {
+        is_complete: true,
+        ..ShutdownReceipt::default()
+    }
+}
+
+fn used(state: &str) -> TunnelError {
+    TunnelError::client(format!(
+        "this worker {state}; a worker is used once, make another or use TunnelWorkerDaemon"
+    ))
+}
