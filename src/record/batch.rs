@@ -1,12 +1,14 @@
 //! The answer to a read: looked through at once, decoded where it is needed.
 
+use std::{fmt, str};
+
 use bytes::Bytes;
 
 use super::cursor::{Cursor, Fault, Problem};
 use super::fields::Field;
 use super::kind::ActionType;
 use super::view::{Layout, Record};
-use crate::error::TunnelError;
+use crate::error::{ErrorCode, TunnelError};
 
 /// Fields of ReadRecordsResponse.
 mod answer {
@@ -22,12 +24,13 @@ mod record {
     pub(super) const ORIGIN_RECORD: u64 = 3;
 }
 
-/// No record that can be decoded is shorter: action, one row of one cell of
-/// one key. Keeps a body of empty records from sizing a large `Vec`.
-pub(super) const SHORTEST_RECORD: usize = 24;
+/// No record that can be decoded is shorter: six bytes of framing with the
+/// action, and one row of one key that has no name and no payload. Keeps a body
+/// of empty records from sizing a large `Vec`.
+pub(super) const SHORTEST_RECORD: usize = 6 + 21;
 
 /// One answer to ReadRecords: what reading on needs, and the body for the rest.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct RawBatch {
     /// The whole body of the answer.
     pub(crate) body: Bytes,
@@ -54,9 +57,9 @@ impl RawBatch {
                 body,
                 request_id,
             }),
-            Err(fault) => Err(fault
-                .into_error("answer to ReadRecords")
-                .with_request_id(request_id)),
+            Err(fault) => {
+                Err(malformed("answer to ReadRecords", &fault).with_request_id(request_id))
+            }
         }
     }
 
@@ -100,11 +103,26 @@ impl RawBatch {
         };
         walk().map_err(|fault: Fault| {
             let place = format!("record {index} of the answer to ReadRecords");
-            fault
-                .into_error(place)
-                .with_request_id(self.request_id.as_str())
+            malformed(&place, &fault).with_request_id(self.request_id.as_str())
         })
     }
+}
+
+/// Neither token nor data: this may end up in a log.
+impl fmt::Debug for RawBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawBatch")
+            .field("request_id", &self.request_id)
+            .field("record_count", &self.record_count)
+            .field("may_more_record", &self.may_more_record)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn malformed(place: &str, fault: &Fault) -> TunnelError {
+    let advice = "read on from the last checkpoint, and report it if it comes again";
+    TunnelError::new(ErrorCode::Malformed, format!("{place}, {fault}; {advice}"))
 }
 
 /// What the top level of an answer tells.

@@ -12,7 +12,7 @@ use super::batch::{self, RawBatch, SHORTEST_RECORD};
 use super::cursor::{Cursor, Fault, Problem};
 use super::kind::ActionType;
 use super::view::{Layout, Record};
-use crate::error::TunnelError;
+use crate::error::{ErrorCode, TunnelError};
 
 const VERSION: u8 = 1;
 const RECORD_COUNT: u8 = 2;
@@ -39,17 +39,22 @@ const VERSION_0: i32 = 0;
 pub fn parse_binary_records(bytes: impl Into<Vec<u8>>) -> Result<Vec<Record>, TunnelError> {
     let bytes = Bytes::from(bytes.into());
     let mut cursor = Cursor::new(&bytes);
-    let count = read_header(&mut cursor).map_err(|fault| fault.into_error("binary records"))?;
+    let count = read_header(&mut cursor).map_err(|fault| malformed("binary records", &fault))?;
     let mut records = Vec::with_capacity(count.min(bytes.len() / SHORTEST_RECORD));
     for index in 0..count {
         let record = read_record(&bytes, &mut cursor)
-            .map_err(|fault| fault.into_error(format!("record {index} of binary records")))?;
+            .map_err(|fault| malformed(&format!("record {index} of binary records"), &fault))?;
         records.push(record);
     }
     cursor
         .finish("binary records")
-        .map_err(|fault| fault.into_error("binary records"))?;
+        .map_err(|fault| malformed("binary records", &fault))?;
     Ok(records)
+}
+
+fn malformed(place: &str, fault: &Fault) -> TunnelError {
+    let advice = "pass in the bytes unchanged, as the processor got them";
+    TunnelError::new(ErrorCode::Malformed, format!("{place}, {fault}; {advice}"))
 }
 
 impl RawBatch {

@@ -4,8 +4,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::error::{ErrorCode, TunnelError};
-
 /// The unread part of some bytes, which knows how far from their start it is.
 ///
 /// Every read names what it reads, for the error.
@@ -156,11 +154,11 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     pub(super) fn fault(&self, reading: &'static str, problem: Problem) -> Fault {
-        Fault {
+        Fault(Box::new(Details {
             at: self.at(),
             reading,
             problem,
-        }
+        }))
     }
 
     #[inline]
@@ -184,9 +182,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Bytes that are not what they should be.
+/// Bytes that are not what they should be. One word, so that what is returned
+/// beside it stays small.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Details>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Details {
     /// Offset where reading stopped.
     at: usize,
     /// What was being read.
@@ -210,19 +212,19 @@ pub(super) enum Problem {
 impl Fault {
     /// The same fault, told from a start that lies `base` bytes earlier.
     pub(super) fn shifted(mut self, base: usize) -> Fault {
-        self.at += base;
+        self.0.at += base;
         self
     }
+}
 
-    /// The error for the user; `place` is what `at` counts in.
-    pub(super) fn into_error(self, place: impl fmt::Display) -> TunnelError {
-        TunnelError::new(
-            ErrorCode::Malformed,
-            format!(
-                "{place}, byte {}: {}: {}; read it again, and report it if that does not help",
-                self.at, self.reading, self.problem
-            ),
-        )
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Details {
+            at,
+            reading,
+            problem,
+        } = &*self.0;
+        write!(f, "byte {at}: {reading}: {problem}")
     }
 }
 
@@ -256,11 +258,11 @@ mod tests {
         assert_eq!(cursor.at(), 7);
         assert_eq!(
             cursor.u32("number"),
-            Err(Fault {
+            Err(Fault(Box::new(Details {
                 at: 7,
                 reading: "number",
                 problem: Problem::CutShort { wanted: 4, left: 1 }
-            })
+            })))
         );
     }
 
@@ -286,15 +288,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_where_and_what() {
+    fn a_fault_says_where_and_what() {
         let fault = Cursor::new(&[]).u32("row header").expect_err("empty");
-        let error = fault.shifted(10).into_error("record 3");
-        assert_eq!(error.code(), &ErrorCode::Malformed);
-        assert!(
-            error
-                .message()
-                .starts_with("record 3, byte 10: row header: 4 bytes wanted, 0 left"),
-            "{error}"
+        assert_eq!(
+            fault.shifted(10).to_string(),
+            "byte 10: row header: 4 bytes wanted, 0 left"
         );
     }
 }

@@ -100,7 +100,7 @@ impl OwnedRecord {
     ///
     /// # Errors
     ///
-    /// `OTSMalformedData` for what no service sends: an empty primary key, a
+    /// `OTSClientError` for what no service sends: an empty primary key, a
     /// put without value, a deletion with one, a deleted version without
     /// timestamp.
     pub fn to_record(&self) -> Result<Record, TunnelError> {
@@ -113,7 +113,11 @@ impl OwnedRecord {
             row: 0..row_len,
             origin_row: self.origin_columns.as_ref().map(|_| row_len..window.len()),
         };
-        Record::decode(window, layout).map_err(|fault| fault.into_error("record built by hand"))
+        Record::decode(window, layout).map_err(|fault| {
+            TunnelError::client(format!(
+                "a record that no service sends: {fault}; give its parts what their kinds need"
+            ))
+        })
     }
 
     /// The message that the service would send for this record.

@@ -3,8 +3,9 @@
 use allocation_counter::measure;
 
 use super::batch;
+use crate::record::batch::SHORTEST_RECORD;
 use crate::record::{
-    OwnedColumn, OwnedRecord, RawBatch, Record, SequenceInfo, parse_binary_records,
+    OwnedColumn, OwnedRecord, RawBatch, Record, SequenceInfo, Value, parse_binary_records,
 };
 
 fn batch_of(count: usize, columns: usize) -> RawBatch {
@@ -56,12 +57,33 @@ fn a_body_of_empty_records_sizes_no_vec() {
     let batch = super::parse(body).expect("an answer");
     assert_eq!(batch.record_count, 100_000);
     let cost = measure(|| drop(batch.records().expect_err("no action")));
-    let most = batch.body.len() / 24 * size_of::<Record>() + 1000;
+    let most = batch.body.len() / SHORTEST_RECORD * size_of::<Record>() + 1000;
     assert!(
         cost.bytes_max < u64::try_from(most).expect("u64"),
         "{}",
         cost.bytes_max
     );
+}
+
+#[test]
+fn a_count_that_is_not_true_sizes_no_vec() {
+    let bytes = vec![1, 0, 0, 0, 0, 2, 0xFF, 0xFF, 0xFF, 0x7F];
+    let mut bytes = Some(bytes);
+    let cost = measure(|| {
+        drop(parse_binary_records(bytes.take().expect("once")).expect_err("no records"));
+    });
+    assert!(cost.bytes_max < 1000, "{}", cost.bytes_max);
+}
+
+#[test]
+fn no_record_is_shorter_than_what_sizes_the_vec() {
+    let shortest = OwnedRecord::put([("", Value::InfMin)]);
+    let frame = batch(&[]).body.len();
+    assert_eq!(
+        batch(std::slice::from_ref(&shortest)).body.len() - frame,
+        SHORTEST_RECORD
+    );
+    batch(&[shortest]).records().expect("a good record");
 }
 
 #[test]

@@ -134,7 +134,7 @@ proptest! {
             for (at, byte) in &damage {
                 *at.get_mut(&mut bytes) = *byte;
             }
-            for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
+            for bytes in [&*bytes, bytes.split_at(cut.index(bytes.len())).0] {
                 if let Ok(batch) = parse(bytes.to_vec()) {
                     batch.records().iter().flatten().for_each(|r| { read_all(r); });
                     let _ = batch.binary_records();

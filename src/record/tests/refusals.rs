@@ -93,16 +93,21 @@ fn cells_that_make_no_sense() {
         }),
         "value of a deletion",
     );
-    refused(
-        good()
-            .column(OwnedColumn { value: None, ..put })
-            .to_record(),
-        "built by hand",
-    );
-    refused(
-        OwnedRecord::put([("", ""); 0]).to_record(),
-        "primary key: missing",
-    );
+}
+
+#[test]
+fn records_that_cannot_be_built() {
+    let unkeyed = OwnedRecord::put([("", ""); 0]);
+    let put = OwnedColumn::put("c", 1, 5);
+    let valueless = good().column(OwnedColumn { value: None, ..put });
+    for (record, says) in [
+        (unkeyed, "primary key: missing"),
+        (valueless, "cell value: missing"),
+    ] {
+        let error = record.to_record().expect_err(says);
+        assert_eq!(error.code(), &ErrorCode::ClientError);
+        assert!(error.message().contains(says), "{error}");
+    }
 }
 
 /// The row of one key cell with this value, whose checksums are right.
@@ -182,6 +187,19 @@ fn answers_whose_framing_is_broken() {
 }
 
 #[test]
+fn a_batch_prints_neither_token_nor_data() {
+    let batch = super::batch(&[good()]);
+    let printed = format!("{batch:?}");
+    assert!(
+        printed.contains("request-1") && printed.contains("record_count: 1"),
+        "{printed}"
+    );
+    for hidden in ["secret", "next"] {
+        assert!(!printed.contains(hidden), "{printed}");
+    }
+}
+
+#[test]
 fn fields_that_are_not_known_are_skipped() {
     let unknown = [&[0x20, 1][..], &[0x2A, 1, 7], &[0x31; 9], &[0x3D; 5]].concat();
     let body = [&unknown[..], &answer([good().to_message()]), &unknown].concat();
@@ -218,7 +236,7 @@ fn binary_batches_that_are_broken() {
     );
     refused(broken(19, 0x80), "record: unexpected 0x80");
     refused(
-        parse_binary_records(&good[..good.len() - 1]),
+        parse_binary_records(good.split_last().expect("bytes").1),
         "origin record: ",
     );
 }
