@@ -13,7 +13,7 @@ use crate::model::{
     CheckpointRequest, CheckpointResponse, CreateTunnelRequest, CreateTunnelResponse,
     DeleteTunnelRequest, DeleteTunnelResponse, DescribeTunnelRequest, DescribeTunnelResponse,
     GetCheckpointRequest, GetCheckpointResponse, GetRpoRequest, GetRpoResponse, ListTunnelRequest,
-    ListTunnelResponse, ScheduleRequest, ScheduleResponse,
+    ListTunnelResponse, ReadRecordsRequest, ReadRecordsResponse, ScheduleRequest, ScheduleResponse,
 };
 use crate::stop::Stop;
 use crate::worker::{Predecessors, TunnelWorker};
@@ -21,6 +21,19 @@ use crate::worker::{Predecessors, TunnelWorker};
 /// A client of the tunnels of one instance.
 ///
 /// Go: `TunnelClient`.
+///
+/// ```no_run
+/// use tablestore_tunnel::{CreateTunnelRequest, TunnelClient, TunnelType};
+///
+/// # fn main() -> Result<(), tablestore_tunnel::TunnelError> {
+/// let endpoint = "https://inst.cn-hangzhou.ots.aliyuncs.com";
+/// let client = TunnelClient::new(endpoint, "inst", "access key id", "access key secret")?;
+/// let request = CreateTunnelRequest::new("testTable", "testTunnel", TunnelType::BaseAndStream);
+/// let tunnel = client.create_tunnel(&request)?;
+/// println!("created {}", tunnel.tunnel_id);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Calls
 ///
@@ -221,6 +234,20 @@ impl TunnelClient {
         let request = convert::get_checkpoint_request(request)?;
         let answer = self.api.get_checkpoint(&request, &Stop::new())?;
         Ok(convert::get_checkpoint_response(answer))
+    }
+
+    /// Reads records of a channel once, for consumers without a worker.
+    ///
+    /// Tried again for [`TunnelConfig::max_retry_elapsed_time`] instead of 35 s.
+    ///
+    /// Go: `ReadRecords` of `TunnelApi`.
+    pub fn read_records(
+        &self,
+        request: &ReadRecordsRequest,
+    ) -> Result<ReadRecordsResponse, TunnelError> {
+        let request = convert::read_records_request(request)?;
+        let batch = self.api.read_records(&request, &Stop::new())?;
+        convert::read_records_response(batch)
     }
 
     /// Saves a checkpoint of a channel, for consumers without a worker.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::TunnelError;
 
@@ -119,7 +120,25 @@ impl fmt::Debug for Credentials {
 /// there. While it blocks, that one request waits.
 ///
 /// `Credentials` themselves are a provider: the one that never changes. A
-/// function or closure that returns credentials is one too.
+/// function or closure that returns credentials is one too, and so is an `Arc`
+/// of any provider.
+///
+/// ```
+/// use tablestore_tunnel::{Credentials, TunnelClient, TunnelConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Keys that another program keeps fresh in a file, a line each.
+/// let from_file = || {
+///     let text = std::fs::read_to_string("/run/secrets/ots")?;
+///     let mut lines = text.lines();
+///     let mut next = || lines.next().ok_or("the key file has too few lines");
+///     Ok(Credentials::new(next()?, next()?).security_token(next()?))
+/// };
+/// let endpoint = "https://inst.cn-hangzhou.ots.aliyuncs.com";
+/// let client = TunnelClient::with_config(endpoint, "inst", from_file, TunnelConfig::new())?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait CredentialsProvider: Send + Sync {
     /// The credentials to sign the next attempt with.
     ///
@@ -136,6 +155,12 @@ pub trait CredentialsProvider: Send + Sync {
 impl CredentialsProvider for Credentials {
     fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>> {
         Ok(self.clone())
+    }
+}
+
+impl<P: CredentialsProvider + ?Sized> CredentialsProvider for Arc<P> {
+    fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>> {
+        (**self).credentials()
     }
 }
 

@@ -26,9 +26,10 @@ pub use model::{
     ChannelInfo, ChannelRpo, ChannelStatus, ChannelType, CheckpointRequest, CheckpointResponse,
     CreateTunnelRequest, CreateTunnelResponse, DeleteTunnelRequest, DeleteTunnelResponse,
     DescribeTunnelRequest, DescribeTunnelResponse, GetCheckpointRequest, GetCheckpointResponse,
-    GetRpoRequest, GetRpoResponse, ListTunnelRequest, ListTunnelResponse, ScheduleChannel,
-    ScheduleRequest, ScheduleResponse, StartOffset, StreamTunnelConfig, TunnelInfo, TunnelRpo,
-    TunnelStage, TunnelType, open_channel, resume_channel, suspend_channel, terminate_channel,
+    GetRpoRequest, GetRpoResponse, ListTunnelRequest, ListTunnelResponse, ReadRecordsRequest,
+    ReadRecordsResponse, ScheduleChannel, ScheduleRequest, ScheduleResponse, StartOffset,
+    StreamTunnelConfig, TunnelInfo, TunnelRpo, TunnelStage, TunnelType, open_channel,
+    resume_channel, suspend_channel, terminate_channel,
 };
 pub use processor::{
     AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,

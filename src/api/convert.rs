@@ -6,10 +6,11 @@
 use serde::de::DeserializeOwned;
 use time::{Duration, OffsetDateTime};
 
-use super::names::{check_id, check_name};
+use super::names::{check_given, check_id, check_name};
 use super::{Answered, failure, protocol as p};
 use crate::error::TunnelError;
 use crate::model as m;
+use crate::record::RawBatch;
 
 pub(crate) fn create_request(
     request: &m::CreateTunnelRequest,
@@ -98,13 +99,27 @@ pub(crate) fn checkpoint_request(
 ) -> Result<p::CheckpointRequest, TunnelError> {
     check_id("tunnel id", &request.tunnel_id)?;
     check_id("channel id", &request.channel_id)?;
-    check_id("checkpoint", &request.checkpoint)?;
+    check_given("checkpoint", &request.checkpoint)?;
     Ok(p::CheckpointRequest {
         tunnel_id: request.tunnel_id.clone(),
         client_id: request.client_id.clone(),
         channel_id: request.channel_id.clone(),
         checkpoint: request.checkpoint.clone(),
         sequence_number: request.sequence_number,
+    })
+}
+
+pub(crate) fn read_records_request(
+    request: &m::ReadRecordsRequest,
+) -> Result<p::ReadRecordsRequest, TunnelError> {
+    check_id("tunnel id", &request.tunnel_id)?;
+    check_id("channel id", &request.channel_id)?;
+    check_given("token", &request.token)?;
+    Ok(p::ReadRecordsRequest {
+        tunnel_id: request.tunnel_id.clone(),
+        client_id: request.client_id.clone(),
+        channel_id: request.channel_id.clone(),
+        token: request.token.clone(),
     })
 }
 
@@ -166,6 +181,18 @@ pub(crate) fn get_checkpoint_response(
         sequence_number: answer.message.sequence_number,
         request_id: answer.request_id,
     }
+}
+
+pub(crate) fn read_records_response(
+    batch: RawBatch,
+) -> Result<m::ReadRecordsResponse, TunnelError> {
+    Ok(m::ReadRecordsResponse {
+        records: batch.records()?,
+        next_token: batch.next_token,
+        may_more_record: batch.may_more_record,
+        size: batch.body.len(),
+        request_id: batch.request_id,
+    })
 }
 
 fn tunnel_type(tunnel_type: &m::TunnelType) -> Result<p::TunnelType, TunnelError> {

@@ -164,7 +164,6 @@ fn describes_as_the_go_sdk_does() {
 
 #[test]
 fn reads_rpo_as_the_go_sdk_does() {
-    // The second is a prefix of the third, of which the tunnel id is read too.
     for call in ["GetRpo", "GetRpoByOffset"] {
         for exchange in exchanges_of(call) {
             let message = answered::<p::GetRpoResponse>(&exchange);
@@ -277,6 +276,28 @@ fn checkpoints_as_the_go_sdk_does() {
         );
         let ours = checkpoint_request(&request).expect("a request");
         assert_eq!(ours.encode_to_vec(), exchange.request_body());
+    }
+}
+
+#[test]
+fn reads_as_the_go_sdk_does() {
+    for exchange in exchanges_of("ReadRecords") {
+        let recorded = p::ReadRecordsRequest::decode(exchange.request_body().as_slice());
+        let r = recorded.expect("a request");
+        let request = ReadRecordsRequest::new(r.tunnel_id, r.client_id, r.channel_id, r.token);
+        let ours = read_records_request(&request).expect("a request");
+        assert_eq!(ours.encode_to_vec(), exchange.request_body());
+        let body = exchange.response_body().into();
+        let batch = RawBatch::parse(body, exchange.request_id().to_owned());
+        let response = read_records_response(batch.expect("a batch")).expect("records");
+        let go = exchange.decoded();
+        assert_eq!(response.next_token, text(&go["next_token"]));
+        assert_eq!(response.may_more_record, go["may_more_record"].as_bool());
+        assert_eq!(Some(response.size as u64), go["size"].as_u64());
+        assert_eq!(
+            Some(response.records.len() as u64),
+            go["record_count"].as_u64()
+        );
     }
 }
 

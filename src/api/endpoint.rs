@@ -62,7 +62,7 @@ fn check_parts(uri: &Uri, endpoint: &str) -> Result<(), &'static str> {
         Err("it holds a user or password")
     } else if uri.port().is_none() && has_port(authority) {
         Err("its port is no port number")
-    } else if uri.path().trim_matches('/') != "" || endpoint.contains(['?', '#']) {
+    } else if !uri.path().trim_matches('/').is_empty() || endpoint.contains(['?', '#']) {
         Err("it has more than scheme, host and port")
     } else {
         Ok(())

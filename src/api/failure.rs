@@ -52,9 +52,7 @@ pub(crate) fn malformed(action: &str, what: impl std::fmt::Display) -> TunnelErr
 /// For an attempt that got no whole answer.
 pub(crate) fn of_transport(error: ureq::Error, endpoint: &str) -> TunnelError {
     let (code, what) = classify(&error);
-    let error = TunnelError::new(code, format!("{what} ({endpoint})")).with_source(source(error));
-    log::trace!("{error:?}");
-    error
+    TunnelError::new(code, format!("{what} ({endpoint})")).with_source(source(error))
 }
 
 /// The cause itself, without the layers that only name it.

@@ -12,10 +12,12 @@ use bytes::Bytes;
 use prost::Message;
 use ureq::http::Response;
 use ureq::typestate::WithBody;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, RequestBuilder};
 
 use super::complete::Complete;
 use super::endpoint::Endpoint;
+use super::resolve::CachingResolver;
 use super::retry::{Schedule, retry};
 use super::sign::header;
 use super::{Answer, Answered, TunnelApi, failure, headers, protocol as p};
@@ -271,7 +273,8 @@ fn default_agent(endpoint: &Endpoint, config: &TunnelConfig) -> Agent {
         true => builder.proxy(None),
         false => builder,
     };
-    builder.build().into()
+    let connector = DefaultConnector::default();
+    Agent::with_parts(builder.build(), connector, CachingResolver::default())
 }
 
 fn decode<M: Message + Default + Complete>(uri: &str, body: Bytes) -> Result<M, TunnelError> {

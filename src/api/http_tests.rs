@@ -9,6 +9,7 @@ use std::thread;
 use super::*;
 use crate::api::sign;
 use crate::api::test_server::{Request, Step, TestServer};
+use crate::api::vectors::{self, Exchange};
 use crate::credentials::Credentials;
 use crate::error::ErrorCode;
 
@@ -452,4 +453,70 @@ fn debug_and_errors_show_no_secret() {
     let cut = api.attempt("/tunnel/list", b"").err().expect("cut");
     let text = format!("{api:?} {refused} {refused:?} {cut} {cut:?}");
     assert!(!text.contains("hidden"), "{text}");
+}
+
+#[test]
+fn a_host_may_be_given_by_name() {
+    let server = TestServer::start([ok(), ok()]);
+    let url = server.url().replace("127.0.0.1", "localhost");
+    let endpoint = Endpoint::new(&url, "inst").expect("an endpoint");
+    let credentials = Arc::new(Credentials::new("id", "secret"));
+    let api = HttpApi::new(endpoint, credentials, TunnelConfig::new()).expect("an api");
+    list(&api).expect("an answer");
+    list(&api).expect("another answer");
+}
+
+/// The recorded request, as this crate makes it.
+fn repeat(api: &HttpApi, exchange: &Exchange) -> Result<(), TunnelError> {
+    fn decoded<M: Message + Default>(exchange: &Exchange) -> M {
+        M::decode(exchange.request_body().as_slice()).expect("a request")
+    }
+    let stop = &Stop::new();
+    match exchange.uri() {
+        "/tunnel/create" => api.create(&decoded(exchange), stop).map(drop),
+        "/tunnel/list" => api.list(&decoded(exchange), stop).map(drop),
+        "/tunnel/describe" => api.describe(&decoded(exchange), stop).map(drop),
+        "/tunnel/getrpo" => api.get_rpo(&decoded(exchange), stop).map(drop),
+        "/tunnel/getrpobyoffset" => api.get_rpo_by_offset(&decoded(exchange), stop).map(drop),
+        "/tunnel/schedule" => api.schedule(&decoded(exchange), stop).map(drop),
+        "/tunnel/connect" => api.connect(&decoded(exchange), stop).map(drop),
+        "/tunnel/heartbeat" => api.heartbeat(&decoded(exchange), stop).map(drop),
+        "/tunnel/shutdown" => api.shutdown(&decoded(exchange), stop).map(drop),
+        "/tunnel/getcheckpoint" => api.get_checkpoint(&decoded(exchange), stop).map(drop),
+        "/tunnel/readrecords" => api.read_records(&decoded(exchange), stop).map(drop),
+        "/tunnel/checkpoint" => api.checkpoint(&decoded(exchange), stop).map(drop),
+        uri => panic!("no such action: {uri}"),
+    }
+}
+
+#[test]
+fn every_recorded_exchange_goes_as_with_the_go_sdk() {
+    let exchanges = vectors::exchanges();
+    let answer = |e: &Exchange| Step::Answer(e.status(), "", e.response_body());
+    let server = TestServer::start(exchanges.iter().map(answer));
+    let api = api(&server, TunnelConfig::new());
+    for exchange in &exchanges {
+        let outcome = repeat(&api, exchange);
+        let code = outcome.err().map(|error| error.code().as_str().to_owned());
+        let expected = exchange.error().map(|error| error["code"].as_str());
+        assert_eq!(code.as_deref(), expected.flatten(), "{}", exchange.call());
+        let request = server.next_request();
+        assert_eq!(request.uri, exchange.uri());
+        assert_eq!(request.body, exchange.request_body(), "{}", exchange.call());
+    }
+}
+
+#[test]
+fn deleting_goes_to_its_own_place() {
+    let server = TestServer::start([Step::Answer(200, "", Vec::new())]);
+    let request = p::DeleteTunnelRequest {
+        table_name: "a".into(),
+        tunnel_name: "b".into(),
+        tunnel_id: None,
+    };
+    let api = api(&server, TunnelConfig::new());
+    api.delete(&request, &Stop::new()).expect("an answer");
+    let request = server.next_request();
+    assert_eq!(request.uri, "/tunnel/delete");
+    assert_eq!(request.body, b"\n\x01a\x12\x01b");
 }

@@ -7,6 +7,7 @@
 //! - [`sign`]: the signature of a request.
 //! - [`headers`]: the head of a request, and what a user may add to it.
 //! - [`http`]: an attempt, from credentials to answer; the service over HTTP.
+//! - [`resolve`]: host names, looked up now and then.
 //! - [`retry`]: when there is another attempt.
 //! - [`failure`]: what went wrong with an attempt.
 //! - [`complete`]: what an answer must hold.
@@ -23,6 +24,7 @@ mod headers;
 pub(crate) mod http;
 pub(crate) mod names;
 pub(crate) mod protocol;
+mod resolve;
 mod retry;
 pub(crate) mod sign;
 #[cfg(test)]

@@ -22,9 +22,7 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), TunnelError> {
 
 /// Looks at an id that the service gave out; `what` says which.
 pub(crate) fn check_id(what: &str, id: &str) -> Result<(), TunnelError> {
-    if id.is_empty() {
-        return Err(TunnelError::client(format!("the {what} is empty")));
-    }
+    check_given(what, id)?;
     let is_slip = |c: char| c.is_whitespace() || c.is_control();
     if id.contains(is_slip) {
         let shown = id.escape_debug();
@@ -33,6 +31,14 @@ pub(crate) fn check_id(what: &str, id: &str) -> Result<(), TunnelError> {
         )));
     }
     Ok(())
+}
+
+/// Looks at a token, which is not repeated: it may hold a row's primary key.
+pub(crate) fn check_given(what: &str, token: &str) -> Result<(), TunnelError> {
+    match token.is_empty() {
+        true => Err(TunnelError::client(format!("the {what} is empty"))),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -79,7 +79,10 @@ pub(crate) fn retry<T>(
         let Some(pause) = schedule.pause(retries, elapsed, fastrand::f64()) else {
             return Err(error);
         };
-        log::debug!("attempt {} failed, next in {pause:?}: {error}", retries + 1);
+        log::debug!(
+            "attempt {} failed, next in {pause:?}: {error:?}",
+            retries + 1
+        );
         if stop.wait_for(pause) {
             return Err(error);
         }

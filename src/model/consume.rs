@@ -1,5 +1,7 @@
 //! Single reads and checkpoints, for consumers without a worker.
 
+use crate::record::Record;
+
 /// What [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint) asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -79,6 +81,55 @@ impl CheckpointRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckpointResponse {
+    /// The id of the request, to name to the service's support.
+    pub request_id: String,
+}
+
+/// What [`TunnelClient::read_records`](crate::TunnelClient::read_records) asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadRecordsRequest {
+    /// The tunnel.
+    pub tunnel_id: String,
+    /// The client that reads; the service takes any, even one that has never
+    /// connected.
+    pub client_id: String,
+    /// The channel.
+    pub channel_id: String,
+    /// Where to read on: a checkpoint, or the last answer's next token.
+    pub token: String,
+}
+
+impl ReadRecordsRequest {
+    /// The records of a channel from a token on.
+    pub fn new(
+        tunnel_id: impl Into<String>,
+        client_id: impl Into<String>,
+        channel_id: impl Into<String>,
+        token: impl Into<String>,
+    ) -> ReadRecordsRequest {
+        ReadRecordsRequest {
+            tunnel_id: tunnel_id.into(),
+            client_id: client_id.into(),
+            channel_id: channel_id.into(),
+            token: token.into(),
+        }
+    }
+}
+
+/// The answer to [`TunnelClient::read_records`](crate::TunnelClient::read_records).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ReadRecordsResponse {
+    /// The records in order; windows into the answer's body, which stays in
+    /// memory while one of them does.
+    pub records: Vec<Record>,
+    /// Where to read on; [`FINISH_TAG`](crate::FINISH_TAG) at the end of the channel.
+    pub next_token: String,
+    /// Whether there is more to read at once; none if the service does not say.
+    pub may_more_record: Option<bool>,
+    /// The length of the answer's body in bytes.
+    pub size: usize,
     /// The id of the request, to name to the service's support.
     pub request_id: String,
 }

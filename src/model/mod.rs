@@ -19,6 +19,7 @@ mod tunnel;
 pub use channel::{ChannelInfo, ChannelStatus, ChannelType};
 pub use consume::{
     CheckpointRequest, CheckpointResponse, GetCheckpointRequest, GetCheckpointResponse,
+    ReadRecordsRequest, ReadRecordsResponse,
 };
 pub use rpo::{ChannelRpo, GetRpoRequest, GetRpoResponse, TunnelRpo};
 pub use schedule::{
