@@ -16,7 +16,7 @@ static TABLES: [[u8; 256]; LANES] = tables();
 
 /// The checksum of what gave `crc` so far, followed by `bytes`.
 #[inline]
-pub(super) fn update(crc: u8, bytes: &[u8]) -> u8 {
+pub(crate) fn update(crc: u8, bytes: &[u8]) -> u8 {
     let (blocks, rest) = bytes.as_chunks::<LANES>();
     match blocks.split_first() {
         Some((first, blocks)) => update_short(update_blocks(crc, first, blocks), rest),

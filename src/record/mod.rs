@@ -25,7 +25,7 @@
 mod batch;
 mod binary;
 mod cell;
-mod crc8;
+pub(crate) mod crc8;
 mod cursor;
 mod display;
 mod encode;

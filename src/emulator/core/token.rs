@@ -4,17 +4,24 @@
 //! then it is a stream's. The position is in the token itself, so that a
 //! saved token is all that a restart needs.
 
+use std::ops::Range;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use prost::Message;
 
 use crate::api::protocol as p;
+use crate::record::crc8;
 
 /// The token of a channel that has nothing more to give, ever.
 pub(in crate::emulator) const FINISHED: &str = "finished";
 
 const VERSION: i64 = 2;
+
+/// Length of a position in an iterator, and where in it the number is.
+const POSITION_LEN: usize = 28;
+const POSITION: Range<usize> = 8..16;
 
 /// Where a token stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,42 +93,42 @@ fn encode(content: p::TokenContentV2) -> String {
     STANDARD.encode(token.encode_to_vec())
 }
 
-/// Stream id, shard id and position, each behind its length in one byte.
+/// Stream id, shard id and position, each behind its length in one byte, and
+/// the checksum of all that; so are the real ones.
 fn iterator(stream_id: &str, shard: &str, position: u64) -> String {
     let mut bytes = Vec::new();
-    for part in [
-        stream_id.as_bytes(),
-        shard.as_bytes(),
-        &position_bytes(position),
-    ] {
+    let position = position_bytes(position);
+    for part in [stream_id.as_bytes(), shard.as_bytes(), &position] {
         bytes.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
         bytes.extend(part.iter().take(u8::MAX.into()));
     }
+    bytes.push(crc8::update(0, &bytes));
     STANDARD.encode(bytes)
 }
 
-/// 28 bytes, as the real ones have; of those only the number means something
-/// here, the rest is what a real token shows at its start.
-fn position_bytes(position: u64) -> [u8; 28] {
-    let mut bytes = [0; 28];
+/// Four numbers; of those only the second means something here, the others
+/// are what a real token shows at its start.
+fn position_bytes(position: u64) -> [u8; POSITION_LEN] {
+    let mut bytes = [0; POSITION_LEN];
     bytes[0] = 1;
-    bytes[1..9].copy_from_slice(&position.to_le_bytes());
-    bytes[19..27].copy_from_slice(&i64::MAX.to_le_bytes());
-    bytes[27] = 0x81;
+    bytes[POSITION].copy_from_slice(&position.to_le_bytes());
+    bytes[20..].copy_from_slice(&i64::MAX.to_le_bytes());
     bytes
 }
 
 fn parse_iterator(iterator: &str) -> Option<Position> {
     let bytes = STANDARD.decode(iterator).ok()?;
-    let (_, rest) = take_part(&bytes)?;
-    let (shard, rest) = take_part(rest)?;
-    let (position, rest) = take_part(rest)?;
-    if !rest.is_empty() || position.len() != 28 {
+    let (checksum, rest) = bytes.split_last()?;
+    let (_, parts) = take_part(rest)?;
+    let (shard, parts) = take_part(parts)?;
+    let (position, parts) = take_part(parts)?;
+    let whole = parts.is_empty() && position.len() == POSITION_LEN;
+    if !whole || *checksum != crc8::update(0, rest) {
         return None;
     }
     Some(Position::Stream {
         shard: String::from_utf8(shard.to_vec()).ok()?,
-        position: u64::from_le_bytes(position.get(1..9)?.try_into().ok()?),
+        position: u64::from_le_bytes(position.get(POSITION)?.try_into().ok()?),
     })
 }
 

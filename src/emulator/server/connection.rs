@@ -20,6 +20,9 @@ pub(super) struct Connection {
     service: Arc<Service>,
     /// What was read and is not consumed: the beginning of the next request.
     buffer: Vec<u8>,
+    /// Closed by a reset, which an orderly shutdown would forestall: it goes
+    /// out when the last handle on the socket is dropped.
+    resets: bool,
 }
 
 /// How the reading of a request can fail.
@@ -42,13 +45,16 @@ impl Connection {
             stream,
             service,
             buffer: Vec::new(),
+            resets: false,
         }
     }
 
     pub(super) fn run(mut self) {
         while self.serve_one() {}
-        // The server keeps a handle on the socket, so dropping is not closing.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        if !self.resets {
+            // An error means that the client was faster.
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
     }
 
     /// Serves one request; false when the connection is over.
@@ -114,9 +120,9 @@ impl Connection {
             End::Keep => self.send(&reply.head(), &reply.body),
             End::Close => Ok(()),
             End::Reset => {
-                // Closing with nothing to linger for sends a reset.
-                SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
-                Ok(())
+                self.resets = true;
+                // Closing with no time to linger sends a reset.
+                SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
             }
             End::Cut => {
                 let head = reply.head();

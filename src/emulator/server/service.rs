@@ -230,8 +230,8 @@ impl Service {
         };
         match effect {
             Effect::Delay(delay) => {
-                self.stop.wait_for(*delay);
-                None
+                let stopped = self.stop.wait_for(*delay);
+                stopped.then(|| without_answer(End::Close))
             }
             Effect::Fail {
                 status,
