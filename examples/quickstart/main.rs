@@ -42,7 +42,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let service = Service::from_env(&tally)?;
     let client = service.client()?;
     let tunnel_id = tunnel_id(&client, service.table_name(), service.tunnel_name())?;
-    println!("consuming tunnel {tunnel_id} of table {}", service.table_name());
+    println!(
+        "consuming tunnel {tunnel_id} of table {}",
+        service.table_name()
+    );
 
     // 1. What to do with a batch. Each channel gets its own clone of the callback.
     let factory = SimpleProcessFactory::new({

@@ -11,7 +11,14 @@ use crate::tally::Tally;
 const ROWS: usize = 2000;
 const PARTITIONS: u32 = 4;
 
-const CUSTOMERS: [&str; 6] = ["李娜", "Ada Byron", "王伟", "Grace Murray", "张敏", "Alan M."];
+const CUSTOMERS: [&str; 6] = [
+    "李娜",
+    "Ada Byron",
+    "王伟",
+    "Grace Murray",
+    "张敏",
+    "Alan M.",
+];
 const CITIES: [&str; 5] = ["杭州", "Singapore", "北京", "Frankfurt", "上海"];
 const ITEMS: [(&str, f64); 5] = [
     ("green tea, 250 g", 58.0),

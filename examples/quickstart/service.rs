@@ -2,9 +2,9 @@
 
 use std::env;
 use std::error::Error;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::sync::Arc;
 
 use tablestore_tunnel::emulator::{Emulator, Table};
 use tablestore_tunnel::{Credentials, TunnelClient, TunnelConfig, TunnelError, TunnelWorkerDaemon};
@@ -37,7 +37,11 @@ impl Service {
             return Service::emulated(tally);
         };
         let mut arguments = env::args().skip(1);
-        let mut argument = |what| arguments.next().ok_or(format!("name the {what} as an argument"));
+        let mut argument = |what| {
+            arguments
+                .next()
+                .ok_or(format!("name the {what} as an argument"))
+        };
         Ok(Service::Real {
             endpoint,
             instance: env::var("OTS_INSTANCE").map_err(|_| "OTS_INSTANCE is not set")?,
@@ -55,7 +59,9 @@ impl Service {
 
     pub fn client(&self) -> Result<TunnelClient, TunnelError> {
         match self {
-            Service::Real { endpoint, instance, .. } => TunnelClient::with_config(
+            Service::Real {
+                endpoint, instance, ..
+            } => TunnelClient::with_config(
                 endpoint,
                 instance,
                 Credentials::from_env()?,

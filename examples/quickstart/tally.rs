@@ -56,7 +56,10 @@ impl Tally {
     ) -> Result<(), TunnelError> {
         let mut counts = self.lock();
         let written = write()?;
-        counts.expect(Id::Change(written.partition.to_string(), written.sequence_info));
+        counts.expect(Id::Change(
+            written.partition.to_string(),
+            written.sequence_info,
+        ));
         Ok(())
     }
 
@@ -79,7 +82,9 @@ impl Tally {
     /// Waits until everything written has been delivered.
     pub fn wait_until_complete(&self, patience: Duration) {
         let missing = |counts: &mut Counts| counts.seen < counts.written && !counts.over;
-        let waited = self.changed.wait_timeout_while(self.lock(), patience, missing);
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), patience, missing);
         drop(waited);
     }
 
