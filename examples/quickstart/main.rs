@@ -63,8 +63,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     // 3. Work, until someone closes the daemon.
     let daemon = TunnelWorkerDaemon::new(client, tunnel_id, config);
     let handle = daemon.clone();
+    let interrupted = tally.clone();
     ctrlc::set_handler(move || {
         println!("stopping ...");
+        interrupted.interrupt();
         handle.close();
     })?;
     let changes = service.keep_changing(&tally, &daemon);

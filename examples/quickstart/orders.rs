@@ -28,7 +28,7 @@ const ITEMS: [(&str, f64); 5] = [
     ("desk lamp", 119.0),
 ];
 
-pub fn create(emulator: &Emulator, tally: &Tally) -> Result<Table, TunnelError> {
+pub(crate) fn create(emulator: &Emulator, tally: &Tally) -> Result<Table, TunnelError> {
     let spec = TableSpec::new("orders")
         .primary_key("order_id", KeyType::String)
         .partitions(PARTITIONS);
@@ -38,11 +38,15 @@ pub fn create(emulator: &Emulator, tally: &Tally) -> Result<Table, TunnelError> 
     Ok(orders)
 }
 
-/// New orders, paid orders and cancelled ones, until the time is over or all
-/// of it has been closed early.
-pub fn keep_changing(orders: &Table, tally: &Tally, until: Instant) -> Result<(), TunnelError> {
+/// New orders, paid orders and cancelled ones, until the time is over or
+/// the program is interrupted.
+pub(crate) fn keep_changing(
+    orders: &Table,
+    tally: &Tally,
+    until: Instant,
+) -> Result<(), TunnelError> {
     let mut next = ROWS;
-    while Instant::now() < until && !tally.is_over() {
+    while Instant::now() < until && !tally.is_interrupted() {
         tally.expect_change(|| orders.put([order_id(next)], order(next)))?;
         tally.expect_change(|| pay(orders, next - ROWS / 2))?;
         if next.is_multiple_of(3) {

@@ -17,7 +17,7 @@ const CHANGING: Duration = Duration::from_secs(12);
 /// How long to wait for what was written last.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub enum Service {
+pub(crate) enum Service {
     Real {
         endpoint: String,
         instance: String,
@@ -32,7 +32,7 @@ pub enum Service {
 
 impl Service {
     /// The instance that the environment names, or else an emulator.
-    pub fn from_env(tally: &Tally) -> Result<Service, Box<dyn Error>> {
+    pub(crate) fn from_env(tally: &Tally) -> Result<Service, Box<dyn Error>> {
         let Ok(endpoint) = env::var("OTS_ENDPOINT") else {
             return Service::emulated(tally);
         };
@@ -57,7 +57,7 @@ impl Service {
         Ok(Service::Emulated { emulator, orders })
     }
 
-    pub fn client(&self) -> Result<TunnelClient, TunnelError> {
+    pub(crate) fn client(&self) -> Result<TunnelClient, TunnelError> {
         match self {
             Service::Real {
                 endpoint, instance, ..
@@ -76,14 +76,14 @@ impl Service {
         }
     }
 
-    pub fn table_name(&self) -> &str {
+    pub(crate) fn table_name(&self) -> &str {
         match self {
             Service::Real { table, .. } => table,
             Service::Emulated { orders, .. } => orders.name(),
         }
     }
 
-    pub fn tunnel_name(&self) -> &str {
+    pub(crate) fn tunnel_name(&self) -> &str {
         match self {
             Service::Real { tunnel, .. } => tunnel,
             Service::Emulated { .. } => "quickstart",
@@ -92,7 +92,7 @@ impl Service {
 
     /// Changes the emulated table for a while, waits until every change has
     /// been delivered, and closes the daemon. Real tables change by themselves.
-    pub fn keep_changing(
+    pub(crate) fn keep_changing(
         &self,
         tally: &Arc<Tally>,
         daemon: &TunnelWorkerDaemon,

@@ -21,7 +21,7 @@ enum Id {
 }
 
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     counts: Mutex<Counts>,
     changed: Condvar,
 }
@@ -39,18 +39,18 @@ struct Counts {
     out_of_order: u64,
     /// The newest change of each channel.
     newest: HashMap<String, SequenceInfo>,
-    over: bool,
+    interrupted: bool,
 }
 
 impl Tally {
     /// A row is in the table before the tunnel is made.
-    pub fn expect_base(&self, key: &str) {
+    pub(crate) fn expect_base(&self, key: &str) {
         self.lock().expect(Id::Row(key.to_owned()));
     }
 
     /// Writes a change and remembers it. Under the lock, so that it is known
     /// before it can be delivered.
-    pub fn expect_change(
+    pub(crate) fn expect_change(
         &self,
         write: impl FnOnce() -> Result<Written, TunnelError>,
     ) -> Result<(), TunnelError> {
@@ -64,7 +64,7 @@ impl Tally {
     }
 
     /// The callback: counts the records of a batch.
-    pub fn deliver(&self, ctx: &ChannelContext, records: &[Record]) {
+    pub(crate) fn deliver(&self, ctx: &ChannelContext, records: &[Record]) {
         let mut counts = self.lock();
         for record in records {
             counts.deliver(ctx.channel_id(), record);
@@ -80,37 +80,44 @@ impl Tally {
     }
 
     /// Waits until everything written has been delivered.
-    pub fn wait_until_complete(&self, patience: Duration) {
-        let missing = |counts: &mut Counts| counts.seen < counts.written && !counts.over;
+    pub(crate) fn wait_until_complete(&self, patience: Duration) {
+        let missing = |counts: &mut Counts| counts.seen < counts.written && !counts.interrupted;
         let waited = self
             .changed
             .wait_timeout_while(self.lock(), patience, missing);
         drop(waited);
     }
 
-    /// Waits a little, less if all is over.
-    pub fn pause(&self, time: Duration) {
-        let going_on = |counts: &mut Counts| !counts.over;
+    /// Waits a little, less if interrupted.
+    pub(crate) fn pause(&self, time: Duration) {
+        let going_on = |counts: &mut Counts| !counts.interrupted;
         let waited = self.changed.wait_timeout_while(self.lock(), time, going_on);
         drop(waited);
     }
 
-    /// Nothing more will be delivered.
-    pub fn close(&self) {
-        self.lock().over = true;
+    /// The program is to end early: what has not been delivered by now stays in
+    /// the tunnel for the next run.
+    pub(crate) fn interrupt(&self) {
+        self.lock().interrupted = true;
         self.changed.notify_all();
     }
 
-    pub fn is_over(&self) -> bool {
-        self.lock().over
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.lock().interrupted
     }
 
-    pub fn summary(&self) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         let counts = self.lock();
+        let missing = counts.written - counts.seen;
+        let (left, lost) = match counts.interrupted {
+            true => (missing, 0),
+            false => (0, missing),
+        };
         Summary {
             written: counts.written,
             delivered: counts.rows + counts.changes,
-            lost: counts.written - counts.seen,
+            left,
+            lost,
             out_of_order: counts.out_of_order,
             duplicates: counts.duplicates,
         }
@@ -175,16 +182,17 @@ fn partition(channel: &str) -> String {
     channel.split('_').next().unwrap_or_default().to_owned()
 }
 
-pub struct Summary {
+pub(crate) struct Summary {
     written: u64,
     delivered: u64,
+    left: u64,
     lost: u64,
     out_of_order: u64,
     duplicates: u64,
 }
 
 impl Summary {
-    pub fn is_right(&self) -> bool {
+    pub(crate) fn is_right(&self) -> bool {
         self.lost == 0 && self.out_of_order == 0
     }
 }
@@ -193,6 +201,9 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "rows and changes written   {:>6}", self.written)?;
         writeln!(f, "records delivered          {:>6}", self.delivered)?;
+        if self.left > 0 {
+            writeln!(f, "left for the next run      {:>6}", self.left)?;
+        }
         writeln!(f, "lost                       {:>6}", self.lost)?;
         writeln!(f, "out of order               {:>6}", self.out_of_order)?;
         write!(f, "duplicates                 {:>6}", self.duplicates)
