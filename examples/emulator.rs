@@ -14,6 +14,9 @@
 //! | `--partitions N` | how many partitions the table begins with; 4 |
 //! | `--rows N` | how many rows are put at the start; 1000 |
 //! | `--changes N` | how many changes are made per second; 0 |
+//! | `--split-after N` | a partition is split after every so many changes; never by default |
+//!
+//! When it ends it says which rules the clients broke, if any.
 
 use std::error::Error;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -27,7 +30,8 @@ struct Options {
     table: String,
     partitions: u32,
     rows: i64,
-    changes: u64,
+    changes: u32,
+    split_after: Option<i64>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -47,8 +51,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("OTS_ACCESS_KEY_ID={}", emulator.access_key_id());
     println!("OTS_ACCESS_KEY_SECRET={}", emulator.access_key_secret());
     change_until_stopped(&table, &keys, &options)?;
-    eprintln!("{} events, stopping", emulator.ledger().events().len());
     emulator.stop();
+    let ledger = emulator.ledger();
+    eprintln!("stopped after {} events", ledger.events().len());
+    for broken in ledger.violations() {
+        eprintln!(
+            "event {}: {:?} by {}",
+            broken.order, broken.rule, broken.client
+        );
+    }
     Ok(())
 }
 
@@ -60,6 +71,7 @@ impl Options {
             partitions: 4,
             rows: 1000,
             changes: 0,
+            split_after: None,
         };
         while let Some(option) = args.next() {
             let value = args.next().ok_or(format!("{option} needs a value"))?;
@@ -69,6 +81,7 @@ impl Options {
                 "--partitions" => options.partitions = value.parse()?,
                 "--rows" => options.rows = value.parse()?,
                 "--changes" => options.changes = value.parse()?,
+                "--split-after" => options.split_after = Some(value.parse()?),
                 _ => return Err(format!("no such option: {option}").into()),
             }
         }
@@ -117,16 +130,30 @@ fn change_until_stopped(
     })?;
     let pause = match options.changes {
         0 => Duration::from_secs(3600),
-        changes => Duration::from_secs(1) / u32::try_from(changes)?,
+        changes => Duration::from_secs(1) / changes,
     };
+    let rows = options.rows.max(1);
     let mut number = 0;
     while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-        if options.changes > 0 {
-            change(table, number, key(number % options.rows.max(1), keys))?;
-            number += 1;
+        if options.changes == 0 {
+            continue;
+        }
+        change(table, number, key(number % rows, keys))?;
+        number += 1;
+        if options.split_after.is_some_and(|after| number % after == 0) {
+            split_largest(table)?;
         }
     }
     Ok(())
+}
+
+fn split_largest(table: &Table) -> Result<(), TunnelError> {
+    let partitions = table.partitions();
+    let active = partitions.iter().filter(|partition| partition.active);
+    match active.max_by_key(|partition| partition.rows) {
+        Some(largest) if largest.rows > 1 => table.split(&largest.id).map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 fn change(table: &Table, number: i64, key: Vec<Value>) -> Result<(), TunnelError> {
