@@ -33,12 +33,13 @@
 //! - `action`, `scope`, `failure`: a request's kind, whom it is about, an
 //!   answer that is an error.
 //! - `fault`: what goes wrong.
-//! - `ledger`: what happened.
+//! - `ledger`: what happened; `check`: what of it breaks the rules.
 //! - `clock`: what time it is.
 
 mod action;
 mod actions;
 mod builder;
+mod check;
 mod clock;
 mod core;
 mod failure;
@@ -54,6 +55,7 @@ mod tests;
 
 pub use self::action::Action;
 pub use self::builder::EmulatorBuilder;
+pub use self::check::{Rule, Violation};
 pub use self::clock::EmulatorClock;
 pub use self::core::key::KeyType;
 pub use self::fault::{Fault, FaultTarget};
