@@ -239,7 +239,10 @@ fn promise_02_a_channel_that_comes_back_waits_for_its_last_callback() {
             seen.note(ctx, records)
         }
     });
-    let running = scene.start(&tunnel, config(factory));
+    let running = scene.start(
+        &tunnel,
+        config(factory).heartbeat_timeout(Duration::from_secs(3)),
+    );
     scene.put_rows(30);
     keeper.0.wait_for_arrivals(1);
     // The session is lost while the callback runs, and the same channel comes
@@ -251,7 +254,7 @@ fn promise_02_a_channel_that_comes_back_waits_for_its_last_callback() {
     scene
         .emulator
         .fault(Fault::on(Action::Heartbeat).fail(410, "OTSResourceGone", "gone"));
-    scene.wait_for_ledger("there is a second session", |events| connects(events) == 2);
+    scene.wait_for_ledger("there is a second session", |events| connects(events) >= 2);
     scene.wait_for_ledger("it holds the channel", |events| {
         let second = events.iter().rposition(|e| matches!(e, EventKind::Connected { .. }));
         let held = |e: &EventKind| {
