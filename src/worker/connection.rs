@@ -299,7 +299,8 @@ impl Connection {
     }
 
     fn later(&self, delay: Duration, timer: Timer) {
-        self.link.tell(Event::Later(clock::now() + delay, timer));
+        self.link
+            .tell(Event::Later(clock::after(clock::now(), delay), timer));
     }
 
     // The end.

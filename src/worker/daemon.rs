@@ -6,8 +6,8 @@ use std::time::Duration;
 use log::{error, warn};
 use parking_lot::Mutex;
 
+use super::predecessors::Predecessors;
 use super::receipt::ShutdownReceipt;
-use super::session::Predecessors;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
 use crate::config::TunnelWorkerConfig;

@@ -11,6 +11,7 @@
 //! - [`beat`]: when to send heartbeats (pure).
 //! - [`timers`]: what is to happen later (pure).
 //! - [`heartbeat`]: the thread that talks to the service about the session.
+//! - [`predecessors`]: earlier connections that still run.
 //! - [`lease`]: whether the session still holds.
 //! - [`connection`]: one open channel, as its threads share it.
 //! - [`turn`]: whose turn it is with the channel's processor.
@@ -34,6 +35,7 @@ mod latest;
 mod lease;
 mod link;
 mod pool;
+mod predecessors;
 mod reader;
 mod receipt;
 mod runner;
@@ -47,6 +49,6 @@ mod worker;
 
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
+pub(crate) use predecessors::Predecessors;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};
-pub(crate) use session::Predecessors;
 pub use worker::TunnelWorker;

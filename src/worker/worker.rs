@@ -11,8 +11,9 @@ use super::beat::BeatSchedule;
 use super::heartbeat::{Call, Heartbeat};
 use super::lease::Lease;
 use super::link::{Event, Link};
+use super::predecessors::Predecessors;
 use super::receipt::ShutdownReceipt;
-use super::session::{End, Predecessors, Session};
+use super::session::{End, Session};
 use super::unwind;
 use crate::api::TunnelApi;
 use crate::api::names;
@@ -114,7 +115,7 @@ impl TunnelWorker {
     /// callback it only asks for the shutdown and returns a receipt that is
     /// not complete. Before the start it makes the worker unusable.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReceipt {
-        let deadline = clock::now() + deadline;
+        let deadline = clock::after(clock::now(), deadline);
         if let Some(receipt) = self.end_unstarted() {
             return receipt;
         }

@@ -5,9 +5,11 @@
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
+//! - `hostile`: programs and services that do what nobody expects.
 
 mod faults;
 mod harness;
+mod hostile;
 mod judge;
 mod kinds;
 mod promises;
