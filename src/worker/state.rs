@@ -60,7 +60,8 @@ impl TunnelStateMachine {
         let mut commands = Vec::new();
         for channel in channels {
             let id: Arc<str> = Arc::from(channel.channel_id.as_str());
-            let held = before.remove(&id);
+            // A channel that is listed twice is still one channel.
+            let held = before.remove(&id).or_else(|| self.held.remove(&id));
             let held = self.merge(&id, held, &channel, &mut commands);
             self.held.insert(id, held);
         }
@@ -450,6 +451,15 @@ mod tests {
                 ],
             ),
         );
+    }
+
+    #[test]
+    fn a_channel_that_is_listed_twice_gets_one_connection() {
+        let mut machine = TunnelStateMachine::default();
+        let twice = || vec![channel(3, S::Open), channel(3, S::Open)];
+        assert_eq!(machine.answer(twice()), vec![dial(1)]);
+        assert_eq!(machine.answer(twice()), vec![]);
+        assert_eq!(machine.answer(vec![]), dropped(1));
     }
 
     #[test]
