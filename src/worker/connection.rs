@@ -27,6 +27,10 @@ use crate::processor::CheckpointMode;
 use crate::record::RawBatch;
 use crate::stop::Stop;
 
+/// The least pause after a save that failed: an interval of zero would ask a
+/// service that refuses again and again without any.
+const SAVE_RETRY_PAUSE: Duration = Duration::from_secs(1);
+
 /// What the reader hands to the runner.
 pub(crate) enum Item {
     Batch(RawBatch),
@@ -139,7 +143,7 @@ impl Connection {
                 "channel {}: no thread to save a checkpoint: {error}",
                 self.channel_id
             );
-            self.ask_for_save();
+            self.ask_for_save(SAVE_RETRY_PAUSE);
         }
     }
 
@@ -149,8 +153,8 @@ impl Connection {
                 "channel {}: checkpoint not saved, tried again later: {error}",
                 self.channel_id
             );
-            if self.is_ours() {
-                self.ask_for_save();
+            if !self.lost.is_fired() {
+                self.ask_for_save(SAVE_RETRY_PAUSE);
             }
         }
     }
@@ -270,7 +274,7 @@ impl Connection {
         self.marks.finished.set(mark.clone());
         if let CheckpointMode::Every(_) = self.link.settings.options.checkpoint {
             self.unsaved.set(mark);
-            self.ask_for_save();
+            self.ask_for_save(Duration::ZERO);
         }
     }
 
@@ -290,11 +294,12 @@ impl Connection {
         self.failure.set(error);
     }
 
-    fn ask_for_save(&self) {
+    /// Saves after the configured interval, and not before `pause` has passed.
+    fn ask_for_save(&self, pause: Duration) {
         if let CheckpointMode::Every(interval) = self.link.settings.options.checkpoint
             && !self.save_is_due.swap(true, Ordering::AcqRel)
         {
-            self.later(interval, Timer::Save(self.id));
+            self.later(interval.max(pause), Timer::Save(self.id));
         }
     }
 

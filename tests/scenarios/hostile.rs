@@ -108,3 +108,42 @@ fn promise_02_a_channel_that_comes_back_twice_waits_for_its_first_callback() {
     assert_eq!(inside.most(), 1);
     judge(&scene, &seen);
 }
+
+#[test]
+fn a_checkpoint_that_is_refused_is_not_sent_without_a_pause() {
+    let (scene, tunnel) = one_channel();
+    let seen = Seen::default();
+    let fault = Fault::on(Action::Checkpoint).times(u64::MAX);
+    scene
+        .emulator
+        .fault(fault.fail(400, "OTSParameterInvalid", "no"));
+    let running = scene.start(&tunnel, config(seen.factory()));
+    scene.put_rows(10);
+    seen.wait_for_all(&scene);
+    let of = |events: &[EventKind], wanted: Action| {
+        let is_wanted =
+            |e: &&EventKind| matches!(e, EventKind::Received { action, .. } if *action == wanted);
+        events.iter().filter(is_wanted).count()
+    };
+    // Ten heartbeats are a second or more.
+    scene.wait_for_ledger("some time has passed", |events| {
+        let first = events
+            .iter()
+            .position(|e| of(std::slice::from_ref(e), Action::Checkpoint) > 0);
+        first.is_some_and(|first| of(&events[first..], Action::Heartbeat) >= 12)
+    });
+    let ledger = scene.emulator.ledger();
+    let kinds: Vec<EventKind> = ledger.events().iter().map(|e| e.kind.clone()).collect();
+    // One a second, and as slow as the heartbeats on a machine under load.
+    let (saves, beats) = (
+        of(&kinds, Action::Checkpoint),
+        of(&kinds, Action::Heartbeat),
+    );
+    assert!(
+        saves <= 1 + beats / 5,
+        "{saves} attempts in {beats} heartbeats"
+    );
+    scene.emulator.clear_faults();
+    assert!(running.close().is_clean());
+    judge(&scene, &seen);
+}
