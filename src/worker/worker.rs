@@ -181,12 +181,12 @@ impl TunnelWorker {
     fn heartbeat(&self, hang_up: Stop) -> Heartbeat {
         let inner = &*self.inner;
         let settings = &inner.config.settings;
-        let seconds = settings.heartbeat_timeout.as_secs();
+        let seconds = whole_seconds(settings.heartbeat_timeout);
         Heartbeat {
             api: inner.api.clone(),
             tunnel_id: inner.tunnel_id.clone(),
             client: ClientConfig {
-                timeout: Some(i64::try_from(seconds).unwrap_or(i64::MAX)),
+                timeout: Some(seconds),
                 client_tag: Some(settings.client_tag.clone()),
             },
             hang_up,
@@ -263,8 +263,31 @@ fn complete() -> ShutdownReceipt {
     }
 }
 
+/// The service counts in whole seconds. Rounded up: it must not give our
+/// channels away while we still hold them.
+fn whole_seconds(timeout: Duration) -> i64 {
+    let up = u64::from(timeout.subsec_nanos() > 0);
+    i64::try_from(timeout.as_secs().saturating_add(up)).unwrap_or(i64::MAX)
+}
+
 fn used(state: &str) -> TunnelError {
     TunnelError::client(format!(
         "this worker {state}; a worker is used once, make another or use TunnelWorkerDaemon"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_waits_no_shorter_than_we_do() {
+        for (timeout, seconds) in [
+            (Duration::from_secs(300), 300),
+            (Duration::from_millis(3001), 4),
+            (Duration::MAX, i64::MAX),
+        ] {
+            assert_eq!(whole_seconds(timeout), seconds);
+        }
+    }
 }
