@@ -112,9 +112,7 @@ impl Connection {
     /// channel is lost at the same time or later.
     pub(crate) fn close_gracefully(self: &Arc<Self>) {
         self.closing.fire();
-        if self.turn.on(TurnEvent::Close) == TurnAction::Close {
-            closing::spawn(self.clone());
-        }
+        self.act(self.turn.on(TurnEvent::Close));
     }
 
     /// Closes a channel that is no longer ours: no callback begins and nothing
@@ -197,8 +195,6 @@ impl Connection {
             closing::run(self);
             return false;
         }
-        self.link
-            .tell(Event::Opened(self.channel_id.clone(), self.id));
         true
     }
 
@@ -254,6 +250,10 @@ impl Connection {
         match action {
             TurnAction::Schedule => self.link.pool.schedule(self.clone()),
             TurnAction::Close => closing::spawn(self.clone()),
+            TurnAction::TellUnread => {
+                let event = Event::Unread(self.channel_id.clone(), self.id);
+                self.link.tell(event);
+            }
             TurnAction::Nothing | TurnAction::Run => {}
         }
     }

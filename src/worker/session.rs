@@ -142,7 +142,10 @@ impl Session {
     fn hear(&mut self, event: Event) -> Result<(), TunnelError> {
         match event {
             Event::Beat(answer) => self.answered(answer)?,
-            Event::Opened(channel_id, connection) => self.machine.opened(&channel_id, connection),
+            // The service need not wait for what still opens it here.
+            Event::Unread(channel_id, connection) => {
+                self.machine.ended(&channel_id, connection, false);
+            }
             Event::Ended(ended) => self.ended(ended)?,
             Event::Later(at, timer) => self.timers.add(at, timer),
             Event::Shutdown(deadline) => self.shut_down(deadline),
