@@ -3,6 +3,7 @@
 //! In reading order:
 //!
 //! - [`daemon`]: [`TunnelWorkerDaemon`], which makes workers until told to stop.
+//! - [`running`]: [`RunningDaemon`], a daemon on a thread of its own.
 //! - [`worker`]: [`TunnelWorker`], one connected client.
 //! - [`receipt`]: [`ShutdownReceipt`], what a stop left behind.
 //! - [`session`]: the loop of a worker, which owns all decisions.
@@ -39,6 +40,7 @@ mod predecessors;
 mod reader;
 mod receipt;
 mod runner;
+mod running;
 mod session;
 mod state;
 mod timers;
@@ -51,4 +53,5 @@ pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
 pub(crate) use predecessors::Predecessors;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};
+pub use running::RunningDaemon;
 pub use worker::TunnelWorker;

@@ -40,6 +40,15 @@ impl Predecessors {
             }
         }
     }
+
+    /// The channels that something still runs of, and when that ends.
+    pub(crate) fn running(&self) -> Vec<(Arc<str>, Stop)> {
+        let all = self.0.lock();
+        let each = all
+            .iter()
+            .flat_map(|(id, stops)| stops.iter().map(|stop| (id.clone(), stop.clone())));
+        each.filter(|(_, ended)| !ended.is_fired()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +65,7 @@ mod tests {
         second.fire();
         predecessors.forget("c");
         assert_eq!(add(&third), 1, "the first still runs");
+        assert_eq!(predecessors.running().len(), 2);
         first.fire();
         third.fire();
         predecessors.forget("c");
