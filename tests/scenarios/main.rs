@@ -6,6 +6,9 @@
 //! - `faults`: an unreliable network and service.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
 //! - `endings`: who may end a daemon when, and what becomes of it.
+//! - `loss`: what happens to channels that are lost.
+//! - `reentry`: user code that calls back into the crate.
+//! - `stress`: heartbeats that keep their time whatever goes on.
 //! - `hostile`: programs and services that do what nobody expects.
 
 mod endings;
@@ -14,4 +17,7 @@ mod harness;
 mod hostile;
 mod judge;
 mod kinds;
+mod loss;
 mod promises;
+mod reentry;
+mod stress;
