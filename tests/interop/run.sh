@@ -156,7 +156,7 @@ scenario_go_two_workers() {
 scenario_go_killed() {
   emulator --rows 3000 --batch-rows 100 --write-changes 3000 --write-for-ms 8000
   go_consumer seen-1
-  check -at-least 4000 -wait 60s "$dir/seen-1.jsonl" >/dev/null
+  check -at-least 4000 -wait 60s "$dir/seen-1.jsonl" >/dev/null || return 1
   kill -9 "$pid"
   wait "$pid" 2>/dev/null || true
   unset "running[$pid]"
