@@ -16,7 +16,7 @@
 //!
 //! `--help` lists all options. With `--write-changes` it keeps changing the
 //! table while clients consume, and with `--expect-file` it tells what they
-//! must see.
+//! must see. At its end it says which rules of the protocol clients broke.
 //!
 //! Files, in reading order:
 //!
@@ -79,7 +79,16 @@ fn run() -> Result<(), Box<dyn Error>> {
         stop.wait();
     }
     emulator.stop();
+    tell_violations(&emulator);
     Ok(())
+}
+
+/// Says which rules the clients broke, for those who write one.
+fn tell_violations(emulator: &Emulator) {
+    for broken in emulator.ledger().violations() {
+        let (rule, channel, client) = (broken.rule, broken.channel, broken.client);
+        eprintln!("{rule:?} by client {client} on channel {channel}");
+    }
 }
 
 fn start(options: &Options) -> Result<Emulator, Box<dyn Error>> {

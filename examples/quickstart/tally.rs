@@ -148,14 +148,11 @@ impl Counts {
                 Id::Change(partition(channel), sequence)
             }
         };
-        match self.records.get_mut(&id) {
-            Some(times) => {
-                self.seen += u64::from(*times == 0);
-                self.duplicates += u64::from(*times > 0);
-                *times += 1;
-            }
-            // Written by others: a real table.
-            None => {}
+        // What is not expected was written by others: a real table.
+        if let Some(times) = self.records.get_mut(&id) {
+            self.seen += u64::from(*times == 0);
+            self.duplicates += u64::from(*times > 0);
+            *times += 1;
         }
     }
 

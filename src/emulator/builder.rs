@@ -128,7 +128,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How many events the ledger keeps. Defaults to 1 000 000.
+    /// How many events the ledger keeps, the newest. 0 keeps none. Defaults to
+    /// 250 000, which is some 100 MB at most.
     pub fn ledger_limit(mut self, events: usize) -> EmulatorBuilder {
         self.settings.ledger_limit = events;
         self

@@ -3,7 +3,7 @@
 //! Judged from the server's side: what a client processed it cannot see, only
 //! what it was given and what it claims.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ledger::{ChannelState, Event, EventKind, Ledger};
@@ -62,18 +62,24 @@ struct Track {
 #[derive(Debug, Default)]
 struct Judge {
     tracks: HashMap<(Arc<str>, Arc<str>), Track>,
-    /// Versions as last reported, by tunnel, client and channel.
-    versions: BTreeMap<(Arc<str>, Arc<str>, Arc<str>), i64>,
+    /// Versions as last reported, by client (whose id is of one tunnel) and
+    /// channel.
+    versions: HashMap<(Arc<str>, Arc<str>), i64>,
+    /// The ledger is there from its beginning.
+    whole: bool,
     violations: Vec<Violation>,
 }
 
 impl Ledger {
     /// The rules that clients broke, in order.
     ///
-    /// Meant for a ledger in whole: if its beginning was forgotten, channels
-    /// seem to wait that do not.
+    /// Where the beginning was forgotten ([`Ledger::is_whole`]), what depends
+    /// on it is not judged.
     pub fn violations(&self) -> Vec<Violation> {
-        let mut judge = Judge::default();
+        let mut judge = Judge {
+            whole: self.is_whole(),
+            ..Judge::default()
+        };
         self.events().iter().for_each(|event| judge.see(event));
         judge.violations
     }
@@ -114,11 +120,12 @@ impl Judge {
         else {
             return;
         };
+        let whole = self.whole;
         let track = self.track(tunnel, channel);
         let skips = track.read_to.max(track.saved).is_some_and(|to| *from > to);
         let broken = [
             (!owned, Rule::ReadNotOwned),
-            (!track.ready, Rule::ReadBeforeParent),
+            (whole && !track.ready, Rule::ReadBeforeParent),
             (skips, Rule::ReadSkips),
         ];
         track.read_to = track.read_to.max(Some(*to));
@@ -138,10 +145,11 @@ impl Judge {
         else {
             return;
         };
+        let whole = self.whole;
         let track = self.track(tunnel, channel);
         // Before the first read only what was saved before can be saved.
         let beyond = match position {
-            None => !track.end_read,
+            None => whole && !track.end_read,
             Some(position) => track.read_to.is_some_and(|read| *position > read),
         };
         let backwards = match position {
@@ -165,7 +173,7 @@ impl Judge {
         client: &Arc<str>,
         state: &ChannelState,
     ) {
-        let key = (tunnel.clone(), client.clone(), state.channel.clone());
+        let key = (client.clone(), state.channel.clone());
         let before = self.versions.insert(key, state.version);
         let unsaved =
             state.status == "TERMINATED" && !self.track(tunnel, &state.channel).finished_saved;

@@ -193,6 +193,11 @@ impl Ledger {
     pub fn events(&self) -> &[Event] {
         &self.events
     }
+
+    /// Whether it goes back to the beginning.
+    pub fn is_whole(&self) -> bool {
+        self.events.first().is_none_or(|event| event.order == 0)
+    }
 }
 
 /// The ledger while it is written.

@@ -42,7 +42,7 @@ impl Default for Settings {
             clock_skew: Duration::from_secs(15 * 60),
             epoch_grows: false,
             owners_only: false,
-            ledger_limit: 1_000_000,
+            ledger_limit: 250_000,
         }
     }
 }

@@ -341,7 +341,7 @@ fn a_split_ends_the_parent_and_opens_the_children() {
     let held = raw
         .beat(&tunnel, &client, vec![parent.clone()])
         .expect("channels");
-    assert_eq!(held, [parent.clone()], "the children wait");
+    assert_eq!(held, std::slice::from_ref(&parent), "the children wait");
     let (records, finished) = raw.drain(&tunnel, &client, &parent.channel_id);
     assert!(finished);
     assert_eq!(records.len(), 1);
@@ -665,4 +665,144 @@ fn both_rpo_calls_answer_json_and_schedule_moves_channels() {
     assert_eq!(suspended[0].status(), p::ChannelStatus::Closing);
     let ended = schedule(p::ChannelStatus::Terminated);
     assert_eq!(ended.len(), 1);
+}
+
+#[test]
+fn a_backfill_begins_and_ends_at_its_offsets() {
+    let clock = EmulatorClock::manual(crate::clock::utc());
+    let (_emulator, table, mut raw) = with_orders(Emulator::builder().clock(clock.clone()), 1);
+    let nanos =
+        |clock: &EmulatorClock| u64::try_from(clock.utc().unix_timestamp_nanos()).expect("time");
+    clock.advance(Duration::from_secs(10));
+    let start = nanos(&clock);
+    let first = table.put([1], [("n", 1)]).expect("written");
+    clock.advance(Duration::from_secs(10));
+    let end = nanos(&clock) + 5_000_000_000;
+    let mut create = |start: u64, end: u64| {
+        let mut request = create_request("orders", p::TunnelType::Stream);
+        request.tunnel.stream_tunnel_config = Some(p::StreamTunnelConfig {
+            flag: None,
+            start_offset: Some(start),
+            end_offset: Some(end),
+        });
+        let answer: Result<p::CreateTunnelResponse, _> = raw.ask(Action::Create, &request);
+        answer.map(|answer| answer.tunnel_id)
+    };
+    let refused = Err("400 OTSParameterInvalid".to_owned());
+    assert_eq!(create(start, start), refused, "ends where it begins");
+    assert_eq!(create(end, 0), refused, "begins in the future");
+    assert_eq!(create(1_000_000_000, end), refused, "begins before the log");
+    let tunnel = create(start, end).expect("created");
+
+    let config = raw
+        .describe("orders")
+        .tunnel
+        .stream_tunnel_config
+        .expect("a config");
+    assert_eq!((config.start_offset(), config.end_offset()), (start, end));
+    let client = raw.connect(&tunnel, 3_600);
+    let channel = raw
+        .beat(&tunnel, &client, vec![])
+        .expect("channels")
+        .remove(0)
+        .channel_id;
+    let (records, finished) = raw.drain(&tunnel, &client, &channel);
+    assert_eq!((records.len(), finished), (1, false));
+    assert_eq!(first.position, 20, "after the rows of before");
+    clock.advance(Duration::from_secs(6));
+    table.put([2], [("n", 2)]).expect("written");
+    let (records, finished) = raw.drain(&tunnel, &client, &channel);
+    assert_eq!((records.len(), finished), (0, true));
+}
+
+#[test]
+fn from_the_earliest_a_split_parent_comes_first() {
+    let (_emulator, table, mut raw) = with_orders(Emulator::builder(), 1);
+    table.split(&table.partitions()[0].id).expect("a split");
+    table.put([3], [("n", 3)]).expect("written");
+    let mut request = create_request("orders", p::TunnelType::Stream);
+    request.tunnel.stream_tunnel_config = Some(p::StreamTunnelConfig {
+        flag: Some(p::StartOffsetFlag::Earliest.into()),
+        ..p::StreamTunnelConfig::default()
+    });
+    let created: p::CreateTunnelResponse = raw.ask(Action::Create, &request).expect("created");
+    let tunnel = created.tunnel_id;
+    let client = raw.connect(&tunnel, 30);
+    let (mut seen, mut reports) = (Vec::new(), Vec::new());
+    loop {
+        let held = raw
+            .beat(&tunnel, &client, std::mem::take(&mut reports))
+            .expect("channels");
+        let mut records = 0;
+        for channel in &held {
+            let (batch, finished) = raw.drain(&tunnel, &client, &channel.channel_id);
+            records += batch.len();
+            if finished {
+                reports.push(terminated(channel));
+            }
+        }
+        seen.push((held.len(), records));
+        if reports.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, [(1, 20), (2, 1)]);
+}
+
+#[test]
+fn origin_columns_come_with_the_change_and_without_a_key() {
+    let emulator = Emulator::builder().start().expect("started");
+    let spec = TableSpec::new("orders").primary_key("id", KeyType::Integer);
+    let table = emulator
+        .create_table(spec.origin_columns(["n"]))
+        .expect("a table");
+    let mut raw = Raw::new(&emulator);
+    let tunnel = raw.create("orders", p::TunnelType::Stream);
+    table.put([1], [("n", 1), ("m", 1)]).expect("written");
+    table
+        .update([1], RowUpdate::new().put("n", 2))
+        .expect("written");
+    let client = raw.connect(&tunnel, 30);
+    let channel = raw
+        .beat(&tunnel, &client, vec![])
+        .expect("channels")
+        .remove(0)
+        .channel_id;
+    let (records, _) = raw.drain(&tunnel, &client, &channel);
+    assert_eq!(records[0].origin_record, None, "there was no row");
+    let origin = records[1].origin_record.as_deref().expect("the row before");
+    // Header, the tag of the key without cells, the tag of the columns.
+    assert_eq!(origin[..6], [0x75, 0, 0, 0, 0x01, 0x02]);
+}
+
+#[test]
+fn a_body_may_wait_for_a_word_and_may_be_too_long() {
+    let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
+    let uri = Action::List.uri();
+    let body = p::ListTunnelRequest::default().encode_to_vec();
+    let padded = [body, vec![0x12, 1, b'x']].concat();
+    let mut headers = raw.headers(uri, &padded);
+    headers.insert("Expect".into(), "100-continue".into());
+    let head = |headers: &BTreeMap<String, String>, length: usize| {
+        let lines = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"));
+        format!(
+            "POST {uri} HTTP/1.1\r\nContent-Length: {length}\r\n{}\r\n",
+            lines.collect::<String>()
+        )
+    };
+    raw.stream
+        .write_all(head(&headers, padded.len()).as_bytes())
+        .expect("sent");
+    let mut word = [0; 25];
+    raw.stream.read_exact(&mut word).expect("a word");
+    assert_eq!(&word, b"HTTP/1.1 100 Continue\r\n\r\n");
+    raw.stream.write_all(&padded).expect("sent");
+    assert_eq!(raw.receive().expect("an answer").status, 200);
+
+    raw.stream
+        .write_all(head(&BTreeMap::new(), 6 << 20).as_bytes())
+        .expect("sent");
+    assert_eq!(raw.receive().expect("an answer").status, 413);
 }

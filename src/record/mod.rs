@@ -43,11 +43,14 @@ mod view;
 
 pub(crate) use batch::RawBatch;
 pub use binary::parse_binary_records;
+#[cfg(feature = "emulator")]
 pub(crate) use encode::encode_row;
 pub use kind::{ActionType, ColumnKind};
 pub use owned::{OwnedColumn, OwnedRecord};
 pub use sequence::SequenceInfo;
 pub use token::FINISH_TAG;
-pub(crate) use token::{Token, is_stream};
+#[cfg(feature = "emulator")]
+pub(crate) use token::Token;
+pub(crate) use token::is_stream;
 pub use value::{Value, ValueRef};
 pub use view::{PrimaryKeyColumn, PrimaryKeyColumns, Record, RecordColumn, RecordColumns};

@@ -59,6 +59,7 @@ impl Token {
         })
     }
 
+    #[cfg(any(test, feature = "emulator"))]
     /// The token as the service writes it: empty parts are left out, and the
     /// timestamp is a stream's.
     pub(crate) fn encode(&self) -> String {

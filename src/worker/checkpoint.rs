@@ -64,15 +64,23 @@ impl ChannelCheckpointer {
         }
     }
 
-    /// Saves the newest of `unsaved`, if there is one; puts it back if that
-    /// fails. A save that is on its way is waited for.
-    pub(crate) fn save_newest(&self, unsaved: &Latest<Mark>) -> Result<Option<Mark>, TunnelError> {
+    /// Saves the newest of `unsaved`, which becomes `saved`, or is put back if
+    /// that fails; false if there is none. A save that is on its way is waited
+    /// for, so that afterwards nothing processed before is unsaved.
+    pub(crate) fn save_newest(
+        &self,
+        unsaved: &Latest<Mark>,
+        saved: &Latest<Mark>,
+    ) -> Result<bool, TunnelError> {
         let mut number = self.take_number()?;
         let Some(mark) = unsaved.take() else {
-            return Ok(None);
+            return Ok(false);
         };
         match self.save(&mut number, &mark.token) {
-            Ok(()) => Ok(Some(mark)),
+            Ok(()) => {
+                saved.set(mark);
+                Ok(true)
+            }
             Err(error) => {
                 unsaved.give_back(mark);
                 Err(error)

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
-use log::{error, info, warn};
+use log::{debug, error, warn};
 
 use super::checkpoint::ChannelCheckpointer;
 use super::closing;
@@ -314,9 +314,8 @@ impl Connection {
         let Some(checkpointer) = self.checkpointer.get() else {
             return Ok(());
         };
-        while let Some(mark) = checkpointer.save_newest(&self.unsaved)? {
-            info!("channel {}: checkpoint saved", self.channel_id);
-            self.marks.saved.set(mark);
+        while checkpointer.save_newest(&self.unsaved, &self.marks.saved)? {
+            debug!("channel {}: checkpoint saved", self.channel_id);
         }
         Ok(())
     }
@@ -324,6 +323,8 @@ impl Connection {
     /// Tells everyone that nothing of this connection runs any more.
     pub(crate) fn end(&self, receipt: Option<ChannelReceipt>) {
         self.closing.fire();
+        // Whoever still holds a handle must not save any more.
+        self.lost.fire();
         self.ended.fire();
         self.link.tell(Event::Ended(Ended {
             connection: self.id,

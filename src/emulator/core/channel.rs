@@ -134,37 +134,26 @@ impl Channel {
         let Some(from) = self.position(token)? else {
             return Ok(self.finish(Page::default(), 0));
         };
-        match &self.source {
-            Source::Base(rows) => {
-                let page = base_page(rows, from, limits, table);
-                if page.next == rows.len() as u64 {
-                    return Ok(self.finish(page, from));
-                }
-                let next_token = base_token(rows, page.next, table);
-                Ok(Read {
-                    page,
-                    from,
-                    next_token,
-                })
-            }
+        let (page, next_token) = match &self.source {
+            Source::Base(rows) => base_read(rows, from, limits, table),
             Source::Stream { partition, start } => {
                 let partition = &table.partitions[*partition];
                 let until = end.map_or(u64::MAX, |end| partition.log.position_at(end));
                 let page = stream_page(partition, from, until, limits)?;
-                let ended = partition.log.is_closed() || end.is_some_and(|end| end <= now);
-                if page.next >= until.min(partition.log.end())
-                    && (ended || until < partition.log.end())
-                {
-                    return Ok(self.finish(page, from));
-                }
-                let next_token = stream_token(&self.id, partition, page.next, *start, table);
-                Ok(Read {
-                    page,
-                    from,
-                    next_token,
-                })
+                let over = end.is_some_and(|end| end <= now);
+                let token = || stream_token(&self.id, partition, page.next, *start, table);
+                let next_token = (!is_end(partition, page.next, until, over)).then(token);
+                (page, next_token)
             }
-        }
+        };
+        Ok(match next_token {
+            None => self.finish(page, from),
+            Some(next_token) => Read {
+                page,
+                from,
+                next_token,
+            },
+        })
     }
 
     fn finish(&mut self, page: Page, from: u64) -> Read {
@@ -208,12 +197,29 @@ impl Channel {
     }
 }
 
-fn base_page(rows: &[SnapshotRow], from: u64, limits: Limits, table: &Table) -> Page {
+/// A page of a split, and the token to go on with if there is more.
+fn base_read(
+    rows: &[SnapshotRow],
+    from: u64,
+    limits: Limits,
+    table: &Table,
+) -> (Page, Option<String>) {
     let skip = usize::try_from(from).unwrap_or(usize::MAX);
     let rest = rows.iter().skip(skip);
     let columns = &table.schema.primary_key;
     let frames = rest.map(|(route, row)| row.base_frame(&key::named(&route.key, columns)));
-    Page::fill(from, frames, limits)
+    let page = Page::fill(from, frames, limits);
+    let more = page.next < rows.len() as u64;
+    let token = more.then(|| base_token(rows, page.next, table));
+    (page, token)
+}
+
+/// Whether nothing will ever be read at a position: all is read, and nothing
+/// is written any more, or what is written lies after the backfill's end.
+fn is_end(partition: &Partition, next: u64, until: u64, over: bool) -> bool {
+    let log = &partition.log;
+    let all_read = next >= until.min(log.end());
+    all_read && (over || log.is_closed() || until < log.end())
 }
 
 fn stream_page(

@@ -9,13 +9,11 @@ use std::ops::Range;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use prost::Message;
 
-use crate::api::protocol as p;
-use crate::record::crc8;
+use crate::record::{FINISH_TAG, Token, crc8};
 
 /// The token of a channel that has nothing more to give, ever.
-pub(in crate::emulator) const FINISHED: &str = "finished";
+pub(in crate::emulator) const FINISHED: &str = FINISH_TAG;
 
 const VERSION: i64 = 2;
 
@@ -36,12 +34,14 @@ pub(in crate::emulator) enum Position {
 
 /// A token of base data: the next row's key, and how many rows lie before.
 pub(in crate::emulator) fn base(next_key: Bytes, rows: u64) -> String {
-    encode(p::TokenContentV2 {
-        primary_key: Some(next_key),
-        iterator: None,
-        timestamp: Some(0),
-        total_count: i64::try_from(rows).ok(),
-    })
+    let token = Token {
+        version: VERSION,
+        primary_key: next_key,
+        iterator: String::new(),
+        timestamp: 0,
+        total_count: i64::try_from(rows).unwrap_or(i64::MAX),
+    };
+    token.encode()
 }
 
 /// A token of a stream. `timestamp` in microseconds, of the last record read.
@@ -52,12 +52,14 @@ pub(in crate::emulator) fn stream(
     timestamp: i64,
     count: u64,
 ) -> String {
-    encode(p::TokenContentV2 {
-        primary_key: None,
-        iterator: Some(iterator(stream_id, shard, position)),
-        timestamp: Some(timestamp),
-        total_count: i64::try_from(count).ok(),
-    })
+    let token = Token {
+        version: VERSION,
+        primary_key: Bytes::new(),
+        iterator: iterator(stream_id, shard, position),
+        timestamp,
+        total_count: i64::try_from(count).unwrap_or(i64::MAX),
+    };
+    token.encode()
 }
 
 /// The position of a token that this emulator made; `None` for any other text.
@@ -66,31 +68,20 @@ pub(in crate::emulator) fn parse(token: &str) -> Option<Position> {
         return Some(Position::Finished);
     }
     let content = content(token)?;
-    match content.iterator() {
-        "" => Some(Position::Base(u64::try_from(content.total_count()).ok()?)),
+    match content.iterator.as_str() {
+        "" => Some(Position::Base(u64::try_from(content.total_count).ok()?)),
         iterator => parse_iterator(iterator),
     }
 }
 
 /// How many records a token has behind it.
 pub(in crate::emulator) fn count(token: &str) -> i64 {
-    content(token).map_or(0, |content| content.total_count())
+    content(token).map_or(0, |content| content.total_count)
 }
 
-fn content(token: &str) -> Option<p::TokenContentV2> {
-    let token = p::Token::decode(STANDARD.decode(token).ok()?.as_slice()).ok()?;
-    if token.version != VERSION {
-        return None;
-    }
-    p::TokenContentV2::decode(token.content).ok()
-}
-
-fn encode(content: p::TokenContentV2) -> String {
-    let token = p::Token {
-        version: VERSION,
-        content: content.encode_to_vec().into(),
-    };
-    STANDARD.encode(token.encode_to_vec())
+fn content(token: &str) -> Option<Token> {
+    let token = Token::parse(token).ok()?;
+    (token.version == VERSION).then_some(token)
 }
 
 /// Stream id, shard id and position, each behind its length in one byte, and

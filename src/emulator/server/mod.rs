@@ -18,6 +18,7 @@ use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -25,6 +26,9 @@ use self::connection::Connection;
 use self::service::Service;
 use super::handle::Shared;
 use crate::stop::Stop;
+
+/// How long to wait after a connection could not be accepted.
+const RECOVERY: Duration = Duration::from_millis(20);
 
 /// A listener and its connections. Dropping it stops them.
 #[derive(Debug)]
@@ -121,6 +125,8 @@ impl Acceptor {
             }
             if let Err(error) = stream.and_then(|stream| self.serve(stream)) {
                 log::warn!("emulator: a connection was not served: {error}");
+                // No file descriptors, mostly; they come back.
+                self.stop.wait_for(RECOVERY);
             }
         }
     }

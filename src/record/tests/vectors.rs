@@ -1,5 +1,7 @@
 //! Bytes made by software that is not ours; see `tests/vectors/README.md`.
 
+#![expect(clippy::indexing_slicing, reason = "JSON of our own files")]
+
 use prost::Message;
 use serde_json::{Map, Value as Json, json};
 

@@ -1,0 +1,13 @@
+//! The worker against the emulator over real sockets, judged by the ledger.
+//!
+//! - [`harness`]: a table, a tunnel and a client; what was written and seen.
+//! - [`judge`]: what the ledger and the callbacks must agree on.
+//! - `kinds`: the three tunnel types, splits, several workers.
+//! - `faults`: an unreliable network and service.
+//! - `promises`: the guarantees of the crate docs, by their numbers.
+
+mod faults;
+mod harness;
+mod judge;
+mod kinds;
+mod promises;
