@@ -40,7 +40,20 @@ build() {
   target=$(cargo metadata --manifest-path "$root/Cargo.toml" --format-version 1 --no-deps |
     sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
   bin=$target/debug/examples
-  (cd "$here/go" && go build -o "$work/" ./meta ./consume ./check)
+  (cd "$here/go" && go test ./check >/dev/null && go build -o "$work/" ./meta ./consume ./check)
+}
+
+has_java() {
+  command -v java >/dev/null && command -v mvn >/dev/null
+}
+
+build_java() {
+  local maven="$work/maven.log"
+  if ! (cd "$here/java" && mvn -q -B compile dependency:build-classpath \
+    -DbuildDirectory="$work/java" -Dmdep.outputFile="$work/classpath") >"$maven" 2>&1; then
+    cat "$maven"
+    return 1
+  fi
 }
 
 # start NAME COMMAND...: in the background and in a folder of its own, as the
@@ -90,6 +103,12 @@ go_consumer() { # NAME [OPTION...]
   shift
   : >"$dir/$name.jsonl"
   start "$name" "$work/consume" -out "$dir/$name.jsonl" "$@"
+}
+
+java_consumer() { # NAME TYPE
+  : >"$dir/$1.jsonl"
+  start "$1" java -cp "$work/java/classes:$(<"$work/classpath")" interop.Consume \
+    orders interop "$2" "$dir/$1.jsonl"
 }
 
 our_consumer() { # NAME
@@ -179,7 +198,34 @@ scenario_go_and_ours() {
   judge -share -- "$go" "$pid"
 }
 
+scenario_java_split() {
+  emulator --rows 3000 --batch-rows 500 --write-changes 3000 --write-for-ms 12000 --split-after-ms 6000
+  java_consumer seen-1 BaseAndStream
+  judge -- "$pid"
+}
+
+scenario_java_and_ours() {
+  emulator --rows 3000 --batch-rows 500 --write-changes 5000 --write-for-ms 25000 \
+    --wait-for-clients 2 --split-after-ms 12000
+  java_consumer seen-1 BaseAndStream
+  local java=$pid
+  our_consumer seen-2
+  judge -share -- "$java" "$pid"
+}
+
 # --- all of them ------------------------------------------------------------
+
+# rules: what the emulator says about those that were broken. The SDKs are as
+# they are; our own client breaks none.
+rules() {
+  local broken
+  broken=$(grep -o '^[A-Za-z]* by client' "$dir/emulator.log" | sort | uniq -c | awk '{print $2 " " $1}' | paste -sd, || true)
+  [ -n "$broken" ] || return 0
+  verdict+=", rules broken: $broken"
+  if [[ $name == ours_* ]]; then
+    word=FAILED
+  fi
+}
 
 run() {
   local name=$1 begun=$SECONDS
@@ -188,15 +234,27 @@ run() {
   local word=ok
   "scenario_$name" || word=FAILED
   stop "$emulator_pid"
+  rules
   [ -z "$note" ] || word=FAILED
   printf '%-6s %-16s %3ds  %s%s\n' "$word" "$name" "$((SECONDS - begun))" "$verdict" "$note"
   [ "$word" = ok ] || failed=1
 }
 
-if [ $# -eq 0 ]; then
-  set -- go_meta go_base go_stream go_split go_two_workers go_killed ours_split go_and_ours
-fi
+go_scenarios=(go_meta go_base go_stream go_split go_two_workers go_killed ours_split go_and_ours)
+java_scenarios=(java_split java_and_ours)
+
 build
+if [ $# -eq 0 ]; then
+  set -- "${go_scenarios[@]}"
+  if has_java; then
+    set -- "$@" "${java_scenarios[@]}"
+  else
+    echo "interop: Java or Maven is not installed, that SDK was not tested"
+  fi
+fi
+if [[ " $* " == *" java_"* ]]; then
+  build_java
+fi
 for scenario in "$@"; do
   run "$scenario"
 done
