@@ -158,4 +158,6 @@ pub use record::{
     PrimaryKeyColumns, Record, RecordColumn, RecordColumns, SequenceInfo, Value, ValueRef,
     parse_binary_records,
 };
-pub use worker::{ChannelReceipt, ShutdownReceipt, TunnelWorker, TunnelWorkerDaemon};
+pub use worker::{
+    ChannelReceipt, RunningDaemon, ShutdownReceipt, TunnelWorker, TunnelWorkerDaemon,
+};

@@ -3,6 +3,7 @@
 //! In reading order:
 //!
 //! - [`daemon`]: [`TunnelWorkerDaemon`], which makes workers until told to stop.
+//! - [`running`]: [`RunningDaemon`], a daemon on a thread of its own.
 //! - [`worker`]: [`TunnelWorker`], one connected client.
 //! - [`receipt`]: [`ShutdownReceipt`], what a stop left behind.
 //! - [`session`]: the loop of a worker, which owns all decisions.
@@ -11,6 +12,7 @@
 //! - [`beat`]: when to send heartbeats (pure).
 //! - [`timers`]: what is to happen later (pure).
 //! - [`heartbeat`]: the thread that talks to the service about the session.
+//! - [`predecessors`]: earlier connections that still run.
 //! - [`lease`]: whether the session still holds.
 //! - [`connection`]: one open channel, as its threads share it.
 //! - [`turn`]: whose turn it is with the channel's processor.
@@ -34,9 +36,11 @@ mod latest;
 mod lease;
 mod link;
 mod pool;
+mod predecessors;
 mod reader;
 mod receipt;
 mod runner;
+mod running;
 mod session;
 mod state;
 mod timers;
@@ -47,6 +51,7 @@ mod worker;
 
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
+pub(crate) use predecessors::Predecessors;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};
-pub(crate) use session::Predecessors;
+pub use running::RunningDaemon;
 pub use worker::TunnelWorker;
