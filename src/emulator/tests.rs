@@ -218,7 +218,7 @@ impl Raw {
     /// Reads from the checkpoint until nothing more is there, and saves.
     fn drain(&mut self, tunnel: &str, client: &str, channel: &str) -> (Vec<p::Record>, bool) {
         let checkpoint = self.checkpoint(tunnel, client, channel);
-        let (mut token, mut records) = (checkpoint.checkpoint, Vec::new());
+        let (mut token, mut records) = (checkpoint.checkpoint().to_owned(), Vec::new());
         loop {
             let answer = self.read(tunnel, client, channel, &token);
             records.extend(answer.records);
@@ -232,7 +232,7 @@ impl Raw {
             client,
             channel,
             &token,
-            checkpoint.sequence_number + 1,
+            checkpoint.sequence_number() + 1,
         )
         .expect("saved");
         (records, token == "finished")
@@ -407,8 +407,8 @@ fn checkpoints_obey_their_sequence_numbers() {
         .remove(0)
         .channel_id;
     let start = raw.checkpoint(&tunnel, &client, &channel);
-    assert_eq!(start.sequence_number, 0);
-    let mut save = |number| raw.save(&tunnel, &client, &channel, &start.checkpoint, number);
+    assert_eq!(start.sequence_number(), 0);
+    let mut save = |number| raw.save(&tunnel, &client, &channel, start.checkpoint(), number);
     assert_eq!(save(1), Ok(()));
     let mismatch = Err("400 OTSSequenceNumberNotMatch".to_owned());
     assert_eq!(save(1), mismatch);
@@ -416,7 +416,7 @@ fn checkpoints_obey_their_sequence_numbers() {
     assert_eq!(save(0), Ok(()), "0 is not checked");
     assert_eq!(save(2), Ok(()));
     assert_eq!(
-        raw.checkpoint(&tunnel, &client, &channel).sequence_number,
+        raw.checkpoint(&tunnel, &client, &channel).sequence_number(),
         2
     );
     let foreign = raw.save(&tunnel, &client, &channel, "ZmFrZQ==", 3);
@@ -439,7 +439,8 @@ fn terminated_without_the_end_read_is_only_a_close() {
     assert_eq!(again[0].version, channel.version + 1);
     let token = raw
         .checkpoint(&tunnel, &client, &channel.channel_id)
-        .checkpoint;
+        .checkpoint
+        .expect("a token");
     assert_eq!(
         raw.read(&tunnel, &client, &channel.channel_id, &token)
             .next_token,
@@ -555,7 +556,10 @@ fn faults_strike_where_they_are_told() {
         .expect("channels")
         .remove(0)
         .channel_id;
-    let token = raw.checkpoint(&tunnel, &client, &channel).checkpoint;
+    let token = raw
+        .checkpoint(&tunnel, &client, &channel)
+        .checkpoint
+        .expect("a token");
     let read = p::ReadRecordsRequest {
         tunnel_id: tunnel.clone(),
         client_id: client.clone(),
@@ -595,7 +599,7 @@ fn faults_strike_where_they_are_told() {
     assert!(lost.is_err());
     let mut raw = Raw::new(&emulator);
     assert_eq!(
-        raw.checkpoint(&tunnel, &client, &channel).sequence_number,
+        raw.checkpoint(&tunnel, &client, &channel).sequence_number(),
         1,
         "applied, answer lost"
     );

@@ -94,7 +94,7 @@ impl TunnelWorkerDaemon {
     ///
     /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) while another
     /// thread is in `run`: each daemon is one client of the tunnel. Otherwise
-    /// What no new connection can help: `OTSParameterInvalid` (no such tunnel,
+    /// what no new connection can help: `OTSParameterInvalid` (no such tunnel,
     /// say), `OTSTunnelExpired`, `OTSPermissionDenied`, `OTSAuthFailed`.
     /// Everything else is logged and tried again.
     pub fn run(&self) -> Result<(), TunnelError> {

@@ -88,22 +88,22 @@ impl Reader {
         self.wait_for_predecessors();
         self.check_wanted()?;
         let stored = self.get_checkpoint()?;
-        if stored.checkpoint == FINISH_TAG {
+        if stored.checkpoint() == FINISH_TAG {
             return Ok(Opened::Finished);
         }
-        let is_stream = record::is_stream(&connection.channel_id, &stored.checkpoint);
+        let is_stream = record::is_stream(&connection.channel_id, stored.checkpoint());
         let checkpointer = Arc::new(ChannelCheckpointer::new(
             connection.link.clone(),
             connection,
             connection.lost.clone(),
-            stored.sequence_number,
+            stored.sequence_number(),
         ));
         let context = self.context(is_stream, checkpointer.clone())?;
         let processor = self.open_processor(&context)?;
         let runner = Box::new(Runner::new(processor, context));
         info!("channel {}: open", connection.channel_id);
         match connection.opened(runner, checkpointer) {
-            true => Ok(Opened::At(stored.checkpoint)),
+            true => Ok(Opened::At(stored.checkpoint().to_owned())),
             false => Ok(Opened::Closed),
         }
     }

@@ -76,8 +76,10 @@ impl TunnelStateMachine {
         channel: &Channel,
         commands: &mut Vec<Command>,
     ) -> Held {
+        // A status of a later protocol says nothing that we could follow.
+        let status = ChannelStatus::try_from(channel.status).ok();
         let mut held = match held {
-            Some(held) if held.version > channel.version => return held,
+            Some(held) if held.version > channel.version || status.is_none() => return held,
             Some(held) => held,
             None => Held {
                 version: 0,
@@ -86,7 +88,7 @@ impl TunnelStateMachine {
             },
         };
         held.version = channel.version;
-        held.status = channel.status();
+        held.status = status.unwrap_or(ChannelStatus::Close);
         self.notice(id, &mut held, commands);
         held
     }
@@ -382,6 +384,20 @@ mod tests {
                 ],
             ),
         );
+    }
+
+    #[test]
+    fn an_unknown_status_changes_nothing() {
+        let mut machine = TunnelStateMachine::default();
+        let open = channel(3, S::Open);
+        machine.answer(vec![open.clone()]);
+        let unknown = Channel {
+            version: 4,
+            status: 9,
+            ..open.clone()
+        };
+        assert_eq!(machine.answer(vec![unknown]), vec![]);
+        assert_eq!(machine.report(), vec![open]);
     }
 
     #[test]
