@@ -33,8 +33,8 @@ pub use model::{
 };
 pub use processor::{
     AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,
-    Checkpointer, ProcessError, ProcessResult, ProcessorHandle, ProcessorOptions,
-    SimpleProcessFactory,
+    Checkpointer, ParallelReleaseManager, ProcessError, ProcessResult, ProcessorHandle,
+    ProcessorOptions, SimpleProcessFactory,
 };
 pub use record::{
     ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,

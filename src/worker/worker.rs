@@ -11,6 +11,7 @@ use super::beat::BeatSchedule;
 use super::heartbeat::{Call, Heartbeat};
 use super::lease::Lease;
 use super::link::{Event, Link};
+use super::quota::Quota;
 use super::receipt::ShutdownReceipt;
 use super::session::{End, Predecessors, Session};
 use super::unwind;
@@ -226,6 +227,13 @@ impl TunnelWorker {
             client_id: client_id.into(),
             settings,
             pool: inner.config.pool.clone(),
+            budget: inner.config.budget.clone(),
+            quota: inner
+                .config
+                .settings
+                .reading
+                .max_channel_parallel
+                .map(Quota::new),
             lease: Lease::new(sent, beats.lost_at()),
             events: inner.events.clone(),
         });
