@@ -2,12 +2,20 @@
 //!
 //! - [`harness`]: a table, a tunnel and a client; what was written and seen.
 //! - [`judge`]: what the ledger and the callbacks must agree on.
+//! - `budget`: memory, when there is little of it.
+//! - `quota`: how many channels are at work at once.
+//! - `reading`: how far ahead and how much at a time channels are read.
+//! - `detect`: channels that do not come to their end.
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
 
+mod budget;
+mod detect;
 mod faults;
 mod harness;
 mod judge;
 mod kinds;
 mod promises;
+mod quota;
+mod reading;
