@@ -80,7 +80,10 @@ fn workers_of_one_configuration_share_its_threads() {
         .pool_threads(THREADS)
         .build()
         .expect("config");
-    assert_eq!(threads_named("tunnel-pool-"), THREADS);
+    // A thread takes its name when it has begun.
+    wait_until("the pool is there", || {
+        threads_named("tunnel-pool-") == THREADS
+    });
     let daemons: Vec<_> = (0..WORKERS)
         .map(|n| {
             let tunnel = tunnel(&emulator, &client, &format!("table{n}"));
