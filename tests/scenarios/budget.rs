@@ -74,7 +74,6 @@ fn promise_08_what_is_read_and_not_processed_stays_within_the_budget() {
     let (seen, gate) = (Seen::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
     let running = scene.start(&tunnel, with_budget(gated(&seen, &gate)));
-    keeper.0.wait_for_arrivals(4);
     wait_for_full_budget(&[&scene]);
     assert!(rows_read(&[&scene]) as usize * ROW <= BUDGET);
     drop(keeper);
