@@ -3,6 +3,7 @@
 //! In reading order:
 //!
 //! - [`daemon`]: [`TunnelWorkerDaemon`], which makes workers until told to stop.
+//! - [`running`]: [`RunningDaemon`], a daemon on a thread of its own.
 //! - [`worker`]: [`TunnelWorker`], one connected client.
 //! - [`receipt`]: [`ShutdownReceipt`], what a stop left behind.
 //! - [`session`]: the loop of a worker, which owns all decisions.
@@ -11,6 +12,7 @@
 //! - [`beat`]: when to send heartbeats (pure).
 //! - [`timers`]: what is to happen later (pure).
 //! - [`heartbeat`]: the thread that talks to the service about the session.
+//! - [`predecessors`]: earlier connections that still run.
 //! - [`lease`]: whether the session still holds.
 //! - [`connection`]: one open channel, as its threads share it.
 //! - [`turn`]: whose turn it is with the channel's processor.
@@ -40,11 +42,13 @@ mod lease;
 mod link;
 mod permits;
 mod pool;
+mod predecessors;
 mod quota;
 mod reader;
 mod receipt;
 mod round;
 mod runner;
+mod running;
 mod session;
 mod state;
 mod timers;
@@ -56,7 +60,8 @@ mod worker;
 pub(crate) use budget::Budget;
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
+pub(crate) use predecessors::Predecessors;
 pub(crate) use quota::Place;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};
-pub(crate) use session::Predecessors;
+pub use running::RunningDaemon;
 pub use worker::TunnelWorker;

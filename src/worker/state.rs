@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::api::protocol::{Channel, ChannelStatus};
 
 /// Names one connection: a channel that is opened again gets a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(u64);
 
 /// What the worker has to do with connections.
@@ -29,9 +29,7 @@ pub(crate) enum Command {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Being opened: nothing has been read.
-    Opening,
-    Running,
+    Open,
     Closing,
 }
 
@@ -90,7 +88,8 @@ impl TunnelStateMachine {
         let mut commands = Vec::new();
         for channel in channels {
             let id: Arc<str> = Arc::from(channel.channel_id.as_str());
-            let held = before.remove(&id);
+            // A channel that is listed twice is still one channel.
+            let held = before.remove(&id).or_else(|| self.held.remove(&id));
             let held = self.merge(&id, held, &channel, &mut commands);
             self.held.insert(id, held);
         }
@@ -107,8 +106,10 @@ impl TunnelStateMachine {
         channel: &Channel,
         commands: &mut Vec<Command>,
     ) -> Held {
+        // A status of a later protocol says nothing that we could follow.
+        let status = ChannelStatus::try_from(channel.status).ok();
         let mut held = match held {
-            Some(held) if held.version > channel.version => return held,
+            Some(held) if held.version > channel.version || status.is_none() => return held,
             Some(held) => held,
             None => Held {
                 version: 0,
@@ -118,7 +119,7 @@ impl TunnelStateMachine {
             },
         };
         held.version = channel.version;
-        held.status = channel.status();
+        held.status = status.unwrap_or(ChannelStatus::Close);
         self.notice(id, &mut held, commands);
         held
     }
@@ -129,18 +130,15 @@ impl TunnelStateMachine {
         match (held.status, held.connection) {
             (S::Open, None) if !self.draining => {
                 let connection = self.next_connection();
-                held.connection = Some((connection, Phase::Opening));
+                held.connection = Some((connection, Phase::Open));
                 commands.push(Command::Dial(id.clone(), connection));
             }
             (S::Open, Some(_)) => {}
             // Nothing is open, or has read anything: it can go at once.
             (S::Open | S::Closing, None) => self.raise(held, S::Close),
-            (S::Closing, Some((connection, Phase::Opening))) => {
-                held.connection = None;
-                commands.push(Command::CloseGracefully(connection));
-                self.raise(held, S::Close);
-            }
-            (S::Closing, Some((connection, Phase::Running))) => {
+            // The connection says when it has closed, which is at once if it
+            // has not begun to read. Nobody else can know whether it has.
+            (S::Closing, Some((connection, Phase::Open))) => {
                 held.connection = Some((connection, Phase::Closing));
                 commands.push(Command::CloseGracefully(connection));
             }
@@ -158,36 +156,21 @@ impl TunnelStateMachine {
     pub(crate) fn give_up_stuck(&mut self, interval: Duration, now: Instant) -> Vec<Command> {
         let mut commands = Vec::new();
         for held in self.held.values_mut() {
-            held.closing = match (held.status, held.connection) {
-                (ChannelStatus::Closing, Some((connection, _))) => {
-                    let seen = ClosingSeen::again(held.closing, now);
-                    if seen.is_stuck(interval, now) {
-                        commands.push(Command::Drop(connection));
-                        held.connection = None;
-                        held.version += 1;
-                        held.status = ChannelStatus::Close;
-                        self.news = true;
-                        None
-                    } else {
-                        Some(seen)
-                    }
-                }
-                _ => None,
-            };
+            let is_closing = held.status == ChannelStatus::Closing && held.connection.is_some();
+            held.closing = is_closing.then(|| ClosingSeen::again(held.closing, now));
+            if held
+                .closing
+                .is_some_and(|seen| seen.is_stuck(interval, now))
+            {
+                let connection = held.connection.take();
+                commands.extend(connection.map(|(connection, _)| Command::Drop(connection)));
+                held.closing = None;
+                held.version += 1;
+                held.status = ChannelStatus::Close;
+                self.news = true;
+            }
         }
         commands
-    }
-
-    /// The connection has begun to read.
-    pub(crate) fn opened(&mut self, id: &str, connection: ConnectionId) {
-        if let Some(Held {
-            connection: Some((held, phase @ Phase::Opening)),
-            ..
-        }) = self.held.get_mut(id)
-            && *held == connection
-        {
-            *phase = Phase::Running;
-        }
     }
 
     /// The connection has closed; `finished` when nothing of the channel is
@@ -274,7 +257,6 @@ mod tests {
         Missing(Vec<Command>),
         /// The detector runs, so many tenths of an interval after the begin.
         Detect(u32, Vec<Command>),
-        Opened(u64),
         Ended(u64, bool),
         Drain(Vec<Command>),
         /// What is reported now, and whether it was news.
@@ -301,7 +283,6 @@ mod tests {
                     commands,
                     "{at}"
                 ),
-                Step::Opened(connection) => machine.opened(ID, ConnectionId(connection)),
                 Step::Ended(connection, finished) => {
                     machine.ended(ID, ConnectionId(connection), finished);
                 }
@@ -326,7 +307,7 @@ mod tests {
 
     /// A channel that is open and read, at version 3.
     fn running() -> Vec<Step> {
-        vec![Step::Answer(3, S::Open, vec![dial(1)]), Step::Opened(1)]
+        vec![Step::Answer(3, S::Open, vec![dial(1)])]
     }
 
     fn story(mut begin: Vec<Step>, then: Vec<Step>) -> Vec<Step> {
@@ -334,7 +315,7 @@ mod tests {
         begin
     }
 
-    use Step::{Answer, Detect, Drain, Ended, Missing, Nothing, Opened, Report};
+    use Step::{Answer, Detect, Drain, Ended, Missing, Nothing, Report};
 
     #[test]
     fn notices_without_a_connection() {
@@ -356,41 +337,6 @@ mod tests {
                 Answer(3, S::Terminated, vec![]),
                 Report(3, S::Terminated, false),
             ],
-        );
-    }
-
-    #[test]
-    fn notices_while_opening() {
-        let opening = || vec![Answer(3, S::Open, vec![dial(1)])];
-        play(
-            "open",
-            story(
-                opening(),
-                vec![Answer(3, S::Open, vec![]), Report(3, S::Open, false)],
-            ),
-        );
-        play(
-            "closing",
-            story(
-                opening(),
-                vec![
-                    Answer(4, S::Closing, graceful(1)),
-                    Report(5, S::Close, true),
-                    Ended(1, false),
-                    Report(5, S::Close, false),
-                ],
-            ),
-        );
-        play(
-            "close",
-            story(
-                opening(),
-                vec![Answer(4, S::Close, dropped(1)), Report(4, S::Close, false)],
-            ),
-        );
-        play(
-            "failed",
-            story(opening(), vec![Ended(1, false), Report(4, S::Close, true)]),
         );
     }
 
@@ -503,6 +449,20 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_status_changes_nothing() {
+        let mut machine = TunnelStateMachine::default();
+        let open = channel(3, S::Open);
+        machine.answer(vec![open.clone()]);
+        let unknown = Channel {
+            version: 4,
+            status: 9,
+            ..open.clone()
+        };
+        assert_eq!(machine.answer(vec![unknown]), vec![]);
+        assert_eq!(machine.report(), vec![open]);
+    }
+
+    #[test]
     fn the_service_wins_a_tie() {
         play(
             "both raised: ours finished, theirs closing",
@@ -518,12 +478,20 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_that_is_listed_twice_gets_one_connection() {
+        let mut machine = TunnelStateMachine::default();
+        let twice = || vec![channel(3, S::Open), channel(3, S::Open)];
+        assert_eq!(machine.answer(twice()), vec![dial(1)]);
+        assert_eq!(machine.answer(twice()), vec![]);
+        assert_eq!(machine.answer(vec![]), dropped(1));
+    }
+
+    #[test]
     fn a_channel_comes_back_with_a_new_connection() {
         play(
             "open, closing, close, open with the same number",
             vec![
                 Answer(0, S::Open, vec![dial(1)]),
-                Opened(1),
                 Answer(1, S::Closing, graceful(1)),
                 Ended(1, false),
                 Report(2, S::Close, true),

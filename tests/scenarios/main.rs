@@ -9,11 +9,15 @@
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
+//! - `endings`: who may end a daemon when, and what becomes of it.
+//! - `hostile`: programs and services that do what nobody expects.
 
 mod budget;
 mod detect;
+mod endings;
 mod faults;
 mod harness;
+mod hostile;
 mod judge;
 mod kinds;
 mod promises;
