@@ -2,9 +2,14 @@
 
 use super::worker::TunnelWorkerConfigBuilder;
 use crate::error::TunnelError;
+use crate::processor::ProcessorOptions;
 
 const DEFAULT_MEMORY_BUDGET: usize = 256 << 20;
 const DEFAULT_BYTES_PER_ROUND: usize = 4 << 20;
+
+/// How many batches may lie ready for one callback: their places are made when
+/// the channel is opened.
+const MOST_READY: usize = 1000;
 
 /// What is set about reading.
 #[derive(Clone, Debug)]
@@ -41,11 +46,15 @@ impl Reading {
             return 1;
         }
         // One in the callback, and one being read or in the reader's hand.
-        ready.saturating_add(2)
+        ready + 2
     }
 
-    pub(super) fn check(&self) -> Result<(), TunnelError> {
+    pub(super) fn check(&self, options: &ProcessorOptions) -> Result<(), TunnelError> {
         let problems = [
+            (
+                options.record_pipe_per_channel > MOST_READY,
+                "record_pipe_per_channel is more than 1000; read_max_times_per_round makes batches larger",
+            ),
             (
                 self.memory_budget == 0,
                 "memory_budget is 0; nothing could be read, 4 MiB or more lets one channel read",
@@ -100,7 +109,8 @@ impl TunnelWorkerConfigBuilder {
     /// batch is processed, a batch that waits for its next attempt included.
     /// While nobody waits for its place a channel goes on and reads ahead. As
     /// in Go every worker counts for itself: two workers of one configuration
-    /// have so many places each.
+    /// have so many places each, and so has the worker that a daemon makes
+    /// after a lost session, whose last callbacks may still run.
     pub fn max_channel_parallel(mut self, channels: usize) -> Self {
         self.reading.max_channel_parallel = Some(channels);
         self

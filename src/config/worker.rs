@@ -242,14 +242,15 @@ impl TunnelWorkerConfigBuilder {
     /// the setting that cannot be used, or when the threads of the pool could
     /// not be started.
     pub fn build(self) -> Result<TunnelWorkerConfig, TunnelError> {
-        self.check()?;
+        let options = self.factory.options();
+        self.check(&options)?;
         let pool = match self.pool {
             PoolChoice::Own(threads) => Pool::start(threads)?,
             PoolChoice::Passed(pool) => Pool::new(pool),
         };
         Ok(TunnelWorkerConfig {
             settings: Arc::new(Settings {
-                options: self.factory.options(),
+                options,
                 factory: self.factory,
                 heartbeat_interval: self.heartbeat_interval,
                 heartbeat_timeout: self.heartbeat_timeout,
@@ -265,7 +266,7 @@ impl TunnelWorkerConfigBuilder {
         })
     }
 
-    fn check(&self) -> Result<(), TunnelError> {
+    fn check(&self, options: &ProcessorOptions) -> Result<(), TunnelError> {
         let (interval, timeout) = (self.heartbeat_interval, self.heartbeat_timeout);
         if interval < self.min_heartbeat_interval {
             return Err(TunnelError::client(format!(
@@ -298,7 +299,7 @@ impl TunnelWorkerConfigBuilder {
                 "the backoff's max_delay is 0; idle channels would be read without a pause",
             ));
         }
-        self.reading.check()
+        self.reading.check(options)
     }
 }
 
@@ -324,6 +325,11 @@ mod tests {
 
     fn builder() -> TunnelWorkerConfigBuilder {
         TunnelWorkerConfig::builder(SimpleProcessFactory::new(|_, _| Ok(()))).pool_threads(1)
+    }
+
+    fn with_pipe(batches: usize) -> TunnelWorkerConfigBuilder {
+        let factory = SimpleProcessFactory::new(|_, _| Ok(()));
+        TunnelWorkerConfig::builder(factory.record_pipe_per_channel(batches))
     }
 
     fn refusal(builder: TunnelWorkerConfigBuilder) -> String {
@@ -375,6 +381,8 @@ mod tests {
                 builder().backoff(ChannelBackoffConfig::default().max_delay(Duration::ZERO)),
                 "max_delay is 0",
             ),
+            (with_pipe(1001), "record_pipe_per_channel is more than 1000"),
+            (with_pipe(usize::MAX), "record_pipe_per_channel is more"),
             (builder().memory_budget(0), "memory_budget is 0"),
             (
                 builder().max_channel_parallel(0),

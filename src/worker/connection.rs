@@ -116,6 +116,7 @@ impl Connection {
     /// channel is lost at the same time or later.
     pub(crate) fn close_gracefully(self: &Arc<Self>) {
         self.closing.fire();
+        self.discard_queue();
         self.act(self.turn.on(TurnEvent::Close));
     }
 
@@ -352,8 +353,7 @@ impl Connection {
         // Whoever still holds a handle must not save any more.
         self.lost.fire();
         self.quota.end();
-        // The reader may be kept by its request for long; the bytes are not.
-        self.queue.1.try_iter().for_each(drop);
+        self.discard_queue();
         self.ended.fire();
         self.link.tell(Event::Ended(Ended {
             connection: self.id,
@@ -362,6 +362,13 @@ impl Connection {
             error: self.failure.take(),
             receipt,
         }));
+    }
+
+    /// Lets go of what was read ahead and of its memory, since no callback will
+    /// get it; once when closing, before a callback that may take long has
+    /// returned, and once at the end, for what the reader still handed on.
+    fn discard_queue(&self) {
+        self.queue.1.try_iter().for_each(drop);
     }
 
     /// The end could not be told to the service: the channel is not finished.
