@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tablestore_tunnel::emulator::{Emulator, EventKind};
@@ -113,6 +113,38 @@ fn a_channel_reads_ahead_while_nobody_waits_for_its_place() {
     scene.wait_for_ledger("two batches lie ready", |events| {
         let reads = |e: &&EventKind| matches!(e, EventKind::Read { .. });
         events.iter().filter(reads).count() == 3
+    });
+    drop(keeper);
+    seen.wait_for_all(&scene);
+    assert!(running.close().is_clean());
+    judge_orderly(&scene, &seen);
+}
+
+#[test]
+fn a_channel_in_a_long_callback_takes_up_one_place_only() {
+    let (scene, tunnel) = scene(3, 600);
+    let (seen, gate) = (Seen::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let slow: Arc<OnceLock<String>> = Arc::default();
+    let factory = SimpleProcessFactory::new({
+        let (seen, slow) = (seen.clone(), slow.clone());
+        move |ctx: &ChannelContext, records: &[Record]| {
+            // Whichever comes first.
+            if slow.get_or_init(|| ctx.channel_id().to_owned()) == ctx.channel_id() {
+                gate.pass();
+            }
+            seen.note(ctx, records)
+        }
+    })
+    .record_pipe_per_channel(3);
+    let running = scene.start(&tunnel, config(factory).max_channel_parallel(2));
+    keeper.0.wait_for_arrivals(1);
+    let slow = slow.get().expect("one is slow");
+    let others = scene.table.partitions().into_iter();
+    let others = others.filter(|partition| !slow.starts_with(&*partition.id));
+    let others: u64 = others.map(|partition| partition.changes).sum();
+    seen.wait_for("the others are served by the other place", |seen| {
+        seen.len() as u64 == others
     });
     drop(keeper);
     seen.wait_for_all(&scene);
