@@ -69,6 +69,9 @@
 //!    callbacks, a full pool, a slow service do not cost the session.
 //! 7. **A shutdown ends by its deadline** and tells what it had to leave
 //!    ([`ShutdownReceipt`]).
+//! 8. **Memory is bounded.** Bytes that have been read and not yet processed
+//!    stay within the
+//!    [`memory_budget`](TunnelWorkerConfigBuilder::memory_budget).
 //! 9. **A panic in a callback** is caught, counts as an error, and touches one
 //!    channel only.
 //! 10. **An orderly shutdown or hand-over repeats nothing.**
@@ -83,8 +86,8 @@
 //! | `tunnel-pool-n` | 32 a configuration, or your own rayon pool | the process callbacks |
 //! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for a save or the end of a channel | the shutdown callback, the provider |
 //!
-//! A [`TunnelWorkerConfig`] owns the pool; workers made from clones of one
-//! configuration share it.
+//! A [`TunnelWorkerConfig`] owns the pool and the memory budget; workers made
+//! from clones of one configuration share both.
 //!
 //! # Errors
 //!
@@ -150,8 +153,8 @@ pub use model::{
 };
 pub use processor::{
     AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,
-    Checkpointer, ProcessError, ProcessResult, ProcessorHandle, ProcessorOptions,
-    SimpleProcessFactory,
+    Checkpointer, ParallelReleaseManager, ProcessError, ProcessResult, ProcessorHandle,
+    ProcessorOptions, SimpleProcessFactory,
 };
 pub use record::{
     ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,

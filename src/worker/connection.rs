@@ -15,7 +15,9 @@ use super::checkpoint::ChannelCheckpointer;
 use super::closing;
 use super::latest::Latest;
 use super::link::{Ended, Event, Link};
+use super::quota::{ChannelQuota, Entry};
 use super::receipt::{ChannelReceipt, Mark};
+use super::round::Round;
 use super::runner::{Runner, Step};
 use super::state::ConnectionId;
 use super::timers::Timer;
@@ -24,7 +26,6 @@ use super::unwind;
 use crate::clock;
 use crate::error::TunnelError;
 use crate::processor::CheckpointMode;
-use crate::record::RawBatch;
 use crate::stop::Stop;
 
 /// The least pause after a save that failed: an interval of zero would ask a
@@ -33,7 +34,7 @@ const SAVE_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the reader hands to the runner.
 pub(crate) enum Item {
-    Batch(RawBatch),
+    Batch(Round),
     /// Reading has failed; everything before it is still to be processed.
     Failed(TunnelError),
 }
@@ -68,6 +69,7 @@ pub(crate) struct Connection {
     queue: (Sender<Item>, Receiver<Item>),
     /// One for each batch that may be read ahead, in the callback included.
     credits: (Sender<()>, Receiver<()>),
+    pub(crate) quota: ChannelQuota,
     checkpointer: OnceLock<Arc<ChannelCheckpointer>>,
     finished: AtomicBool,
     failure: Latest<TunnelError>,
@@ -75,8 +77,9 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(link: Arc<Link>, id: ConnectionId, channel_id: Arc<str>) -> Arc<Connection> {
-        // One in the callback, those that lie ready, and one being read.
-        let batches = link.settings.options.record_pipe_per_channel + 2;
+        let batches = link.settings.batches_per_channel();
+        let reading = &link.settings.reading;
+        let quota = ChannelQuota::new(link.quota.clone(), reading.need_manual_release);
         let credits = bounded(batches);
         for _ in 0..batches {
             let _ = credits.0.send(());
@@ -100,6 +103,7 @@ impl Connection {
             // And one for the failure that ends reading.
             queue: bounded(batches + 1),
             credits,
+            quota,
             checkpointer: OnceLock::new(),
             finished: AtomicBool::new(false),
             failure: Latest::new(),
@@ -112,6 +116,7 @@ impl Connection {
     /// channel is lost at the same time or later.
     pub(crate) fn close_gracefully(self: &Arc<Self>) {
         self.closing.fire();
+        self.discard_queue();
         self.act(self.turn.on(TurnEvent::Close));
     }
 
@@ -169,6 +174,22 @@ impl Connection {
 
     pub(crate) fn give_credit(&self) {
         let _ = self.credits.0.try_send(());
+    }
+
+    /// Waits until the channel may read; false when closing. For who has a
+    /// credit.
+    pub(crate) fn take_place(&self) -> bool {
+        self.quota.enter() == Entry::Free
+            || (self.wait_until_processed() && self.quota.queue_up(&self.closing))
+    }
+
+    /// Waits until everything that was read is processed; false when closing.
+    fn wait_until_processed(&self) -> bool {
+        // All credits are at home then, but the one that the reader has.
+        let others = self.credits.0.capacity().unwrap_or(1) - 1;
+        let all = (0..others).all(|_| self.take_credit());
+        (0..others).for_each(|_| self.give_credit());
+        all
     }
 
     /// Hands something to the runner and sees to it that it gets a turn.
@@ -331,6 +352,8 @@ impl Connection {
         self.closing.fire();
         // Whoever still holds a handle must not save any more.
         self.lost.fire();
+        self.quota.end();
+        self.discard_queue();
         self.ended.fire();
         self.link.tell(Event::Ended(Ended {
             connection: self.id,
@@ -339,6 +362,13 @@ impl Connection {
             error: self.failure.take(),
             receipt,
         }));
+    }
+
+    /// Lets go of what was read ahead and of its memory, since no callback will
+    /// get it; once when closing, before a callback that may take long has
+    /// returned, and once at the end, for what the reader still handed on.
+    fn discard_queue(&self) {
+        self.queue.1.try_iter().for_each(drop);
     }
 
     /// The end could not be told to the service: the channel is not finished.

@@ -18,6 +18,10 @@
 //! - [`turn`]: whose turn it is with the channel's processor.
 //! - [`reader`]: the thread that opens and reads one channel.
 //! - [`backoff`]: how long it pauses (pure).
+//! - [`round`]: what one callback gets, of one read or several.
+//! - [`budget`]: how many bytes may be read and not yet processed.
+//! - [`quota`]: how many channels read and process at once.
+//! - [`permits`]: what both are made of: units taken in turn.
 //! - [`pool`]: where callbacks run.
 //! - [`runner`]: gives batches to the callback.
 //! - [`unwind`]: catches panics.
@@ -27,6 +31,7 @@
 
 mod backoff;
 mod beat;
+mod budget;
 mod checkpoint;
 mod closing;
 mod connection;
@@ -35,10 +40,13 @@ mod heartbeat;
 mod latest;
 mod lease;
 mod link;
+mod permits;
 mod pool;
 mod predecessors;
+mod quota;
 mod reader;
 mod receipt;
+mod round;
 mod runner;
 mod running;
 mod session;
@@ -49,9 +57,11 @@ mod unwind;
 #[expect(clippy::module_inception, reason = "the Go SDK's name for it")]
 mod worker;
 
+pub(crate) use budget::Budget;
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
 pub(crate) use predecessors::Predecessors;
+pub(crate) use quota::Place;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};
 pub use running::RunningDaemon;
 pub use worker::TunnelWorker;
