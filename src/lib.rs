@@ -11,6 +11,7 @@ mod credentials;
 pub mod emulator;
 mod error;
 mod model;
+mod observer;
 mod processor;
 mod record;
 mod stop;
@@ -30,6 +31,11 @@ pub use model::{
     ReadRecordsResponse, ScheduleChannel, ScheduleRequest, ScheduleResponse, StartOffset,
     StreamTunnelConfig, TunnelInfo, TunnelRpo, TunnelStage, TunnelType, open_channel,
     resume_channel, suspend_channel, terminate_channel,
+};
+pub use observer::{
+    BatchCounts, ChannelSnapshot, ChannelStage, CloseReason, FailureSnapshot, Health, HealthReason,
+    HeartbeatSnapshot, SavedCheckpoint, WorkerEvent, WorkerEventKind, WorkerObserver,
+    WorkerSnapshot, WorkerState,
 };
 pub use processor::{
     AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,

@@ -6,12 +6,15 @@ use std::time::Duration;
 use log::{error, warn};
 use parking_lot::Mutex;
 
+use super::board::Board;
 use super::receipt::ShutdownReceipt;
 use super::session::Predecessors;
+use super::trouble::full_text;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
 use crate::config::TunnelWorkerConfig;
 use crate::error::{TunnelError, Verdict};
+use crate::observer::{Health, Notice, WorkerSnapshot};
 use crate::stop::Stop;
 
 /// The longest random pause before connecting again.
@@ -49,6 +52,7 @@ struct Inner {
     tunnel_id: String,
     config: TunnelWorkerConfig,
     predecessors: Predecessors,
+    board: Arc<Board>,
     /// No further worker is made.
     closed: Stop,
     /// The worker at work, or the last one.
@@ -65,10 +69,12 @@ impl TunnelWorkerDaemon {
         tunnel_id: impl Into<String>,
         config: TunnelWorkerConfig,
     ) -> TunnelWorkerDaemon {
+        let tunnel_id = tunnel_id.into();
         TunnelWorkerDaemon {
             inner: Arc::new(Inner {
                 client,
-                tunnel_id: tunnel_id.into(),
+                board: Board::for_daemon(&tunnel_id, &config.settings),
+                tunnel_id,
                 config,
                 predecessors: Predecessors::default(),
                 closed: Stop::new(),
@@ -87,6 +93,24 @@ impl TunnelWorkerDaemon {
     /// say), `OTSTunnelExpired`, `OTSPermissionDenied`, `OTSAuthFailed`.
     /// Everything else is logged and tried again.
     pub fn run(&self) -> Result<(), TunnelError> {
+        let end = self.work();
+        self.inner.board.ended();
+        end
+    }
+
+    /// What the daemon's worker is at, without stopping it; counts go on over
+    /// all its workers. May be called from any thread at any time, also inside
+    /// a callback.
+    pub fn snapshot(&self) -> WorkerSnapshot {
+        self.inner.board.snapshot()
+    }
+
+    /// Whether that is well: [`WorkerSnapshot::health`] of a snapshot now.
+    pub fn health(&self) -> Health {
+        self.snapshot().health()
+    }
+
+    fn work(&self) -> Result<(), TunnelError> {
         while let Some(worker) = self.next_worker()? {
             let Err(error) = worker.connect_and_working() else {
                 return Ok(());
@@ -100,12 +124,22 @@ impl TunnelWorkerDaemon {
             }
             let pause = Duration::from_millis(fastrand::u64(1..=MAX_RECONNECT_PAUSE_MS));
             warn!(
-                "tunnel {}: connecting again in {pause:?}: {error}",
-                self.inner.tunnel_id
+                "tunnel {}: connecting again in {pause:?}: {}",
+                self.inner.tunnel_id,
+                full_text(&error)
             );
+            self.tell_reconnect(pause, error);
             self.inner.closed.wait_for(pause);
         }
         Ok(())
+    }
+
+    fn tell_reconnect(&self, pause: Duration, error: TunnelError) {
+        let inner = &*self.inner;
+        inner.board.reconnecting();
+        if let Some(observer) = &inner.config.settings.observer {
+            observer.notify(&inner.tunnel_id, "", Notice::Reconnecting { pause, error });
+        }
     }
 
     /// Ends [`run`](Self::run), for good, and waits until it is done or the
@@ -125,10 +159,13 @@ impl TunnelWorkerDaemon {
         let worker = self.inner.worker.lock().clone();
         match worker {
             Some(worker) => worker.shutdown(deadline),
-            None => ShutdownReceipt {
-                is_complete: true,
-                ..ShutdownReceipt::default()
-            },
+            None => {
+                self.inner.board.ended();
+                ShutdownReceipt {
+                    is_complete: true,
+                    ..ShutdownReceipt::default()
+                }
+            }
         }
     }
 
@@ -140,6 +177,7 @@ impl TunnelWorkerDaemon {
             inner.tunnel_id.clone(),
             inner.config.clone(),
             inner.predecessors.clone(),
+            inner.board.clone(),
         )?;
         let previous = inner.worker.lock().replace(worker.clone());
         drop(previous);

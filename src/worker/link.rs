@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
+use super::board::Board;
 use super::lease::Lease;
 use super::pool::Pool;
 use super::receipt::ChannelReceipt;
@@ -14,6 +15,7 @@ use crate::api::TunnelApi;
 use crate::api::protocol::Channel;
 use crate::config::Settings;
 use crate::error::TunnelError;
+use crate::observer::{Notice, WorkerEventKind};
 
 /// One session: a client id that the service gave us, and what goes with it.
 pub(crate) struct Link {
@@ -23,6 +25,7 @@ pub(crate) struct Link {
     pub(crate) settings: Arc<Settings>,
     pub(crate) pool: Pool,
     pub(crate) lease: Lease,
+    pub(crate) board: Arc<Board>,
     pub(crate) events: Sender<Event>,
 }
 
@@ -30,6 +33,21 @@ impl Link {
     /// Tells the session's loop; a loop that is gone needs not know.
     pub(crate) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
+    }
+
+    /// Tells the observer now, on this thread. Not for the session's loop, nor
+    /// while anything is held that others wait for.
+    pub(crate) fn observe(&self, kind: WorkerEventKind<'_>) {
+        if let Some(observer) = &self.settings.observer {
+            observer.tell(&self.tunnel_id, &self.client_id, kind);
+        }
+    }
+
+    /// Has the observer told; never waits.
+    pub(crate) fn notify(&self, notice: Notice) {
+        if let Some(observer) = &self.settings.observer {
+            observer.notify(&self.tunnel_id, &self.client_id, notice);
+        }
     }
 }
 

@@ -12,8 +12,13 @@
 //! - [`timers`]: what is to happen later (pure).
 //! - [`heartbeat`]: the thread that talks to the service about the session.
 //! - [`lease`]: whether the session still holds.
+//! - [`board`]: what is shown of a worker to who looks on.
+//! - [`watch`]: looks for channels that do not move.
 //! - [`connection`]: one open channel, as its threads share it.
 //! - [`turn`]: whose turn it is with the channel's processor.
+//! - [`stamp`]: a state and since when, in one word.
+//! - [`meter`]: what one channel is at, for who looks on.
+//! - [`trouble`]: what failed on a channel.
 //! - [`reader`]: the thread that opens and reads one channel.
 //! - [`backoff`]: how long it pauses (pure).
 //! - [`pool`]: where callbacks run.
@@ -25,6 +30,7 @@
 
 mod backoff;
 mod beat;
+mod board;
 mod checkpoint;
 mod closing;
 mod connection;
@@ -33,18 +39,23 @@ mod heartbeat;
 mod latest;
 mod lease;
 mod link;
+mod meter;
 mod pool;
 mod reader;
 mod receipt;
 mod runner;
 mod session;
+mod stamp;
 mod state;
 mod timers;
+mod trouble;
 mod turn;
-mod unwind;
+pub(crate) mod unwind;
+mod watch;
 #[expect(clippy::module_inception, reason = "the Go SDK's name for it")]
 mod worker;
 
+pub(crate) use board::Board;
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};

@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use crossbeam_channel::select;
-use log::{debug, info, warn};
+use log::{debug, info};
 
 use super::backoff::{Backoff, is_full};
 use super::checkpoint::ChannelCheckpointer;
 use super::connection::{Connection, Item};
+use super::meter::ReaderStage;
 use super::runner::Runner;
 use super::unwind;
 use crate::FINISH_TAG;
 use crate::api::protocol::{GetCheckpointRequest, GetCheckpointResponse, ReadRecordsRequest};
+use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
+use crate::observer::WorkerEventKind;
 use crate::processor::{ChannelContext, ChannelIdentity, ChannelProcessor, ProcessorHandle};
 use crate::record::{self, RawBatch};
 use crate::stop::Stop;
@@ -52,7 +56,9 @@ impl Reader {
             .spawn(move || reader.run());
         if let Err(error) = spawned {
             let error = TunnelError::client("no thread to read a channel").with_source(error);
-            connection.not_opened(Some(error));
+            // Not here: the observer hears of it, and this is the worker's loop.
+            let pool = connection.link.pool.clone();
+            pool.spawn(move || connection.not_opened(Some(error)));
         }
     }
 
@@ -76,7 +82,6 @@ impl Reader {
         if let Err(error) = read
             && !connection.closing.is_fired()
         {
-            warn!("channel {}: reading ends: {error}", connection.channel_id);
             connection.hand_on(Item::Failed(error));
         }
     }
@@ -98,10 +103,15 @@ impl Reader {
             connection.lost.clone(),
             stored.sequence_number,
         ));
+        connection.meter.set_stream(is_stream);
         let context = self.context(is_stream, checkpointer.clone())?;
         let processor = self.open_processor(&context)?;
         let runner = Box::new(Runner::new(processor, context));
         info!("channel {}: open", connection.channel_id);
+        connection.link.observe(WorkerEventKind::ChannelOpened {
+            channel_id: &connection.channel_id,
+            is_stream,
+        });
         match connection.opened(runner, checkpointer) {
             true => Ok(Opened::At(stored.checkpoint)),
             false => Ok(Opened::Closed),
@@ -113,6 +123,9 @@ impl Reader {
         let Some(predecessor) = self.predecessor.as_ref().filter(|stop| !stop.is_fired()) else {
             return;
         };
+        connection
+            .meter
+            .reader_is(ReaderStage::WaitingForPredecessor);
         info!(
             "channel {}: waits for its last callback from before",
             connection.channel_id
@@ -121,6 +134,7 @@ impl Reader {
             recv(predecessor.fired()) -> _ => {}
             recv(connection.closing.fired()) -> _ => {}
         }
+        connection.meter.reader_is(ReaderStage::Opening);
     }
 
     fn get_checkpoint(&self) -> Result<GetCheckpointResponse, TunnelError> {
@@ -203,7 +217,11 @@ impl Reader {
             token,
         };
         while connection.take_credit() {
-            let batch = link.api.read_records(&request, &connection.closing)?;
+            let began = clock::now();
+            connection.meter.reader_is(ReaderStage::Reading);
+            let batch = link.api.read_records(&request, &connection.closing);
+            connection.meter.reader_is(ReaderStage::Waiting);
+            let batch = batch?;
             if connection.closing.is_fired() {
                 // The answer came too late; it will be asked for again.
                 return Ok(());
@@ -211,9 +229,11 @@ impl Reader {
             // A base channel reads on as long as it gets on.
             let is_news = batch.record_count > 0 || batch.next_token != request.token;
             let read_on = is_news && (!is_stream || is_full(&batch));
-            self.hand_on(&mut request, batch, is_news);
+            connection.meter.has_read_all(!is_full(&batch));
+            self.hand_on(&mut request, batch, is_news, began);
             if request.token == FINISH_TAG {
                 debug!("channel {}: read to its end", connection.channel_id);
+                connection.meter.reader_is(ReaderStage::Done);
                 return Ok(());
             }
             if read_on {
@@ -229,13 +249,31 @@ impl Reader {
     }
 
     /// Gives the batch to the runner before any pause.
-    fn hand_on(&self, request: &mut ReadRecordsRequest, batch: RawBatch, is_news: bool) {
+    fn hand_on(
+        &self,
+        request: &mut ReadRecordsRequest,
+        batch: RawBatch,
+        is_news: bool,
+        began: Instant,
+    ) {
         if is_news || self.connection.link.settings.options.always_call_back {
             request.token.clone_from(&batch.next_token);
+            self.observe_read(&batch, began);
             self.connection.hand_on(Item::Batch(batch));
         } else {
             self.connection.give_credit();
         }
+    }
+
+    fn observe_read(&self, batch: &RawBatch, began: Instant) {
+        let (records, bytes) = (batch.record_count, batch.body.len());
+        self.connection.meter.batch_read(records, bytes);
+        self.connection.link.observe(WorkerEventKind::BatchRead {
+            channel_id: &self.connection.channel_id,
+            records,
+            bytes,
+            elapsed: clock::now() - began,
+        });
     }
 }
 
