@@ -127,7 +127,8 @@ pub enum WorkerEventKind<'a> {
         elapsed: Duration,
     },
     /// A checkpoint could not be saved. The worker's own are tried again; one
-    /// that the program committed is the program's business.
+    /// that the program committed is the program's business. Not told where
+    /// nothing was sent since the channel is no longer ours.
     #[non_exhaustive]
     CheckpointFailed {
         /// The channel.

@@ -48,7 +48,8 @@ use crate::worker::unwind;
 ///
 /// For one channel, opened, read, done and closed come in this order; a read
 /// may be told while an earlier batch's end is still being told, since
-/// reading goes on meanwhile. No lock is held during a call, so everything of
+/// reading goes on meanwhile, and a checkpoint's end may be told after what
+/// follows it, also after closed. No lock is held during a call, so everything of
 /// this crate may be called inside one (a shutdown then does not wait, as
 /// inside a callback). A panic is caught, logged, and harms nothing.
 pub trait WorkerObserver: Send + Sync {

@@ -123,11 +123,10 @@ impl ChannelCheckpointer {
                 elapsed: clock::now() - began,
             }),
             Ok(false) => {}
+            // Nothing was tried; the loss has been told or will be.
+            Err(error) if *error.code() == ErrorCode::ChannelLost => {}
             Err(error) => {
-                // That a channel is another's by now is no trouble of its own.
-                if *error.code() != ErrorCode::ChannelLost {
-                    self.meter.history.saves.failed(full_text(error));
-                }
+                self.meter.history.saves.failed(full_text(error));
                 self.link
                     .observe(WorkerEventKind::CheckpointFailed { channel_id, error });
             }

@@ -24,7 +24,7 @@ use super::trouble::full_text;
 use super::turn::{Turn, TurnAction, TurnEvent};
 use super::unwind;
 use crate::clock;
-use crate::error::TunnelError;
+use crate::error::{ErrorCode, TunnelError};
 use crate::observer::{CloseReason, WorkerEventKind};
 use crate::processor::{CheckpointMode, ProcessError};
 use crate::record::RawBatch;
@@ -154,7 +154,10 @@ impl Connection {
     }
 
     fn save(&self) {
-        if let Err(error) = unwind::contain(|| self.save_now()).and_then(|saved| saved) {
+        if let Err(error) = unwind::contain(|| self.save_now()).and_then(|saved| saved)
+            // Closed meanwhile, which saves by itself what may be saved.
+            && *error.code() != ErrorCode::ChannelLost
+        {
             warn!(
                 "channel {}: checkpoint not saved, tried again later: {error}",
                 self.channel_id

@@ -4,10 +4,14 @@
 //! - [`judge`]: what the ledger and the callbacks must agree on.
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
+//! - `logging`: what is logged, and what never is.
+//! - `observing`: events, snapshots, health.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
 
 mod faults;
 mod harness;
 mod judge;
 mod kinds;
+mod logging;
+mod observing;
 mod promises;
