@@ -1,4 +1,111 @@
-//! Blocking client for the Tunnel Service of Alibaba Cloud Tablestore.
+//! Blocking client for the Tunnel Service of Alibaba Cloud Tablestore (OTS),
+//! with a local emulator of the service.
+//!
+//! A *tunnel* delivers the rows of a table (base data) and then every later
+//! change (stream). This crate consumes one on plain threads: it keeps a
+//! session with the service, reads the channels that it is given, hands their
+//! records to a callback and saves how far it came. It has no async runtime
+//! and no unsafe code. Who knows the `tunnel` package of the Go SDK will find
+//! its names here in Rust's spelling.
+//!
+//! # First program
+//!
+//! ```no_run
+//! use tablestore_tunnel::{
+//!     ChannelContext, CreateTunnelRequest, Record, SimpleProcessFactory, TunnelClient,
+//!     TunnelError, TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon,
+//! };
+//!
+//! fn main() -> Result<(), TunnelError> {
+//!     let client = TunnelClient::new(
+//!         "https://myinstance.cn-hangzhou.ots.aliyuncs.com",
+//!         "myinstance",
+//!         "access key id",
+//!         "access key secret",
+//!     )?;
+//!     let request = CreateTunnelRequest::new("testTable", "testTunnel", TunnelType::BaseAndStream);
+//!     let tunnel = client.create_tunnel(&request)?;
+//!
+//!     let factory = SimpleProcessFactory::new(|ctx: &ChannelContext, records: &[Record]| {
+//!         for record in records {
+//!             println!("{} {record}", ctx.channel_id());
+//!         }
+//!         Ok(())
+//!     });
+//!     let config = TunnelWorkerConfig::builder(factory).build()?;
+//!     TunnelWorkerDaemon::new(client, tunnel.tunnel_id, config).run()
+//! }
+//! ```
+//!
+//! Without an account, `cargo run --example quickstart` in a checkout runs a
+//! whole tunnel on the emulator.
+//!
+//! # Words
+//!
+//! - A *channel* is a part of a tunnel that is read in order: one split of the
+//!   base data, or the change log of one partition. (What is between threads is
+//!   called a queue.)
+//! - A *worker* is one client of a tunnel with a session; the service spreads
+//!   the channels over all connected workers, on all machines.
+//! - A *token* is a place in a channel. A *checkpoint* is a token that the
+//!   service keeps: where the channel goes on, whoever reads it next.
+//! - A channel is *finished* when it will never have more records: base data
+//!   that has been read, or a partition that was split. [`FINISH_TAG`] is its
+//!   last token.
+//!
+//! # Guarantees
+//!
+//! Each has tests that carry its number (`cargo test promise_`).
+//!
+//! 1. **At least once.** A saved token never passes a record whose callback
+//!    has not returned `Ok`. Whatever fails, no record is lost; after a crash
+//!    those since the last checkpoint come again.
+//! 2. **Order.** The batches of a channel come in order, one at a time; an
+//!    `FnMut` is never entered twice at once. This holds also for a channel
+//!    that is lost and comes back while its last callback still runs. The
+//!    changes of one primary key keep their order over splits.
+//! 3. **The shutdown callback is the last** of its channel, and runs once.
+//! 6. **Heartbeats are on time** whatever callbacks do: slow or blocked
+//!    callbacks, a full pool, a slow service do not cost the session.
+//! 7. **A shutdown ends by its deadline** and tells what it had to leave
+//!    ([`ShutdownReceipt`]).
+//! 9. **A panic in a callback** is caught, counts as an error, and touches one
+//!    channel only.
+//! 10. **An orderly shutdown or hand-over repeats nothing.**
+//!
+//! # Threads
+//!
+//! | thread | how many | runs of yours |
+//! |---|---|---|
+//! | the one that calls [`run`](TunnelWorkerDaemon::run) | one a worker | nothing |
+//! | `tunnel-heartbeat` | one a worker | the credentials provider |
+//! | `tunnel-reader` | one an open channel | the factory, `channel_open`, the provider |
+//! | `tunnel-pool-n` | 32 a configuration, or your own rayon pool | the process callbacks |
+//! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for a save or the end of a channel | the shutdown callback, the provider |
+//!
+//! A [`TunnelWorkerConfig`] owns the pool; workers made from clones of one
+//! configuration share it.
+//!
+//! # Errors
+//!
+//! Everything that can fail gives a [`TunnelError`]; [`ErrorCode`] says for
+//! each code what it means. The daemon retries what passes, connects again
+//! when a session is lost, and returns from `run` only what no repetition
+//! helps: `OTSParameterInvalid`, `OTSTunnelExpired`, `OTSPermissionDenied` and
+//! `OTSAuthFailed`. What a *callback's* error does is up to the callback, see
+//! [`ProcessError`].
+//!
+//! # Logs
+//!
+//! By the `log` facade: `error` when someone must act, `warn` when something
+//! failed and is tried again, `info` for the life of workers and channels,
+//! `debug` for requests, `trace` for batches. Keys are never logged, nor are
+//! record contents.
+//!
+//! # Features
+//!
+//! - `emulator`: the module `emulator`, a local server that speaks the real
+//!   protocol, to test consumers against. Not enabled by default.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -16,6 +123,16 @@ mod processor;
 mod record;
 mod stop;
 mod worker;
+
+/// How the crate is built, for those who change it.
+#[cfg(doc)]
+#[doc = include_str!("../DESIGN.md")]
+pub mod _design {}
+
+/// The README's examples are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub use client::TunnelClient;
 pub use config::{
@@ -47,4 +164,6 @@ pub use record::{
     PrimaryKeyColumns, Record, RecordColumn, RecordColumns, SequenceInfo, Value, ValueRef,
     parse_binary_records,
 };
-pub use worker::{ChannelReceipt, ShutdownReceipt, TunnelWorker, TunnelWorkerDaemon};
+pub use worker::{
+    ChannelReceipt, RunningDaemon, ShutdownReceipt, TunnelWorker, TunnelWorkerDaemon,
+};

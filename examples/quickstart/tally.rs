@@ -196,6 +196,11 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.written == 0 {
+            // A real table: only its writers know what they wrote.
+            writeln!(f, "records delivered          {:>6}", self.delivered)?;
+            return write!(f, "out of order               {:>6}", self.out_of_order);
+        }
         writeln!(f, "rows and changes written   {:>6}", self.written)?;
         writeln!(f, "records delivered          {:>6}", self.delivered)?;
         if self.left > 0 {

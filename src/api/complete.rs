@@ -70,7 +70,12 @@ impl Complete for p::HeartbeatResponse {
 
 impl Complete for p::GetCheckpointResponse {
     fn missing(&self) -> Option<&'static str> {
-        first_empty(&[("checkpoint", &self.checkpoint)])
+        let given = [
+            ("checkpoint", self.checkpoint.is_some()),
+            ("sequence_number", self.sequence_number.is_some()),
+        ];
+        let missing = given.iter().find(|(_, is_given)| !is_given);
+        missing.map(|(name, _)| *name)
     }
 }
 
@@ -119,6 +124,10 @@ mod tests {
         assert_eq!(missing::<p::ConnectResponse>(b""), Some("client_id"));
         assert_eq!(missing::<p::DescribeTunnelResponse>(b""), Some("tunnel_id"));
         assert_eq!(missing::<p::GetCheckpointResponse>(b""), Some("checkpoint"));
+        let no_number = missing::<p::GetCheckpointResponse>(b"\x0a\x01t");
+        assert_eq!(no_number, Some("sequence_number"));
+        let empty_and_zero = missing::<p::GetCheckpointResponse>(b"\x0a\x00\x10\x00");
+        assert_eq!(empty_and_zero, None);
     }
 
     #[test]

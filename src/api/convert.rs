@@ -177,8 +177,8 @@ pub(crate) fn get_checkpoint_response(
     answer: Answered<p::GetCheckpointResponse>,
 ) -> m::GetCheckpointResponse {
     m::GetCheckpointResponse {
-        checkpoint: answer.message.checkpoint,
-        sequence_number: answer.message.sequence_number,
+        checkpoint: answer.message.checkpoint().to_owned(),
+        sequence_number: answer.message.sequence_number(),
         request_id: answer.request_id,
     }
 }

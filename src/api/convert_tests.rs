@@ -261,7 +261,7 @@ fn checkpoints_as_the_go_sdk_does() {
         assert_eq!(ours.encode_to_vec(), exchange.request_body());
         let answer = answered::<p::GetCheckpointResponse>(&exchange);
         let response = get_checkpoint_response(answer.clone());
-        assert_eq!(response.checkpoint, answer.message.checkpoint);
+        assert_eq!(response.checkpoint, answer.message.checkpoint());
         assert_eq!(response.request_id, exchange.request_id());
     }
     for exchange in exchanges_of("Checkpoint") {

@@ -9,7 +9,7 @@ use super::scope::Scope;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tablestore_tunnel::emulator::{Action, Fault};
+/// use tablestore_tunnel::emulator::{Action, Fault, Notice};
 ///
 /// // The third read gets no answer.
 /// let _ = Fault::on(Action::ReadRecords).nth(3).reset();
@@ -17,6 +17,8 @@ use super::scope::Scope;
 /// let _ = Fault::on(Action::Checkpoint).times(2).after().close();
 /// // The next heartbeat waits.
 /// let _ = Fault::on(Action::Heartbeat).delay(Duration::from_secs(2));
+/// // The second one from now takes all channels from the client.
+/// let _ = Fault::on(Action::Heartbeat).nth(2).take_all(Notice::Missing);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -128,6 +130,21 @@ impl FaultTarget {
         self.after().with(Effect::Garbage)
     }
 
+    /// Takes a channel from the client whose heartbeat this is, without
+    /// asking for it, and says so in the answer as `notice` tells. The channel
+    /// is free from then on, and may come back to the same client with its
+    /// next heartbeat. Nothing happens to a channel that is not the client's.
+    /// For [`Action::Heartbeat`] only; other requests are left alone.
+    pub fn take(self, channel: impl Into<String>, notice: Notice) -> Fault {
+        self.with(Effect::Take(Some(channel.into()), notice))
+    }
+
+    /// As [`FaultTarget::take`], with all that the client has:
+    /// with [`Notice::Missing`] the answer is empty.
+    pub fn take_all(self, notice: Notice) -> Fault {
+        self.with(Effect::Take(None, notice))
+    }
+
     fn with(self, effect: Effect) -> Fault {
         Fault {
             target: self,
@@ -148,6 +165,19 @@ impl FaultTarget {
     }
 }
 
+/// How a client learns that it has lost a channel.
+///
+/// Complete: an answer can say no more than this of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The channel is not in the answer.
+    Missing,
+    /// The answer says `CLOSE`.
+    Close,
+    /// The answer says `TERMINATED`.
+    Terminated,
+}
+
 /// What a fault does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -161,6 +191,8 @@ pub(super) enum Effect {
     Close,
     Cut,
     Garbage,
+    /// This channel, or all of the client's.
+    Take(Option<String>, Notice),
 }
 
 /// The faults that are still to come.

@@ -58,7 +58,7 @@ pub use self::builder::EmulatorBuilder;
 pub use self::check::{Rule, Violation};
 pub use self::clock::EmulatorClock;
 pub use self::core::key::KeyType;
-pub use self::fault::{Fault, FaultTarget};
+pub use self::fault::{Fault, FaultTarget, Notice};
 pub use self::handle::Emulator;
 pub use self::ledger::{ChannelState, Departure, Event, EventKind, Ledger};
 pub use self::table::{PartitionInfo, RowUpdate, Table, TableSpec, Written};

@@ -218,7 +218,7 @@ impl Raw {
     /// Reads from the checkpoint until nothing more is there, and saves.
     fn drain(&mut self, tunnel: &str, client: &str, channel: &str) -> (Vec<p::Record>, bool) {
         let checkpoint = self.checkpoint(tunnel, client, channel);
-        let (mut token, mut records) = (checkpoint.checkpoint, Vec::new());
+        let (mut token, mut records) = (checkpoint.checkpoint().to_owned(), Vec::new());
         loop {
             let answer = self.read(tunnel, client, channel, &token);
             records.extend(answer.records);
@@ -232,7 +232,7 @@ impl Raw {
             client,
             channel,
             &token,
-            checkpoint.sequence_number + 1,
+            checkpoint.sequence_number() + 1,
         )
         .expect("saved");
         (records, token == "finished")
@@ -407,8 +407,8 @@ fn checkpoints_obey_their_sequence_numbers() {
         .remove(0)
         .channel_id;
     let start = raw.checkpoint(&tunnel, &client, &channel);
-    assert_eq!(start.sequence_number, 0);
-    let mut save = |number| raw.save(&tunnel, &client, &channel, &start.checkpoint, number);
+    assert_eq!(start.sequence_number(), 0);
+    let mut save = |number| raw.save(&tunnel, &client, &channel, start.checkpoint(), number);
     assert_eq!(save(1), Ok(()));
     let mismatch = Err("400 OTSSequenceNumberNotMatch".to_owned());
     assert_eq!(save(1), mismatch);
@@ -416,7 +416,7 @@ fn checkpoints_obey_their_sequence_numbers() {
     assert_eq!(save(0), Ok(()), "0 is not checked");
     assert_eq!(save(2), Ok(()));
     assert_eq!(
-        raw.checkpoint(&tunnel, &client, &channel).sequence_number,
+        raw.checkpoint(&tunnel, &client, &channel).sequence_number(),
         2
     );
     let foreign = raw.save(&tunnel, &client, &channel, "ZmFrZQ==", 3);
@@ -439,7 +439,8 @@ fn terminated_without_the_end_read_is_only_a_close() {
     assert_eq!(again[0].version, channel.version + 1);
     let token = raw
         .checkpoint(&tunnel, &client, &channel.channel_id)
-        .checkpoint;
+        .checkpoint
+        .expect("a token");
     assert_eq!(
         raw.read(&tunnel, &client, &channel.channel_id, &token)
             .next_token,
@@ -555,7 +556,10 @@ fn faults_strike_where_they_are_told() {
         .expect("channels")
         .remove(0)
         .channel_id;
-    let token = raw.checkpoint(&tunnel, &client, &channel).checkpoint;
+    let token = raw
+        .checkpoint(&tunnel, &client, &channel)
+        .checkpoint
+        .expect("a token");
     let read = p::ReadRecordsRequest {
         tunnel_id: tunnel.clone(),
         client_id: client.clone(),
@@ -595,7 +599,7 @@ fn faults_strike_where_they_are_told() {
     assert!(lost.is_err());
     let mut raw = Raw::new(&emulator);
     assert_eq!(
-        raw.checkpoint(&tunnel, &client, &channel).sequence_number,
+        raw.checkpoint(&tunnel, &client, &channel).sequence_number(),
         1,
         "applied, answer lost"
     );
@@ -605,6 +609,35 @@ fn faults_strike_where_they_are_told() {
     assert!(p::ReadRecordsResponse::decode(answer.body.as_slice()).is_err());
     let faulted = |event: &&Event| matches!(event.kind, EventKind::Faulted { .. });
     assert_eq!(emulator.ledger().events().iter().filter(faulted).count(), 5);
+}
+
+#[test]
+fn a_channel_is_taken_as_the_fault_says_and_comes_back() {
+    for (notice, told) in [
+        (Notice::Missing, None),
+        (Notice::Close, Some(p::ChannelStatus::Close)),
+        (Notice::Terminated, Some(p::ChannelStatus::Terminated)),
+    ] {
+        let (emulator, _table, mut raw) = with_orders(Emulator::builder(), 2);
+        let tunnel = raw.create("orders", p::TunnelType::Stream);
+        let client = raw.connect(&tunnel, 30);
+        let held = raw.beat(&tunnel, &client, vec![]).expect("channels");
+        let (victim, other) = (held[0].clone(), held[1].clone());
+        let fault = Fault::on(Action::Heartbeat);
+        emulator.fault(fault.take(victim.channel_id.clone(), notice));
+        let answer = raw.beat(&tunnel, &client, held).expect("an answer");
+        assert!(answer.contains(&other));
+        let lost = answer.iter().find(|c| c.channel_id == victim.channel_id);
+        assert_eq!(lost.map(p::Channel::status), told);
+        // Nobody else is there: it comes back, one version on.
+        let answer = raw.beat(&tunnel, &client, answer).expect("an answer");
+        let back = answer.iter().find(|c| c.channel_id == victim.channel_id);
+        let back = back.map(|channel| (channel.version, channel.status()));
+        assert_eq!(back, Some((victim.version + 1, p::ChannelStatus::Open)));
+        let fault = Fault::on(Action::Heartbeat);
+        emulator.fault(fault.take_all(Notice::Missing));
+        assert_eq!(raw.beat(&tunnel, &client, vec![]), Ok(vec![]));
+    }
 }
 
 #[test]

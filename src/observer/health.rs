@@ -132,7 +132,7 @@ pub(super) fn judge(snapshot: &WorkerSnapshot) -> Health {
 fn is_dead(snapshot: &WorkerSnapshot) -> bool {
     // A loop that runs ends a session that has timed out, so one that is older
     // than twice that has no loop.
-    let limit = snapshot.heartbeat.timeout * 2;
+    let limit = snapshot.heartbeat.timeout.saturating_mul(2);
     match snapshot.state {
         WorkerState::Ended => true,
         WorkerState::Working => heard_age(snapshot) > limit,
@@ -161,7 +161,7 @@ fn slow(snapshot: &WorkerSnapshot) -> Vec<HealthReason> {
             if failures > 0 {
                 reasons.push(HealthReason::HeartbeatsFail { failures });
             }
-            if age > heartbeat.interval * 2 {
+            if age > heartbeat.interval.saturating_mul(2) {
                 reasons.push(HealthReason::HeartbeatLate { age });
             }
         }

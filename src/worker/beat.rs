@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::config::MIN_HEARTBEAT_INTERVAL;
 
 /// The rhythm of one session's heartbeats.
@@ -42,7 +43,7 @@ impl BeatSchedule {
             (false, true) => self.floor,
             (false, false) => self.interval,
         };
-        (!self.in_flight).then(|| self.last_sent + wait)
+        (!self.in_flight).then(|| clock::after(self.last_sent, wait))
     }
 
     pub(crate) fn sent(&mut self, now: Instant) {
@@ -61,7 +62,7 @@ impl BeatSchedule {
 
     /// From when on the session counts as lost.
     pub(crate) fn lost_at(&self) -> Instant {
-        self.last_success + self.timeout
+        clock::after(self.last_success, self.timeout)
     }
 }
 

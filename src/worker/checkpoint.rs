@@ -203,8 +203,8 @@ impl ChannelCheckpointer {
             channel_id: self.channel_id.to_string(),
         };
         let stored = self.link.api.get_checkpoint(&request, &self.lost)?.message;
-        next.number = stored.sequence_number + 1;
-        Ok(stored.checkpoint == token)
+        next.number = stored.sequence_number() + 1;
+        Ok(stored.checkpoint() == token)
     }
 
     fn after_save(&self, token: &str) {

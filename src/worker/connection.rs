@@ -30,6 +30,10 @@ use crate::processor::{CheckpointMode, ProcessError};
 use crate::record::RawBatch;
 use crate::stop::Stop;
 
+/// The least pause after a save that failed: an interval of zero would ask a
+/// service that refuses again and again without any.
+const SAVE_RETRY_PAUSE: Duration = Duration::from_secs(1);
+
 /// What the reader hands to the runner.
 pub(crate) enum Item {
     Batch(RawBatch),
@@ -118,9 +122,7 @@ impl Connection {
     /// channel is lost at the same time or later.
     pub(crate) fn close_gracefully(self: &Arc<Self>) {
         self.closing.fire();
-        if self.turn.on(TurnEvent::Close) == TurnAction::Close {
-            closing::spawn(self.clone());
-        }
+        self.act(self.turn.on(TurnEvent::Close));
     }
 
     /// Closes a channel that is no longer ours: no callback begins and nothing
@@ -149,7 +151,7 @@ impl Connection {
                 "channel {}: no thread to save a checkpoint: {error}",
                 self.channel_id
             );
-            self.ask_for_save();
+            self.ask_for_save(SAVE_RETRY_PAUSE);
         }
     }
 
@@ -162,8 +164,8 @@ impl Connection {
                 "channel {}: checkpoint not saved, tried again later: {error}",
                 self.channel_id
             );
-            if self.is_ours() {
-                self.ask_for_save();
+            if !self.lost.is_fired() {
+                self.ask_for_save(SAVE_RETRY_PAUSE);
             }
         }
     }
@@ -206,8 +208,6 @@ impl Connection {
             closing::run(self);
             return false;
         }
-        self.link
-            .tell(Event::Opened(self.channel_id.clone(), self.id));
         true
     }
 
@@ -263,6 +263,10 @@ impl Connection {
         match action {
             TurnAction::Schedule => self.link.pool.schedule(self.clone()),
             TurnAction::Close => closing::spawn(self.clone()),
+            TurnAction::TellUnread => {
+                let event = Event::Unread(self.channel_id.clone(), self.id);
+                self.link.tell(event);
+            }
             TurnAction::Nothing | TurnAction::Run => {}
         }
     }
@@ -283,7 +287,7 @@ impl Connection {
         self.marks.finished.set(mark.clone());
         if let CheckpointMode::Every(_) = self.link.settings.options.checkpoint {
             self.unsaved.set(mark);
-            self.ask_for_save();
+            self.ask_for_save(Duration::ZERO);
         }
     }
 
@@ -310,16 +314,18 @@ impl Connection {
         self.failure.set(error);
     }
 
-    fn ask_for_save(&self) {
+    /// Saves after the configured interval, and not before `pause` has passed.
+    fn ask_for_save(&self, pause: Duration) {
         if let CheckpointMode::Every(interval) = self.link.settings.options.checkpoint
             && !self.save_is_due.swap(true, Ordering::AcqRel)
         {
-            self.later(interval, Timer::Save(self.id));
+            self.later(interval.max(pause), Timer::Save(self.id));
         }
     }
 
     fn later(&self, delay: Duration, timer: Timer) {
-        self.link.tell(Event::Later(clock::now() + delay, timer));
+        self.link
+            .tell(Event::Later(clock::after(clock::now(), delay), timer));
     }
 
     // The end.

@@ -1,17 +1,21 @@
 //! [`TunnelWorkerDaemon`]: makes a worker, and another one when it is lost.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use log::{error, warn};
 use parking_lot::Mutex;
 
 use super::board::Board;
-use super::receipt::ShutdownReceipt;
-use super::session::Predecessors;
+use super::predecessors::Predecessors;
+use super::receipt::{ChannelReceipt, ShutdownReceipt};
+use super::running::RunningDaemon;
 use super::trouble::full_text;
+use super::unwind;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
+use crate::clock;
 use crate::config::TunnelWorkerConfig;
 use crate::error::{TunnelError, Verdict};
 use crate::observer::{Health, Notice, WorkerSnapshot};
@@ -55,6 +59,8 @@ struct Inner {
     board: Arc<Board>,
     /// No further worker is made.
     closed: Stop,
+    /// Whether a thread is in `run`.
+    running: AtomicBool,
     /// The worker at work, or the last one.
     worker: Mutex<Option<TunnelWorker>>,
 }
@@ -78,24 +84,40 @@ impl TunnelWorkerDaemon {
                 config,
                 predecessors: Predecessors::default(),
                 closed: Stop::new(),
+                running: AtomicBool::new(false),
                 worker: Mutex::new(None),
             }),
         }
     }
 
-    /// Consumes the tunnel until [`close`](Self::close). Blocks.
+    /// Consumes the tunnel until [`close`](Self::close). Blocks; the calling
+    /// thread runs the worker's loop. Dropping other handles does not end it;
+    /// [`spawn`](Self::spawn) gives one that does.
     ///
     /// Go: `Run`.
     ///
     /// # Errors
     ///
-    /// What no new connection can help: `OTSParameterInvalid` (no such tunnel,
+    /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) while another
+    /// thread is in `run`: each daemon is one client of the tunnel. Otherwise
+    /// what no new connection can help: `OTSParameterInvalid` (no such tunnel,
     /// say), `OTSTunnelExpired`, `OTSPermissionDenied`, `OTSAuthFailed`.
     /// Everything else is logged and tried again.
     pub fn run(&self) -> Result<(), TunnelError> {
-        let end = self.work();
-        self.inner.board.ended();
-        end
+        self.run_as(AtWork::begin(&self.inner)?)
+    }
+
+    /// [`run`](Self::run) on a thread of its own, which ends when the
+    /// [`RunningDaemon`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) while another
+    /// thread is in `run`, or if no thread could be started.
+    pub fn spawn(&self) -> Result<RunningDaemon, TunnelError> {
+        let at_work = AtWork::begin(&self.inner)?;
+        let daemon = self.clone();
+        RunningDaemon::start(self.clone(), move || daemon.run_as(at_work))
     }
 
     /// What the daemon's worker is at, without stopping it; counts go on over
@@ -108,6 +130,12 @@ impl TunnelWorkerDaemon {
     /// Whether that is well: [`WorkerSnapshot::health`] of a snapshot now.
     pub fn health(&self) -> Health {
         self.snapshot().health()
+    }
+
+    fn run_as(&self, _at_work: AtWork) -> Result<(), TunnelError> {
+        let end = self.work();
+        self.inner.board.ended();
+        end
     }
 
     fn work(&self) -> Result<(), TunnelError> {
@@ -148,7 +176,8 @@ impl TunnelWorkerDaemon {
     ///
     /// Go: `Close`. May be called from any thread, also inside a callback
     /// (where it only asks and returns), more than once, and before `run`,
-    /// which then returns at once.
+    /// which then returns at once. Also waits for callbacks of channels that
+    /// were lost earlier.
     pub fn close(&self) -> ShutdownReceipt {
         self.close_within(self.inner.config.settings.shutdown_deadline)
     }
@@ -156,8 +185,9 @@ impl TunnelWorkerDaemon {
     /// [`close`](Self::close) with another deadline.
     pub fn close_within(&self, deadline: Duration) -> ShutdownReceipt {
         self.inner.closed.fire();
+        let until = clock::after(clock::now(), deadline);
         let worker = self.inner.worker.lock().clone();
-        match worker {
+        let mut receipt = match worker {
             Some(worker) => worker.shutdown(deadline),
             None => {
                 self.inner.board.ended();
@@ -165,6 +195,28 @@ impl TunnelWorkerDaemon {
                     is_complete: true,
                     ..ShutdownReceipt::default()
                 }
+            }
+        };
+        if receipt.is_complete {
+            self.wait_for_lost(until, &mut receipt);
+        }
+        receipt
+    }
+
+    /// Waits for the callbacks of channels that were lost while they ran:
+    /// nothing of them is saved, but the program may be about to end.
+    fn wait_for_lost(&self, until: Instant, receipt: &mut ShutdownReceipt) {
+        if unwind::in_user_code() {
+            return;
+        }
+        for (channel_id, ended) in self.inner.predecessors.running() {
+            let is_known = |channel: &ChannelReceipt| channel.channel_id == *channel_id;
+            if !ended.wait_until(until) && !receipt.abandoned().any(is_known) {
+                receipt.channels.push(ChannelReceipt {
+                    channel_id: channel_id.to_string(),
+                    is_abandoned: true,
+                    ..ChannelReceipt::default()
+                });
             }
         }
     }
@@ -183,5 +235,25 @@ impl TunnelWorkerDaemon {
         drop(previous);
         // Looked at only now: a close that missed this worker has fired before.
         Ok((!inner.closed.is_fired()).then_some(worker))
+    }
+}
+
+/// The right to be in `run`; given back when dropped.
+struct AtWork(Arc<Inner>);
+
+impl AtWork {
+    fn begin(inner: &Arc<Inner>) -> Result<AtWork, TunnelError> {
+        if inner.running.swap(true, Ordering::AcqRel) {
+            return Err(TunnelError::client(
+                "this daemon is running already; make another for a second worker, it can share the configuration",
+            ));
+        }
+        Ok(AtWork(inner.clone()))
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.running.store(false, Ordering::Release);
     }
 }

@@ -60,8 +60,8 @@ pub(crate) enum Event {
     Beat(Result<Vec<Channel>, TunnelError>),
     /// The last report and the shutdown request have been sent.
     Left,
-    /// A connection begins to read.
-    Opened(Arc<str>, ConnectionId),
+    /// A connection is to close that has not begun to read, and never will.
+    Unread(Arc<str>, ConnectionId),
     /// A connection has closed: nothing of it runs any more.
     Ended(Ended),
     /// Something is to happen later.
@@ -81,4 +81,29 @@ pub(crate) struct Ended {
     /// Why it ended by itself, if it failed.
     pub(crate) error: Option<TunnelError>,
     pub(crate) channel_id: Arc<str>,
+}
+
+#[cfg(test)]
+impl Link {
+    /// A session of an hour with a service that nobody can reach.
+    pub(crate) fn for_tests() -> (Link, crossbeam_channel::Receiver<Event>) {
+        use crate::{SimpleProcessFactory, TunnelClient, TunnelWorkerConfig, clock};
+        let client = TunnelClient::new("http://127.0.0.1:1", "instance", "id", "secret");
+        let factory = SimpleProcessFactory::new(|_, _| Ok(()));
+        let config = TunnelWorkerConfig::builder(factory).pool_threads(1).build();
+        let config = config.expect("config");
+        let (events, receiver) = crossbeam_channel::unbounded();
+        let now = clock::now();
+        let link = Link {
+            api: client.expect("client").api().clone(),
+            tunnel_id: "tunnel".into(),
+            client_id: "client".into(),
+            settings: config.settings.clone(),
+            pool: config.pool.clone(),
+            lease: Lease::new(now, now + std::time::Duration::from_secs(3600)),
+            board: Board::for_worker("tunnel", &config.settings),
+            events,
+        };
+        (link, receiver)
+    }
 }

@@ -3,6 +3,7 @@
 //! In reading order:
 //!
 //! - [`daemon`]: [`TunnelWorkerDaemon`], which makes workers until told to stop.
+//! - [`running`]: [`RunningDaemon`], a daemon on a thread of its own.
 //! - [`worker`]: [`TunnelWorker`], one connected client.
 //! - [`receipt`]: [`ShutdownReceipt`], what a stop left behind.
 //! - [`session`]: the loop of a worker, which owns all decisions.
@@ -11,6 +12,7 @@
 //! - [`beat`]: when to send heartbeats (pure).
 //! - [`timers`]: what is to happen later (pure).
 //! - [`heartbeat`]: the thread that talks to the service about the session.
+//! - [`predecessors`]: earlier connections that still run.
 //! - [`lease`]: whether the session still holds.
 //! - [`board`]: what is shown of a worker to who looks on.
 //! - [`watch`]: looks for channels that do not move.
@@ -41,9 +43,11 @@ mod lease;
 mod link;
 mod meter;
 mod pool;
+mod predecessors;
 mod reader;
 mod receipt;
 mod runner;
+mod running;
 mod session;
 mod stamp;
 mod state;
@@ -58,6 +62,7 @@ mod worker;
 pub(crate) use board::Board;
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
+pub(crate) use predecessors::Predecessors;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};
-pub(crate) use session::Predecessors;
+pub use running::RunningDaemon;
 pub use worker::TunnelWorker;

@@ -30,7 +30,7 @@ pub(crate) struct Reader {
     connection: Arc<Connection>,
     /// Fired when an earlier connection to the same channel has ended: until
     /// then its last callback may still run, and ours must come after it.
-    predecessor: Option<Stop>,
+    predecessors: Vec<Stop>,
 }
 
 /// What opening a channel has come to.
@@ -45,10 +45,10 @@ enum Opened {
 
 impl Reader {
     /// Starts the thread. Its end, however it comes, is told to the session.
-    pub(crate) fn spawn(connection: Arc<Connection>, predecessor: Option<Stop>) {
+    pub(crate) fn spawn(connection: Arc<Connection>, predecessors: Vec<Stop>) {
         let reader = Reader {
             connection: connection.clone(),
-            predecessor,
+            predecessors,
         };
         let spawned = thread::Builder::new()
             .name("tunnel-reader".to_owned())
@@ -90,18 +90,18 @@ impl Reader {
 
     fn open(&self) -> Result<Opened, TunnelError> {
         let connection = &self.connection;
-        self.wait_for_predecessor();
+        self.wait_for_predecessors();
         self.check_wanted()?;
         let stored = self.get_checkpoint()?;
-        if stored.checkpoint == FINISH_TAG {
+        if stored.checkpoint() == FINISH_TAG {
             return Ok(Opened::Finished);
         }
-        let is_stream = record::is_stream(&connection.channel_id, &stored.checkpoint);
+        let is_stream = record::is_stream(&connection.channel_id, stored.checkpoint());
         let checkpointer = Arc::new(ChannelCheckpointer::new(
             connection.link.clone(),
             connection,
             connection.lost.clone(),
-            stored.sequence_number,
+            stored.sequence_number(),
         ));
         connection.meter.set_stream(is_stream);
         let context = self.context(is_stream, checkpointer.clone())?;
@@ -113,26 +113,25 @@ impl Reader {
             is_stream,
         });
         match connection.opened(runner, checkpointer) {
-            true => Ok(Opened::At(stored.checkpoint)),
+            true => Ok(Opened::At(stored.checkpoint().to_owned())),
             false => Ok(Opened::Closed),
         }
     }
 
-    fn wait_for_predecessor(&self) {
+    fn wait_for_predecessors(&self) {
         let connection = &self.connection;
-        let Some(predecessor) = self.predecessor.as_ref().filter(|stop| !stop.is_fired()) else {
-            return;
-        };
-        connection
-            .meter
-            .reader_is(ReaderStage::WaitingForPredecessor);
-        info!(
-            "channel {}: waits for its last callback from before",
-            connection.channel_id
-        );
-        select! {
-            recv(predecessor.fired()) -> _ => {}
-            recv(connection.closing.fired()) -> _ => {}
+        for predecessor in self.predecessors.iter().filter(|stop| !stop.is_fired()) {
+            connection
+                .meter
+                .reader_is(ReaderStage::WaitingForPredecessor);
+            info!(
+                "channel {}: waits for its last callback from before",
+                connection.channel_id
+            );
+            select! {
+                recv(predecessor.fired()) -> _ => {}
+                recv(connection.closing.fired()) -> _ => return,
+            }
         }
         connection.meter.reader_is(ReaderStage::Opening);
     }

@@ -22,6 +22,9 @@ use crate::processor::{
 };
 use crate::record::{RawBatch, Record};
 
+/// Until a channel looks again whether the session's lease was renewed.
+const LEASE_PAUSE: Duration = Duration::from_millis(100);
+
 /// What is to become of the turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -82,7 +85,7 @@ impl Runner {
     /// One turn.
     pub(crate) fn step(&mut self, connection: &Connection) -> Step {
         if !connection.may_call() {
-            return Step::Done;
+            return not_now(connection);
         }
         if self.waits_for_commit {
             return self.step_to_commit(connection);
@@ -174,6 +177,11 @@ impl Runner {
         let last_to_commit = options.checkpoint == CheckpointMode::ByProcessor && current.is_last();
         if self.context.record_count() == 0 && !options.always_call_back && !last_to_commit {
             return self.done(connection, current);
+        }
+        // Decoding took its time.
+        if !connection.may_call() {
+            self.current = Some(current);
+            return not_now(connection);
         }
         connection.marks.delivered.set(current.mark.clone());
         let began = clock::now();
@@ -280,5 +288,86 @@ impl Runner {
         self.context.next_attempt();
         self.current = Some(current);
         Step::Pause(delay)
+    }
+}
+
+/// No callback may begin. A channel that closes gets no other turn. Without a
+/// lease the session is lost, unless a late answer renews it: nothing would
+/// bring another turn then, so this asks for one.
+fn not_now(connection: &Connection) -> Step {
+    match connection.closing.is_fired() {
+        true => Step::Done,
+        false => Step::Pause(LEASE_PAUSE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
+    use crate::stop::Stop;
+    use crate::worker::checkpoint::ChannelCheckpointer;
+    use crate::worker::link::Link;
+
+    /// Counts its calls.
+    struct Count(Arc<std::sync::atomic::AtomicUsize>);
+
+    impl ChannelProcessor for Count {
+        fn process(&mut self, _: &ChannelContext, _: &[Record]) -> ProcessResult {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Err(ProcessError::retry_after(Duration::ZERO, "again"))
+        }
+    }
+
+    fn runner(link: &Arc<Link>, connection: &Arc<Connection>, count: Count) -> Runner {
+        let lost = Stop::new();
+        let checkpointer = ChannelCheckpointer::new(link.clone(), connection, lost.clone(), 0);
+        let identity = ChannelIdentity {
+            tunnel_id: "t".into(),
+            client_id: "c".into(),
+            channel_id: "channel".into(),
+            is_stream: true,
+            closing: connection.closing.clone(),
+            handle: ProcessorHandle::new(Arc::new(checkpointer), lost),
+        };
+        let context = ChannelContext::new(Arc::new(identity), None);
+        Runner::new(Box::new(count), context)
+    }
+
+    #[test]
+    fn a_batch_waits_while_the_lease_is_out_and_is_not_forgotten() {
+        let (link, _events) = Link::for_tests();
+        let link = Arc::new(link);
+        let connection = Connection::new(link.clone(), Default::default(), "channel".into());
+        let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let mut runner = runner(&link, &connection, Count(calls.clone()));
+        let called = || calls.load(std::sync::atomic::Ordering::SeqCst);
+        runner.context.set_batch(BatchContext {
+            record_count: 1,
+            ..BatchContext::default()
+        });
+        runner.current = Some(Current {
+            records: Vec::new(),
+            mark: Mark {
+                token: "token".into(),
+                records: 1,
+            },
+            bytes: 1,
+            elapsed: Duration::ZERO,
+            failures: 0,
+            delays: Backoff::for_attempts(),
+        });
+        assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
+        assert_eq!(called(), 1);
+        link.lease.extend(crate::clock::now());
+        assert_eq!(runner.step(&connection), Step::Pause(LEASE_PAUSE));
+        assert_eq!(called(), 1, "the session may be lost");
+        link.lease
+            .extend(crate::clock::now() + Duration::from_secs(60));
+        assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
+        assert_eq!(called(), 2, "it was not, and the batch is there");
+        connection.drop_lost();
+        assert_eq!(runner.step(&connection), Step::Done);
+        assert_eq!(called(), 2);
     }
 }

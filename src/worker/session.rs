@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use log::{debug, info, warn};
-use parking_lot::Mutex;
 
 use super::beat::BeatSchedule;
 use super::connection::Connection;
 use super::heartbeat::Call;
 use super::link::{Ended, Event, Link};
+use super::predecessors::Predecessors;
 use super::reader::Reader;
 use super::receipt::ShutdownReceipt;
 use super::state::{Command, ConnectionId, TunnelStateMachine};
@@ -26,14 +26,9 @@ use crate::api::protocol::Channel;
 use crate::clock;
 use crate::error::{ErrorCode, TunnelError, Verdict};
 use crate::observer::{CloseReason, Notice};
-use crate::stop::Stop;
 
 /// What is left of the time for a shutdown when the last requests must go out.
 const LEAVING_TIME: Duration = Duration::from_secs(1);
-
-/// When the newest connection to each channel has ended, over the sessions of
-/// one daemon: a channel that comes back is not read before.
-pub(crate) type Predecessors = Arc<Mutex<HashMap<Arc<str>, Stop>>>;
 
 /// How a session ended.
 pub(crate) type End = Result<ShutdownReceipt, TunnelError>;
@@ -77,7 +72,6 @@ impl Session {
         beats: BeatSchedule,
     ) -> Session {
         let watch = Watch::new(link.settings.stuck_after, clock::now());
-        predecessors.lock().retain(|_, ended| !ended.is_fired());
         Session {
             link,
             events,
@@ -157,7 +151,10 @@ impl Session {
     fn hear(&mut self, event: Event) -> Result<(), TunnelError> {
         match event {
             Event::Beat(answer) => self.answered(answer)?,
-            Event::Opened(channel_id, connection) => self.machine.opened(&channel_id, connection),
+            // The service need not wait for what still opens it here.
+            Event::Unread(channel_id, connection) => {
+                self.machine.ended(&channel_id, connection, false);
+            }
             Event::Ended(ended) => self.ended(ended)?,
             Event::Later(at, timer) => self.timers.add(at, timer),
             Event::Shutdown(deadline) => self.shut_down(deadline),
@@ -211,7 +208,7 @@ impl Session {
         self.link.board.closed(ended.connection, ended.finished);
         self.machine
             .ended(&ended.channel_id, ended.connection, ended.finished);
-        self.forget_predecessor(&ended.channel_id);
+        self.predecessors.forget(&ended.channel_id);
         if known.is_none() {
             return Ok(());
         }
@@ -232,13 +229,6 @@ impl Session {
                 Ok(())
             }
             None => Ok(()),
-        }
-    }
-
-    fn forget_predecessor(&self, channel_id: &str) {
-        let mut predecessors = self.predecessors.lock();
-        if predecessors.get(channel_id).is_some_and(Stop::is_fired) {
-            predecessors.remove(channel_id);
         }
     }
 
@@ -278,9 +268,9 @@ impl Session {
     fn dial(&mut self, channel_id: Arc<str>, id: ConnectionId) {
         let connection = Connection::new(self.link.clone(), id, channel_id.clone());
         let ended = connection.ended.clone();
-        let predecessor = self.predecessors.lock().insert(channel_id, ended);
+        let predecessors = self.predecessors.add(channel_id, ended);
         self.connections.insert(id, connection.clone());
-        Reader::spawn(connection, predecessor);
+        Reader::spawn(connection, predecessors);
     }
 
     fn with(&self, id: ConnectionId, act: impl FnOnce(&Arc<Connection>)) {

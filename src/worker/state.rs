@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::api::protocol::{Channel, ChannelStatus};
 
 /// Names one connection: a channel that is opened again gets a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(u64);
 
 #[cfg(test)]
@@ -35,9 +35,7 @@ pub(crate) enum Command {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Being opened: nothing has been read.
-    Opening,
-    Running,
+    Open,
     Closing,
 }
 
@@ -67,7 +65,8 @@ impl TunnelStateMachine {
         let mut commands = Vec::new();
         for channel in channels {
             let id: Arc<str> = Arc::from(channel.channel_id.as_str());
-            let held = before.remove(&id);
+            // A channel that is listed twice is still one channel.
+            let held = before.remove(&id).or_else(|| self.held.remove(&id));
             let held = self.merge(&id, held, &channel, &mut commands);
             self.held.insert(id, held);
         }
@@ -84,8 +83,10 @@ impl TunnelStateMachine {
         channel: &Channel,
         commands: &mut Vec<Command>,
     ) -> Held {
+        // A status of a later protocol says nothing that we could follow.
+        let status = ChannelStatus::try_from(channel.status).ok();
         let mut held = match held {
-            Some(held) if held.version > channel.version => return held,
+            Some(held) if held.version > channel.version || status.is_none() => return held,
             Some(held) => held,
             None => Held {
                 version: 0,
@@ -94,7 +95,7 @@ impl TunnelStateMachine {
             },
         };
         held.version = channel.version;
-        held.status = channel.status();
+        held.status = status.unwrap_or(ChannelStatus::Close);
         self.notice(id, &mut held, commands);
         held
     }
@@ -105,18 +106,15 @@ impl TunnelStateMachine {
         match (held.status, held.connection) {
             (S::Open, None) if !self.draining => {
                 let connection = self.next_connection();
-                held.connection = Some((connection, Phase::Opening));
+                held.connection = Some((connection, Phase::Open));
                 commands.push(Command::Dial(id.clone(), connection));
             }
             (S::Open, Some(_)) => {}
             // Nothing is open, or has read anything: it can go at once.
             (S::Open | S::Closing, None) => self.raise(held, S::Close),
-            (S::Closing, Some((connection, Phase::Opening))) => {
-                held.connection = None;
-                commands.push(Command::CloseGracefully(connection));
-                self.raise(held, S::Close);
-            }
-            (S::Closing, Some((connection, Phase::Running))) => {
+            // The connection says when it has closed, which is at once if it
+            // has not begun to read. Nobody else can know whether it has.
+            (S::Closing, Some((connection, Phase::Open))) => {
                 held.connection = Some((connection, Phase::Closing));
                 commands.push(Command::CloseGracefully(connection));
             }
@@ -125,18 +123,6 @@ impl TunnelStateMachine {
                 held.connection = None;
                 commands.extend(connection.map(|(connection, _)| Command::Drop(connection)));
             }
-        }
-    }
-
-    /// The connection has begun to read.
-    pub(crate) fn opened(&mut self, id: &str, connection: ConnectionId) {
-        if let Some(Held {
-            connection: Some((held, phase @ Phase::Opening)),
-            ..
-        }) = self.held.get_mut(id)
-            && *held == connection
-        {
-            *phase = Phase::Running;
         }
     }
 
@@ -222,7 +208,6 @@ mod tests {
     enum Step {
         Answer(i64, S, Vec<Command>),
         Missing(Vec<Command>),
-        Opened(u64),
         Ended(u64, bool),
         Drain(Vec<Command>),
         /// What is reported now, and whether it was news.
@@ -243,7 +228,6 @@ mod tests {
                     );
                 }
                 Step::Missing(commands) => assert_eq!(machine.answer(vec![]), commands, "{at}"),
-                Step::Opened(connection) => machine.opened(ID, ConnectionId(connection)),
                 Step::Ended(connection, finished) => {
                     machine.ended(ID, ConnectionId(connection), finished);
                 }
@@ -268,7 +252,7 @@ mod tests {
 
     /// A channel that is open and read, at version 3.
     fn running() -> Vec<Step> {
-        vec![Step::Answer(3, S::Open, vec![dial(1)]), Step::Opened(1)]
+        vec![Step::Answer(3, S::Open, vec![dial(1)])]
     }
 
     fn story(mut begin: Vec<Step>, then: Vec<Step>) -> Vec<Step> {
@@ -276,7 +260,7 @@ mod tests {
         begin
     }
 
-    use Step::{Answer, Drain, Ended, Missing, Nothing, Opened, Report};
+    use Step::{Answer, Drain, Ended, Missing, Nothing, Report};
 
     #[test]
     fn notices_without_a_connection() {
@@ -298,41 +282,6 @@ mod tests {
                 Answer(3, S::Terminated, vec![]),
                 Report(3, S::Terminated, false),
             ],
-        );
-    }
-
-    #[test]
-    fn notices_while_opening() {
-        let opening = || vec![Answer(3, S::Open, vec![dial(1)])];
-        play(
-            "open",
-            story(
-                opening(),
-                vec![Answer(3, S::Open, vec![]), Report(3, S::Open, false)],
-            ),
-        );
-        play(
-            "closing",
-            story(
-                opening(),
-                vec![
-                    Answer(4, S::Closing, graceful(1)),
-                    Report(5, S::Close, true),
-                    Ended(1, false),
-                    Report(5, S::Close, false),
-                ],
-            ),
-        );
-        play(
-            "close",
-            story(
-                opening(),
-                vec![Answer(4, S::Close, dropped(1)), Report(4, S::Close, false)],
-            ),
-        );
-        play(
-            "failed",
-            story(opening(), vec![Ended(1, false), Report(4, S::Close, true)]),
         );
     }
 
@@ -445,6 +394,20 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_status_changes_nothing() {
+        let mut machine = TunnelStateMachine::default();
+        let open = channel(3, S::Open);
+        machine.answer(vec![open.clone()]);
+        let unknown = Channel {
+            version: 4,
+            status: 9,
+            ..open.clone()
+        };
+        assert_eq!(machine.answer(vec![unknown]), vec![]);
+        assert_eq!(machine.report(), vec![open]);
+    }
+
+    #[test]
     fn the_service_wins_a_tie() {
         play(
             "both raised: ours finished, theirs closing",
@@ -460,12 +423,20 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_that_is_listed_twice_gets_one_connection() {
+        let mut machine = TunnelStateMachine::default();
+        let twice = || vec![channel(3, S::Open), channel(3, S::Open)];
+        assert_eq!(machine.answer(twice()), vec![dial(1)]);
+        assert_eq!(machine.answer(twice()), vec![]);
+        assert_eq!(machine.answer(vec![]), dropped(1));
+    }
+
+    #[test]
     fn a_channel_comes_back_with_a_new_connection() {
         play(
             "open, closing, close, open with the same number",
             vec![
                 Answer(0, S::Open, vec![dial(1)]),
-                Opened(1),
                 Answer(1, S::Closing, graceful(1)),
                 Ended(1, false),
                 Report(2, S::Close, true),

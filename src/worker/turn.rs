@@ -85,6 +85,9 @@ pub(crate) enum TurnAction {
     Run,
     /// Close the channel: the processor is yours for good.
     Close,
+    /// Say that nothing was read and nothing will be: who opens the channel
+    /// closes it when that returns.
+    TellUnread,
 }
 
 fn next(state: State, event: TurnEvent) -> (State, TurnAction) {
@@ -93,7 +96,7 @@ fn next(state: State, event: TurnEvent) -> (State, TurnAction) {
     use TurnEvent as E;
     match (state, event) {
         (S::Opening, E::Opened) => (S::Idle, A::Nothing),
-        (S::Opening, E::Close) => (S::OpeningClose, A::Nothing),
+        (S::Opening, E::Close) => (S::OpeningClose, A::TellUnread),
         (S::OpeningClose, E::Opened) => (S::Closing, A::Close),
 
         (S::Idle, E::Arrived) | (S::Paused, E::Resume) => (S::Queued, A::Schedule),
@@ -219,7 +222,7 @@ mod tests {
     fn transitions() {
         let table = [
             (S::Opening, E::Opened, S::Idle, A::Nothing),
-            (S::Opening, E::Close, S::OpeningClose, A::Nothing),
+            (S::Opening, E::Close, S::OpeningClose, A::TellUnread),
             (S::OpeningClose, E::Close, S::OpeningClose, A::Nothing),
             (S::OpeningClose, E::Opened, S::Closing, A::Close),
             (S::Idle, E::Arrived, S::Queued, A::Schedule),

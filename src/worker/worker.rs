@@ -12,8 +12,9 @@ use super::board::Board;
 use super::heartbeat::{Call, Heartbeat};
 use super::lease::Lease;
 use super::link::{Event, Link};
+use super::predecessors::Predecessors;
 use super::receipt::ShutdownReceipt;
-use super::session::{End, Predecessors, Session};
+use super::session::{End, Session};
 use super::unwind;
 use crate::api::TunnelApi;
 use crate::api::names;
@@ -121,7 +122,7 @@ impl TunnelWorker {
     /// callback it only asks for the shutdown and returns a receipt that is
     /// not complete. Before the start it makes the worker unusable.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReceipt {
-        let deadline = clock::now() + deadline;
+        let deadline = clock::after(clock::now(), deadline);
         if let Some(receipt) = self.end_unstarted() {
             return receipt;
         }
@@ -199,12 +200,12 @@ impl TunnelWorker {
     fn heartbeat(&self, hang_up: Stop) -> Heartbeat {
         let inner = &*self.inner;
         let settings = &inner.config.settings;
-        let seconds = settings.heartbeat_timeout.as_secs();
+        let seconds = whole_seconds(settings.heartbeat_timeout);
         Heartbeat {
             api: inner.api.clone(),
             tunnel_id: inner.tunnel_id.clone(),
             client: ClientConfig {
-                timeout: Some(i64::try_from(seconds).unwrap_or(i64::MAX)),
+                timeout: Some(seconds),
                 client_tag: Some(settings.client_tag.clone()),
             },
             hang_up,
@@ -285,8 +286,31 @@ fn complete() -> ShutdownReceipt {
     }
 }
 
+/// The service counts in whole seconds. Rounded up: it must not give our
+/// channels away while we still hold them.
+fn whole_seconds(timeout: Duration) -> i64 {
+    let up = u64::from(timeout.subsec_nanos() > 0);
+    i64::try_from(timeout.as_secs().saturating_add(up)).unwrap_or(i64::MAX)
+}
+
 fn used(state: &str) -> TunnelError {
     TunnelError::client(format!(
         "this worker {state}; a worker is used once, make another or use TunnelWorkerDaemon"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_waits_no_shorter_than_we_do() {
+        for (timeout, seconds) in [
+            (Duration::from_secs(300), 300),
+            (Duration::from_millis(3001), 4),
+            (Duration::MAX, i64::MAX),
+        ] {
+            assert_eq!(whole_seconds(timeout), seconds);
+        }
+    }
 }

@@ -7,9 +7,13 @@
 //! - `logging`: what is logged, and what never is.
 //! - `observing`: events, snapshots, health.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
+//! - `endings`: who may end a daemon when, and what becomes of it.
+//! - `hostile`: programs and services that do what nobody expects.
 
+mod endings;
 mod faults;
 mod harness;
+mod hostile;
 mod judge;
 mod kinds;
 mod logging;

@@ -23,7 +23,7 @@ pub(in crate::emulator) fn run(
     owned(&scene, &request.client_id, channel)?;
     let checkpoint = scene.tunnel.channel(channel).checkpoint.clone();
     Ok(p::GetCheckpointResponse {
-        checkpoint: checkpoint.token,
-        sequence_number: checkpoint.sequence_number,
+        checkpoint: Some(checkpoint.token),
+        sequence_number: Some(checkpoint.sequence_number),
     })
 }

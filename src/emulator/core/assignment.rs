@@ -137,6 +137,15 @@ impl Assignment {
         });
     }
 
+    /// The holder loses the channel at once, which is free then.
+    pub(in crate::emulator) fn seize(&mut self, channel: usize) {
+        self.change(channel, |slot| {
+            slot.version += 1;
+            slot.phase = Phase::Closed;
+            slot.holder = None;
+        });
+    }
+
     /// Takes the channel from its holder, if it has one, and keeps it back.
     pub(in crate::emulator) fn suspend(&mut self, channel: usize) {
         self.change(channel, |slot| {

@@ -35,8 +35,9 @@ use self::table::{Change, Logged, Schema, Table};
 use self::tunnel::{Plan, Tunnel, status_name};
 use super::clock::Timestamp;
 use super::failure::Failure;
-use super::fault::FaultPlan;
+use super::fault::{FaultPlan, Notice};
 use super::ledger::{Book, Departure, EventKind};
+use super::scope::Scope;
 use super::settings::Settings;
 
 /// Everything the emulator knows.
@@ -180,6 +181,17 @@ impl Core {
         let of = |name: &Id| table.is_none_or(|table| *table == **name);
         let names = self.names.iter().filter(|((table, _), _)| of(table));
         names.map(|(_, id)| id.clone()).collect()
+    }
+
+    /// A fault takes channels from a client, at the heartbeat it is about to
+    /// send; a request that is none names a channel or no client, and is left
+    /// alone.
+    pub(super) fn take_at_beat(&mut self, scope: &Scope, channel: Option<&str>, notice: Notice) {
+        if let (Some(tunnel), Some(client), None) = (&scope.tunnel, &scope.client, &scope.channel)
+            && let Some(tunnel) = self.tunnels.get_mut(tunnel)
+        {
+            tunnel.take_at_beat(client, channel, notice);
+        }
     }
 
     /// A tunnel, brought up to the time.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::assignment::{Assignment, Ended, Phase, Slot};
+use super::assignment::{Assignment, ClientNumber, Ended, Phase, Slot};
 use super::channel::{Channel, Source};
 use super::ids::{self, Id, Ids};
 use super::sessions::Sessions;
@@ -13,6 +13,7 @@ use super::token::FINISHED;
 use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::failure::Failure;
+use crate::emulator::fault::Notice;
 
 /// What a tunnel is created from.
 #[derive(Clone, Debug)]
@@ -43,6 +44,16 @@ pub(in crate::emulator) struct Tunnel {
     base_left: usize,
     /// Whether the channels are there to be seen and read.
     opened: bool,
+    /// What faults take from which client at its next heartbeat.
+    takings: Vec<Taking>,
+}
+
+#[derive(Debug)]
+struct Taking {
+    client: Id,
+    /// None: all that it has.
+    channel: Option<Id>,
+    notice: Notice,
 }
 
 impl Tunnel {
@@ -66,6 +77,7 @@ impl Tunnel {
             by_partition: HashMap::new(),
             base_left: 0,
             opened: false,
+            takings: Vec::new(),
         };
         if tunnel.plan.kind != p::TunnelType::Stream {
             tunnel.add_base(table, ids);
@@ -219,7 +231,60 @@ impl Tunnel {
             .filter_map(|report| self.ended(report))
             .collect();
         self.assignment.beat(beat.client, &ended);
-        Ok(self.held(beat.client))
+        let lost = self.taken_from(client, beat.client);
+        Ok(self.held(beat.client).into_iter().chain(lost).collect())
+    }
+
+    pub(in crate::emulator) fn take_at_beat(
+        &mut self,
+        client: &str,
+        channel: Option<&str>,
+        notice: Notice,
+    ) {
+        self.takings.push(Taking {
+            client: client.into(),
+            channel: channel.map(Id::from),
+            notice,
+        });
+    }
+
+    /// Lets faults take channels from a client; what the answer says of them.
+    fn taken_from(&mut self, client: &str, number: ClientNumber) -> Vec<p::Channel> {
+        let takings = self
+            .takings
+            .extract_if(.., |taking| *taking.client == *client);
+        let takings: Vec<Taking> = takings.collect();
+        let mut told = Vec::new();
+        for Taking {
+            channel, notice, ..
+        } in takings
+        {
+            let is_meant = |held: &usize| {
+                channel
+                    .as_ref()
+                    .is_none_or(|id| self.channels[*held].id == *id)
+            };
+            let held: Vec<usize> = self.assignment.held(number).filter(is_meant).collect();
+            for held in held {
+                self.assignment.seize(held);
+                told.extend(self.told(held, notice));
+            }
+        }
+        told
+    }
+
+    fn told(&self, channel: usize, notice: Notice) -> Option<p::Channel> {
+        let status = match notice {
+            Notice::Missing => return None,
+            Notice::Close => p::ChannelStatus::Close,
+            Notice::Terminated => p::ChannelStatus::Terminated,
+        };
+        Some(p::Channel {
+            channel_id: self.channels[channel].id.to_string(),
+            version: self.assignment.slot(channel).version,
+            status: status.into(),
+            detail: None,
+        })
     }
 
     /// The report of a tenure's end, if it is one.

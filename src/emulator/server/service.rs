@@ -248,6 +248,11 @@ impl Service {
             Effect::Cut => Some(without_answer(End::Cut)),
             // A field of a kind that no message has.
             Effect::Garbage => Some(reply(id, vec![0x0F; 32])),
+            Effect::Take(channel, notice) => {
+                let mut core = self.shared.core.lock();
+                core.take_at_beat(&call.scope, channel.as_deref(), *notice);
+                None
+            }
         }
     }
 
