@@ -70,11 +70,11 @@ impl Counters {
     }
 
     pub(crate) fn get(&self) -> BatchCounts {
-        let mut counts = BatchCounts::default();
-        counts.batches = self.batches.load(Ordering::Relaxed);
-        counts.records = self.records.load(Ordering::Relaxed);
-        counts.bytes = self.bytes.load(Ordering::Relaxed);
-        counts
+        BatchCounts {
+            batches: self.batches.load(Ordering::Relaxed),
+            records: self.records.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
     }
 }
 

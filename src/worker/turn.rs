@@ -2,7 +2,7 @@
 //!
 //! The processor of a channel is run by one thread at a time, though three
 //! parties want it: the reader (a batch has come), the pool (a task begins or
-//! ends) and the worker's loop (the channel is to be closed). One atomic byte
+//! ends) and the worker's loop (the channel is to be closed). One atomic word
 //! decides; whoever makes a change that asks for work does that work. The
 //! transitions are one pure function, [`next`].
 //!

@@ -451,7 +451,9 @@ fn promise_05_an_observer_may_call_everything() {
 fn promise_05_a_session_that_is_lost_shows_and_the_next_one_too() {
     let (scene, tunnel) = one_channel();
     let (seen, notes) = (Seen::default(), Notes::default());
-    let running = scene.start(&tunnel, notes.observe(config(seen.factory())));
+    // The emulator gives the channel away when the first client has timed out.
+    let config = config(seen.factory()).heartbeat_timeout(Duration::from_secs(2));
+    let running = scene.start(&tunnel, notes.observe(config));
     scene.put_rows(20);
     seen.wait_for_all(&scene);
     let snapshot = running.daemon.snapshot();
