@@ -545,3 +545,27 @@ fn a_worker_shows_its_life() {
     assert_eq!(worker.snapshot().state, WorkerState::Ended);
     assert_eq!(worker.health(), Health::Dead);
 }
+
+#[test]
+fn promise_06_heartbeats_go_out_while_the_observer_blocks() {
+    let (scene, tunnel) = one_channel();
+    let (seen, gate) = (Seen::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let config = config(seen.factory()).observer(move |event: &WorkerEvent<'_>| {
+        if matches!(event.kind, WorkerEventKind::HeartbeatAnswered { .. }) {
+            gate.pass();
+        }
+    });
+    let running = scene.start(&tunnel, config);
+    scene.put_rows(30);
+    keeper.0.wait_for_arrivals(1);
+    scene.wait_for_ledger("heartbeats go on", |events| {
+        let beat = |event: &&EventKind| matches!(event, EventKind::Heartbeat { .. });
+        events.iter().filter(beat).count() >= 10
+    });
+    seen.wait_for_all(&scene);
+    heartbeats_keep_coming(&scene);
+    assert!(running.close().is_clean(), "a close does not wait for it");
+    drop(keeper);
+    judge_orderly(&scene, &seen);
+}
