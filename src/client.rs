@@ -16,7 +16,7 @@ use crate::model::{
     ListTunnelResponse, ReadRecordsRequest, ReadRecordsResponse, ScheduleRequest, ScheduleResponse,
 };
 use crate::stop::Stop;
-use crate::worker::{Predecessors, TunnelWorker};
+use crate::worker::{Board, Predecessors, TunnelWorker};
 
 /// A client of the tunnels of one instance.
 ///
@@ -285,6 +285,7 @@ impl TunnelClient {
             tunnel_id.to_owned(),
             config.clone(),
             Predecessors::default(),
+            Board::for_worker(tunnel_id, &config.settings),
         )
     }
 

@@ -3,6 +3,7 @@
 //! What decides takes the time as a value; what waits takes a deadline. So a
 //! search for `Instant::now` finds this file and no other.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
@@ -24,6 +25,19 @@ pub(crate) fn after(start: Instant, delay: Duration) -> Instant {
 /// The calendar time, for what is written on the wire.
 pub(crate) fn utc() -> OffsetDateTime {
     OffsetDateTime::now_utc()
+}
+
+/// The monotonic time in microseconds, for ages that are kept in atomics;
+/// counted from its first use, and never 0.
+pub(crate) fn micros() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let elapsed = now().saturating_duration_since(*START.get_or_init(now));
+    u64::try_from(elapsed.as_micros()).map_or(u64::MAX, |micros| micros.max(1))
+}
+
+/// How long ago `micros` was, a time of [`micros`].
+pub(crate) fn age(then: u64) -> Duration {
+    Duration::from_micros(micros().saturating_sub(then))
 }
 
 #[cfg(test)]

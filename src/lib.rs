@@ -65,6 +65,10 @@
 //!    that is lost and comes back while its last callback still runs. The
 //!    changes of one primary key keep their order over splits.
 //! 3. **The shutdown callback is the last** of its channel, and runs once.
+//! 5. **No silent stall.** A channel that is ours makes progress, or its stage,
+//!    its age and its last error show why not: in
+//!    [`snapshot`](TunnelWorkerDaemon::snapshot),
+//!    [`health`](TunnelWorkerDaemon::health), the events and the log.
 //! 6. **Heartbeats are on time** whatever callbacks do: slow or blocked
 //!    callbacks, a full pool, a slow service do not cost the session.
 //! 7. **A shutdown ends by its deadline** and tells what it had to leave
@@ -85,6 +89,9 @@
 //! | `tunnel-reader` | one an open channel | the factory, `channel_open`, the provider |
 //! | `tunnel-pool-n` | 32 a configuration, or your own rayon pool | the process callbacks |
 //! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for a save or the end of a channel | the shutdown callback, the provider |
+//! | `tunnel-observer` | one a configuration with an observer | the observer, for what is not of one channel |
+//!
+//! A [`WorkerObserver`] hears of what a channel does on the channel's threads.
 //!
 //! A [`TunnelWorkerConfig`] owns the pool and the memory budget; workers made
 //! from clones of one configuration share both.
@@ -103,7 +110,15 @@
 //! By the `log` facade: `error` when someone must act, `warn` when something
 //! failed and is tried again, `info` for the life of workers and channels,
 //! `debug` for requests, `trace` for batches. Keys are never logged, nor are
-//! record contents.
+//! record contents or tokens.
+//!
+//! # What it is doing
+//!
+//! [`snapshot`](TunnelWorkerDaemon::snapshot) tells state, heartbeats, and for
+//! each channel its stage, counts, failures and lag;
+//! [`health`](TunnelWorkerDaemon::health) judges that as ok, slow, stuck or
+//! dead, with reasons; a [`WorkerObserver`] hears of every event. None of them
+//! stops or slows a worker.
 //!
 //! # Features
 //!
@@ -121,6 +136,7 @@ mod credentials;
 pub mod emulator;
 mod error;
 mod model;
+mod observer;
 mod processor;
 mod record;
 mod stop;
@@ -150,6 +166,11 @@ pub use model::{
     ReadRecordsResponse, ScheduleChannel, ScheduleRequest, ScheduleResponse, StartOffset,
     StreamTunnelConfig, TunnelInfo, TunnelRpo, TunnelStage, TunnelType, open_channel,
     resume_channel, suspend_channel, terminate_channel,
+};
+pub use observer::{
+    BatchCounts, ChannelSnapshot, ChannelStage, CloseReason, FailureSnapshot, Health, HealthReason,
+    HeartbeatSnapshot, SavedCheckpoint, WorkerEvent, WorkerEventKind, WorkerObserver,
+    WorkerSnapshot, WorkerState,
 };
 pub use processor::{
     AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,

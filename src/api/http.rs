@@ -108,7 +108,7 @@ impl HttpApi {
         let body = read_body(response, self.max_response_size).map_err(|error| {
             failure::of_transport(error, self.endpoint.url()).with_request_id(&request_id)
         })?;
-        log::trace!(
+        log::debug!(
             "{uri}: {status}, {} bytes, request {request_id}",
             body.len()
         );

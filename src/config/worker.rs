@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::reading::Reading;
 use crate::error::TunnelError;
+use crate::observer::{Observer, WorkerObserver};
 use crate::processor::{ChannelProcessorFactory, ProcessorOptions};
 use crate::worker::{Budget, Pool};
 
@@ -16,6 +17,7 @@ pub(crate) const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 const DEFAULT_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(300);
 const DEFAULT_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+const DEFAULT_STUCK_AFTER: Duration = Duration::from_secs(300);
 const DEFAULT_POOL_THREADS: usize = 32;
 const DEFAULT_PROCESS_ATTEMPTS: u32 = 3;
 
@@ -44,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) closing_channel_detect: bool,
     pub(crate) process_attempts: u32,
     pub(crate) shutdown_deadline: Duration,
+    pub(crate) stuck_after: Duration,
+    pub(crate) observer: Option<Observer>,
 }
 
 impl Settings {
@@ -70,6 +74,8 @@ impl TunnelWorkerConfig {
             pool: PoolChoice::Own(DEFAULT_POOL_THREADS),
             process_attempts: DEFAULT_PROCESS_ATTEMPTS,
             shutdown_deadline: DEFAULT_SHUTDOWN_DEADLINE,
+            stuck_after: DEFAULT_STUCK_AFTER,
+            observer: None,
         }
     }
 }
@@ -87,6 +93,8 @@ impl fmt::Debug for TunnelWorkerConfig {
             .field("closing_channel_detect", &settings.closing_channel_detect)
             .field("process_attempts", &settings.process_attempts)
             .field("shutdown_deadline", &settings.shutdown_deadline)
+            .field("stuck_after", &settings.stuck_after)
+            .field("observer", &settings.observer)
             .field("pool", &self.pool)
             .field("budget", &self.budget)
             .finish()
@@ -138,6 +146,8 @@ pub struct TunnelWorkerConfigBuilder {
     pool: PoolChoice,
     process_attempts: u32,
     shutdown_deadline: Duration,
+    stuck_after: Duration,
+    observer: Option<Arc<dyn WorkerObserver>>,
 }
 
 impl TunnelWorkerConfigBuilder {
@@ -234,6 +244,24 @@ impl TunnelWorkerConfigBuilder {
         self
     }
 
+    /// How long a channel may be at one stage (in a callback, in a read, being
+    /// opened, waiting to retry, ...) or fail without a success before it
+    /// counts as stuck: a warning is logged, and
+    /// [`health`](crate::TunnelWorkerDaemon::health) tells it. It changes
+    /// nothing else. More than 0. Defaults to 5 min.
+    pub fn stuck_after(mut self, age: Duration) -> Self {
+        self.stuck_after = age;
+        self
+    }
+
+    /// Hears what happens in all workers of this configuration; see
+    /// [`WorkerObserver`] for the threads it is called on. Defaults to none,
+    /// which costs nothing.
+    pub fn observer(mut self, observer: impl WorkerObserver + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// Checks the settings and starts the pool.
     ///
     /// # Errors
@@ -260,6 +288,8 @@ impl TunnelWorkerConfigBuilder {
                 closing_channel_detect: self.closing_channel_detect,
                 process_attempts: self.process_attempts,
                 shutdown_deadline: self.shutdown_deadline,
+                stuck_after: self.stuck_after,
+                observer: self.observer.map(Observer::start).transpose()?,
             }),
             pool,
             budget: Budget::new(self.reading.memory_budget),
@@ -292,6 +322,11 @@ impl TunnelWorkerConfigBuilder {
         if self.process_attempts == 0 {
             return Err(TunnelError::client(
                 "process_attempts is 0; a batch is given to its callback at least once",
+            ));
+        }
+        if self.stuck_after.is_zero() {
+            return Err(TunnelError::client(
+                "stuck_after is 0; every channel would count as stuck",
             ));
         }
         if self.backoff.max_delay.is_zero() {
@@ -377,6 +412,7 @@ mod tests {
             ),
             (builder().pool_threads(0), "pool_threads is 0"),
             (builder().process_attempts(0), "process_attempts is 0"),
+            (builder().stuck_after(Duration::ZERO), "stuck_after is 0"),
             (
                 builder().backoff(ChannelBackoffConfig::default().max_delay(Duration::ZERO)),
                 "max_delay is 0",

@@ -9,10 +9,14 @@ use log::debug;
 use super::connection::Connection;
 use super::latest::Latest;
 use super::link::Link;
+use super::meter::ChannelMeter;
 use super::receipt::Mark;
+use super::trouble::full_text;
 use crate::FINISH_TAG;
 use crate::api::protocol::{CheckpointRequest, GetCheckpointRequest};
+use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
+use crate::observer::WorkerEventKind;
 use crate::processor::Checkpointer;
 use crate::stop::Stop;
 
@@ -33,6 +37,7 @@ pub(crate) struct ChannelCheckpointer {
     saved: Latest<Arc<str>>,
     finish_committed: AtomicBool,
     connection: Weak<Connection>,
+    meter: Arc<ChannelMeter>,
 }
 
 impl std::fmt::Debug for ChannelCheckpointer {
@@ -61,6 +66,7 @@ impl ChannelCheckpointer {
             saved: Latest::new(),
             finish_committed: AtomicBool::new(false),
             connection: Arc::downgrade(connection),
+            meter: connection.meter.clone(),
         }
     }
 
@@ -72,20 +78,22 @@ impl ChannelCheckpointer {
         unsaved: &Latest<Mark>,
         saved: &Latest<Mark>,
     ) -> Result<bool, TunnelError> {
-        let mut number = self.take_number()?;
-        let Some(mark) = unsaved.take() else {
-            return Ok(false);
-        };
-        match self.save(&mut number, &mark.token) {
-            Ok(()) => {
-                saved.set(mark);
-                Ok(true)
+        self.observed(|| {
+            let mut number = self.take_number()?;
+            let Some(mark) = unsaved.take() else {
+                return Ok(false);
+            };
+            match self.save(&mut number, &mark.token) {
+                Ok(()) => {
+                    saved.set(mark);
+                    Ok(true)
+                }
+                Err(error) => {
+                    unsaved.give_back(mark);
+                    Err(error)
+                }
             }
-            Err(error) => {
-                unsaved.give_back(mark);
-                Err(error)
-            }
-        }
+        })
     }
 
     /// Whether `finished` has been saved.
@@ -98,6 +106,32 @@ impl ChannelCheckpointer {
         let saved = self.saved.take()?;
         self.saved.give_back(saved.clone());
         Some(saved)
+    }
+
+    /// Saves by `save`, which tells whether there was something to save, and
+    /// tells others of it afterwards, when the next save may begin.
+    fn observed(
+        &self,
+        save: impl FnOnce() -> Result<bool, TunnelError>,
+    ) -> Result<bool, TunnelError> {
+        let began = clock::now();
+        let saved = save();
+        let channel_id = &*self.channel_id;
+        match &saved {
+            Ok(true) => self.link.observe(WorkerEventKind::CheckpointSaved {
+                channel_id,
+                elapsed: clock::now() - began,
+            }),
+            Ok(false) => {}
+            // Nothing was tried; the loss has been told or will be.
+            Err(error) if *error.code() == ErrorCode::ChannelLost => {}
+            Err(error) => {
+                self.meter.history.saves.failed(full_text(error));
+                self.link
+                    .observe(WorkerEventKind::CheckpointFailed { channel_id, error });
+            }
+        }
+        saved
     }
 
     fn take_number(&self) -> Result<NextNumber<'_>, TunnelError> {
@@ -113,13 +147,23 @@ impl ChannelCheckpointer {
     }
 
     fn save(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
+        self.meter.save_begins();
+        let saved = self.send_until_known(next, token);
+        self.meter.save_ends();
+        saved?;
+        self.after_save(token);
+        Ok(())
+    }
+
+    /// Sends the token, with another number where the one we have is wrong.
+    fn send_until_known(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
         let mut attempt = 0;
         loop {
             self.check_ours()?;
             match self.send(next.number, token) {
                 Ok(()) => {
                     next.number += 1;
-                    break;
+                    return Ok(());
                 }
                 Err(error) if *error.code() == ErrorCode::SequenceNumberNotMatch => {
                     attempt += 1;
@@ -131,14 +175,12 @@ impl ChannelCheckpointer {
                         self.channel_id
                     );
                     if self.repair(next, token)? {
-                        break;
+                        return Ok(());
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        self.after_save(token);
-        Ok(())
     }
 
     fn send(&self, sequence_number: i64, token: &str) -> Result<(), TunnelError> {
@@ -166,7 +208,9 @@ impl ChannelCheckpointer {
     }
 
     fn after_save(&self, token: &str) {
-        self.saved.set(Arc::from(token));
+        let saved: Arc<str> = Arc::from(token);
+        self.meter.saved(saved.clone());
+        self.saved.set(saved);
         if token == FINISH_TAG {
             self.finish_committed.store(true, Ordering::Release);
             // The channel may have waited for this to close.
@@ -197,8 +241,11 @@ impl ChannelCheckpointer {
 
 impl Checkpointer for ChannelCheckpointer {
     fn checkpoint(&self, token: &str) -> Result<(), TunnelError> {
-        let mut number = self.take_number()?;
-        self.save(&mut number, token)
+        let save = || {
+            let mut number = self.take_number()?;
+            self.save(&mut number, token).map(|()| true)
+        };
+        self.observed(save).map(|_| ())
     }
 }
 

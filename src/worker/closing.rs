@@ -10,6 +10,7 @@ use log::{info, warn};
 
 use super::connection::Connection;
 use super::unwind;
+use crate::observer::WorkerEventKind;
 
 /// Closes `connection` on a thread of its own.
 pub(crate) fn spawn(connection: Arc<Connection>) {
@@ -30,6 +31,10 @@ pub(crate) fn spawn(connection: Arc<Connection>) {
 /// Closes `connection` on this thread, which may wait.
 pub(crate) fn run(connection: &Arc<Connection>) {
     connection.closing.fire();
+    let channel_id = &*connection.channel_id;
+    connection
+        .link
+        .observe(WorkerEventKind::ChannelClosing { channel_id });
     if connection.is_ours()
         && let Err(error) = unwind::contain(|| connection.save_now()).and_then(|saved| saved)
     {

@@ -15,17 +15,20 @@ use super::checkpoint::ChannelCheckpointer;
 use super::closing;
 use super::latest::Latest;
 use super::link::{Ended, Event, Link};
+use super::meter::ChannelMeter;
 use super::quota::{ChannelQuota, Entry};
 use super::receipt::{ChannelReceipt, Mark};
 use super::round::Round;
 use super::runner::{Runner, Step};
 use super::state::ConnectionId;
 use super::timers::Timer;
+use super::trouble::full_text;
 use super::turn::{Turn, TurnAction, TurnEvent};
 use super::unwind;
 use crate::clock;
-use crate::error::TunnelError;
-use crate::processor::CheckpointMode;
+use crate::error::{ErrorCode, TunnelError};
+use crate::observer::{CloseReason, WorkerEventKind};
+use crate::processor::{CheckpointMode, ProcessError};
 use crate::stop::Stop;
 
 /// The least pause after a save that failed: an interval of zero would ask a
@@ -59,11 +62,13 @@ pub(crate) struct Connection {
     /// Nothing of this connection runs any more.
     pub(crate) ended: Stop,
     pub(crate) marks: Marks,
+    /// What others see of it.
+    pub(crate) meter: Arc<ChannelMeter>,
     /// What has been processed since the last save.
     unsaved: Latest<Mark>,
     /// Whether a timer for the next save runs.
     save_is_due: AtomicBool,
-    turn: Turn,
+    turn: Arc<Turn>,
     seat: Latest<Box<Runner>>,
     /// Never full: who sends holds a credit.
     queue: (Sender<Item>, Receiver<Item>),
@@ -84,11 +89,15 @@ impl Connection {
         for _ in 0..batches {
             let _ = credits.0.send(());
         }
+        let (turn, closing) = (Arc::new(Turn::new()), Stop::new());
+        let meter = link
+            .board
+            .opens(id, &channel_id, turn.clone(), closing.clone());
         Arc::new(Connection {
             id,
             channel_id,
             link,
-            closing: Stop::new(),
+            closing,
             lost: Stop::new(),
             ended: Stop::new(),
             marks: Marks {
@@ -96,9 +105,10 @@ impl Connection {
                 finished: Latest::new(),
                 saved: Latest::new(),
             },
+            meter,
             unsaved: Latest::new(),
             save_is_due: AtomicBool::new(false),
-            turn: Turn::new(),
+            turn,
             seat: Latest::new(),
             // And one for the failure that ends reading.
             queue: bounded(batches + 1),
@@ -151,7 +161,10 @@ impl Connection {
     }
 
     fn save(&self) {
-        if let Err(error) = unwind::contain(|| self.save_now()).and_then(|saved| saved) {
+        if let Err(error) = unwind::contain(|| self.save_now()).and_then(|saved| saved)
+            // Closed meanwhile, which saves by itself what may be saved.
+            && *error.code() != ErrorCode::ChannelLost
+        {
             warn!(
                 "channel {}: checkpoint not saved, tried again later: {error}",
                 self.channel_id
@@ -310,8 +323,15 @@ impl Connection {
         checkpointer.is_some_and(|checkpointer| checkpointer.is_finish_committed())
     }
 
+    /// The callback has failed, the channel goes on.
+    pub(crate) fn failed(&self, error: &ProcessError) {
+        let text = full_text(error.get_ref());
+        self.meter.history.work.failed(text);
+    }
+
     /// The channel has to be given back because of `error`.
     pub(crate) fn fail(&self, error: TunnelError) {
+        self.meter.history.work.failed(full_text(&error));
         self.failure.set(error);
     }
 
@@ -354,12 +374,16 @@ impl Connection {
         self.lost.fire();
         self.quota.end();
         self.discard_queue();
+        let finished = self.finished.load(Ordering::Acquire);
+        let error = self.failure.take();
+        // Before a connection that follows can tell anything.
+        self.observe_end(finished, error.as_ref(), receipt.is_some());
         self.ended.fire();
         self.link.tell(Event::Ended(Ended {
             connection: self.id,
             channel_id: self.channel_id.clone(),
-            finished: self.finished.load(Ordering::Acquire),
-            error: self.failure.take(),
+            finished,
+            error,
             receipt,
         }));
     }
@@ -369,6 +393,28 @@ impl Connection {
     /// returned, and once at the end, for what the reader still handed on.
     fn discard_queue(&self) {
         self.queue.1.try_iter().for_each(drop);
+    }
+
+    fn observe_end(&self, finished: bool, error: Option<&TunnelError>, was_open: bool) {
+        match (finished, error) {
+            (true, _) => self.meter.closes_for(CloseReason::Finished),
+            (false, Some(_)) => self.meter.closes_for(CloseReason::Failed),
+            (false, None) => {}
+        }
+        let reason = self.meter.close_reason();
+        let channel_id = &*self.channel_id;
+        self.link.observe(match was_open {
+            true => WorkerEventKind::ChannelClosed {
+                channel_id,
+                reason,
+                error,
+            },
+            false => WorkerEventKind::ChannelNotOpened {
+                channel_id,
+                reason,
+                error,
+            },
+        });
     }
 
     /// The end could not be told to the service: the channel is not finished.

@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 use log::{error, warn};
 use parking_lot::Mutex;
 
+use super::board::Board;
 use super::predecessors::Predecessors;
 use super::receipt::{ChannelReceipt, ShutdownReceipt};
 use super::running::RunningDaemon;
+use super::trouble::full_text;
 use super::unwind;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
 use crate::clock;
 use crate::config::TunnelWorkerConfig;
 use crate::error::{TunnelError, Verdict};
+use crate::observer::{Health, Notice, WorkerSnapshot};
 use crate::stop::Stop;
 
 /// The longest random pause before connecting again.
@@ -53,6 +56,7 @@ struct Inner {
     tunnel_id: String,
     config: TunnelWorkerConfig,
     predecessors: Predecessors,
+    board: Arc<Board>,
     /// No further worker is made.
     closed: Stop,
     /// Whether a thread is in `run`.
@@ -71,10 +75,12 @@ impl TunnelWorkerDaemon {
         tunnel_id: impl Into<String>,
         config: TunnelWorkerConfig,
     ) -> TunnelWorkerDaemon {
+        let tunnel_id = tunnel_id.into();
         TunnelWorkerDaemon {
             inner: Arc::new(Inner {
                 client,
-                tunnel_id: tunnel_id.into(),
+                board: Board::for_daemon(&tunnel_id, &config.settings),
+                tunnel_id,
                 config,
                 predecessors: Predecessors::default(),
                 closed: Stop::new(),
@@ -114,7 +120,25 @@ impl TunnelWorkerDaemon {
         RunningDaemon::start(self.clone(), move || daemon.run_as(at_work))
     }
 
+    /// What the daemon's worker is at, without stopping it; counts go on over
+    /// all its workers. May be called from any thread at any time, also inside
+    /// a callback.
+    pub fn snapshot(&self) -> WorkerSnapshot {
+        self.inner.board.snapshot()
+    }
+
+    /// Whether that is well: [`WorkerSnapshot::health`] of a snapshot now.
+    pub fn health(&self) -> Health {
+        self.snapshot().health()
+    }
+
     fn run_as(&self, _at_work: AtWork) -> Result<(), TunnelError> {
+        let end = self.work();
+        self.inner.board.ended();
+        end
+    }
+
+    fn work(&self) -> Result<(), TunnelError> {
         while let Some(worker) = self.next_worker()? {
             let Err(error) = worker.connect_and_working() else {
                 return Ok(());
@@ -128,12 +152,22 @@ impl TunnelWorkerDaemon {
             }
             let pause = Duration::from_millis(fastrand::u64(1..=MAX_RECONNECT_PAUSE_MS));
             warn!(
-                "tunnel {}: connecting again in {pause:?}: {error}",
-                self.inner.tunnel_id
+                "tunnel {}: connecting again in {pause:?}: {}",
+                self.inner.tunnel_id,
+                full_text(&error)
             );
+            self.tell_reconnect(pause, error);
             self.inner.closed.wait_for(pause);
         }
         Ok(())
+    }
+
+    fn tell_reconnect(&self, pause: Duration, error: TunnelError) {
+        let inner = &*self.inner;
+        inner.board.reconnecting();
+        if let Some(observer) = &inner.config.settings.observer {
+            observer.notify(&inner.tunnel_id, "", Notice::Reconnecting { pause, error });
+        }
     }
 
     /// Ends [`run`](Self::run), for good, and waits until it is done or the
@@ -155,10 +189,13 @@ impl TunnelWorkerDaemon {
         let worker = self.inner.worker.lock().clone();
         let mut receipt = match worker {
             Some(worker) => worker.shutdown(deadline),
-            None => ShutdownReceipt {
-                is_complete: true,
-                ..ShutdownReceipt::default()
-            },
+            None => {
+                self.inner.board.ended();
+                ShutdownReceipt {
+                    is_complete: true,
+                    ..ShutdownReceipt::default()
+                }
+            }
         };
         if receipt.is_complete {
             self.wait_for_lost(until, &mut receipt);
@@ -192,6 +229,7 @@ impl TunnelWorkerDaemon {
             inner.tunnel_id.clone(),
             inner.config.clone(),
             inner.predecessors.clone(),
+            inner.board.clone(),
         )?;
         let previous = inner.worker.lock().replace(worker.clone());
         drop(previous);

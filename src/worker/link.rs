@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
+use super::board::Board;
 use super::budget::Budget;
 use super::lease::Lease;
 use super::pool::Pool;
@@ -16,6 +17,7 @@ use crate::api::TunnelApi;
 use crate::api::protocol::Channel;
 use crate::config::Settings;
 use crate::error::TunnelError;
+use crate::observer::{Notice, WorkerEventKind};
 
 /// One session: a client id that the service gave us, and what goes with it.
 pub(crate) struct Link {
@@ -28,6 +30,7 @@ pub(crate) struct Link {
     /// None: any number of channels may be at work.
     pub(crate) quota: Option<Quota>,
     pub(crate) lease: Lease,
+    pub(crate) board: Arc<Board>,
     pub(crate) events: Sender<Event>,
 }
 
@@ -35,6 +38,21 @@ impl Link {
     /// Tells the session's loop; a loop that is gone needs not know.
     pub(crate) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
+    }
+
+    /// Tells the observer now, on this thread. Not for the session's loop, nor
+    /// while anything is held that others wait for.
+    pub(crate) fn observe(&self, kind: WorkerEventKind<'_>) {
+        if let Some(observer) = &self.settings.observer {
+            observer.tell(&self.tunnel_id, &self.client_id, kind);
+        }
+    }
+
+    /// Has the observer told; never waits.
+    pub(crate) fn notify(&self, notice: Notice) {
+        if let Some(observer) = &self.settings.observer {
+            observer.notify(&self.tunnel_id, &self.client_id, notice);
+        }
     }
 }
 
@@ -90,6 +108,7 @@ impl Link {
             budget: config.budget.clone(),
             quota: None,
             lease: Lease::new(now, now + std::time::Duration::from_secs(3600)),
+            board: Board::for_worker("tunnel", &config.settings),
             events,
         };
         (link, receiver)

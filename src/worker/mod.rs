@@ -14,8 +14,13 @@
 //! - [`heartbeat`]: the thread that talks to the service about the session.
 //! - [`predecessors`]: earlier connections that still run.
 //! - [`lease`]: whether the session still holds.
+//! - [`board`]: what is shown of a worker to who looks on.
+//! - [`watch`]: looks for channels that do not move.
 //! - [`connection`]: one open channel, as its threads share it.
 //! - [`turn`]: whose turn it is with the channel's processor.
+//! - [`stamp`]: a state and since when, in one word.
+//! - [`meter`]: what one channel is at, for who looks on.
+//! - [`trouble`]: what failed on a channel.
 //! - [`reader`]: the thread that opens and reads one channel.
 //! - [`backoff`]: how long it pauses (pure).
 //! - [`round`]: what one callback gets, of one read or several.
@@ -31,6 +36,7 @@
 
 mod backoff;
 mod beat;
+mod board;
 mod budget;
 mod checkpoint;
 mod closing;
@@ -40,6 +46,7 @@ mod heartbeat;
 mod latest;
 mod lease;
 mod link;
+mod meter;
 mod permits;
 mod pool;
 mod predecessors;
@@ -50,13 +57,17 @@ mod round;
 mod runner;
 mod running;
 mod session;
+mod stamp;
 mod state;
 mod timers;
+mod trouble;
 mod turn;
-mod unwind;
+pub(crate) mod unwind;
+mod watch;
 #[expect(clippy::module_inception, reason = "the Go SDK's name for it")]
 mod worker;
 
+pub(crate) use board::Board;
 pub(crate) use budget::Budget;
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;

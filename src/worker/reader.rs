@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use crossbeam_channel::select;
-use log::{debug, info, warn};
+use log::{debug, info};
 
 use super::backoff::{Backoff, is_full};
 use super::budget::{Allowance, Loan};
 use super::checkpoint::ChannelCheckpointer;
 use super::connection::{Connection, Item};
+use super::meter::ReaderStage;
 use super::quota::Place;
 use super::round::{Claim, Round};
 use super::runner::Runner;
 use super::unwind;
 use crate::FINISH_TAG;
 use crate::api::protocol::{GetCheckpointRequest, GetCheckpointResponse, ReadRecordsRequest};
+use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
+use crate::observer::WorkerEventKind;
 use crate::processor::{ChannelContext, ChannelIdentity, ChannelProcessor, ProcessorHandle};
 use crate::record::{self, RawBatch};
 use crate::stop::Stop;
@@ -55,7 +59,9 @@ impl Reader {
             .spawn(move || reader.run());
         if let Err(error) = spawned {
             let error = TunnelError::client("no thread to read a channel").with_source(error);
-            connection.not_opened(Some(error));
+            // Not here: the observer hears of it, and this is the worker's loop.
+            let pool = connection.link.pool.clone();
+            pool.spawn(move || connection.not_opened(Some(error)));
         }
     }
 
@@ -80,7 +86,6 @@ impl Reader {
         if let Err(error) = read
             && !connection.closing.is_fired()
         {
-            warn!("channel {}: reading ends: {error}", connection.channel_id);
             connection.hand_on(Item::Failed(error));
         }
     }
@@ -102,10 +107,15 @@ impl Reader {
             connection.lost.clone(),
             stored.sequence_number(),
         ));
+        connection.meter.set_stream(is_stream);
         let context = self.context(is_stream, checkpointer.clone())?;
         let processor = self.open_processor(&context)?;
         let runner = Box::new(Runner::new(processor, context));
         info!("channel {}: open", connection.channel_id);
+        connection.link.observe(WorkerEventKind::ChannelOpened {
+            channel_id: &connection.channel_id,
+            is_stream,
+        });
         match connection.opened(runner, checkpointer) {
             true => Ok(Opened::At(stored.checkpoint().to_owned())),
             false => Ok(Opened::Closed),
@@ -115,6 +125,9 @@ impl Reader {
     fn wait_for_predecessors(&self) {
         let connection = &self.connection;
         for predecessor in self.predecessors.iter().filter(|stop| !stop.is_fired()) {
+            connection
+                .meter
+                .reader_is(ReaderStage::WaitingForPredecessor);
             info!(
                 "channel {}: waits for its last callback from before",
                 connection.channel_id
@@ -124,6 +137,7 @@ impl Reader {
                 recv(connection.closing.fired()) -> _ => return,
             }
         }
+        connection.meter.reader_is(ReaderStage::Opening);
     }
 
     fn get_checkpoint(&self) -> Result<GetCheckpointResponse, TunnelError> {
@@ -209,6 +223,7 @@ impl Reader {
             }
             if at.request.token == FINISH_TAG {
                 debug!("channel {}: read to its end", connection.channel_id);
+                connection.meter.reader_is(ReaderStage::Done);
                 return Ok(());
             }
             if brought.read_on {
@@ -281,15 +296,23 @@ impl Reader {
     /// asked for again.
     fn read(&self, at: &mut PlaceToRead, mut loan: Loan) -> Result<Option<Answer>, TunnelError> {
         let connection = &self.connection;
+        let began = clock::now();
+        connection.meter.reader_is(ReaderStage::Reading);
         let api = &connection.link.api;
-        let batch = api.read_records(&at.request, &connection.closing)?;
+        let batch = api.read_records(&at.request, &connection.closing);
+        connection.meter.reader_is(ReaderStage::Waiting);
+        let batch = batch?;
         if connection.closing.is_fired() {
             return Ok(None);
         }
+        connection.meter.has_read_all(!is_full(&batch));
         loan.settle(batch.body.len());
         at.allowance.learn(batch.body.len());
         let is_news = batch.record_count > 0 || batch.next_token != at.request.token;
         at.request.token.clone_from(&batch.next_token);
+        if is_news || connection.link.settings.options.always_call_back {
+            self.observe_read(&batch, began);
+        }
         Ok(Some(Answer {
             is_news,
             // A base channel reads on as long as it gets on.
@@ -297,6 +320,17 @@ impl Reader {
             batch,
             loan,
         }))
+    }
+
+    fn observe_read(&self, batch: &RawBatch, began: Instant) {
+        let (records, bytes) = (batch.record_count, batch.body.len());
+        self.connection.meter.batch_read(records, bytes);
+        self.connection.link.observe(WorkerEventKind::BatchRead {
+            channel_id: &self.connection.channel_id,
+            records,
+            bytes,
+            elapsed: clock::now() - began,
+        });
     }
 
     /// Gives what was read to the runner; whether there will be a callback.

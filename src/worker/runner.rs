@@ -14,8 +14,10 @@ use super::receipt::Mark;
 use super::round::{Claim, Round};
 use super::unwind;
 use crate::FINISH_TAG;
+use crate::clock;
 use crate::config::Settings;
 use crate::error::TunnelError;
+use crate::observer::WorkerEventKind;
 use crate::processor::{
     BatchContext, ChannelContext, ChannelProcessor, CheckpointMode, Outcome,
     ParallelReleaseManager, ProcessError,
@@ -53,6 +55,10 @@ struct Current {
     /// Given back when the batch is done, or dropped.
     claim: Claim,
     mark: Mark,
+    /// Size of the answer that brought it.
+    bytes: usize,
+    /// How long its last callback took.
+    elapsed: Duration,
     failures: u32,
     delays: Backoff,
 }
@@ -60,6 +66,12 @@ struct Current {
 impl Current {
     fn is_last(&self) -> bool {
         &*self.mark.token == FINISH_TAG
+    }
+
+    /// When the newest record was written, in microseconds since 1970.
+    fn newest(&self) -> Option<i64> {
+        let sequence = self.records.last()?.sequence_info()?;
+        Some(sequence.timestamp)
     }
 }
 
@@ -122,7 +134,6 @@ impl Runner {
             Ok(current) => self.give(connection, current),
             Err(error) => {
                 // Nothing is skipped: the channel comes back to this very batch.
-                error!("channel {}: {error}", connection.channel_id);
                 connection.fail(error);
                 Step::End
             }
@@ -135,6 +146,7 @@ impl Runner {
             false => (round.records()?, None),
         };
         let record_count = round.record_count();
+        let bytes = round.bytes();
         self.records += record_count as u64;
         let (last, claim) = round.into_last();
         let next_token: Arc<str> = last.next_token.into();
@@ -157,12 +169,14 @@ impl Runner {
             records,
             claim,
             mark,
+            bytes,
+            elapsed: Duration::ZERO,
             failures: 0,
             delays: Backoff::for_attempts(),
         })
     }
 
-    fn give(&mut self, connection: &Connection, current: Current) -> Step {
+    fn give(&mut self, connection: &Connection, mut current: Current) -> Step {
         let options = &connection.link.settings.options;
         // The last batch is given even without records to a program that
         // commits by itself: it has to commit `finished`.
@@ -176,8 +190,11 @@ impl Runner {
             return not_now(connection);
         }
         connection.marks.delivered.set(current.mark.clone());
+        let began = clock::now();
         let process = || self.processor.process(&self.context, &current.records);
-        match unwind::user_code(process) {
+        let result = unwind::user_code(process);
+        current.elapsed = clock::now() - began;
+        match result {
             Ok(Ok(())) => self.done(connection, current),
             Ok(Err(error)) => self.failed(connection, current, error),
             Err(panic) => {
@@ -189,6 +206,7 @@ impl Runner {
 
     fn done(&mut self, connection: &Connection, current: Current) -> Step {
         let is_last = current.is_last();
+        self.observe_done(connection, &current);
         trace!(
             "channel {}: {} records done",
             connection.channel_id,
@@ -215,6 +233,19 @@ impl Runner {
         Step::End
     }
 
+    fn observe_done(&self, connection: &Connection, current: &Current) {
+        let (records, bytes) = (self.context.record_count(), current.bytes);
+        connection
+            .meter
+            .batch_done(records, bytes, current.newest());
+        connection.link.observe(WorkerEventKind::BatchDone {
+            channel_id: &connection.channel_id,
+            records,
+            bytes,
+            elapsed: current.elapsed,
+        });
+    }
+
     fn failed(
         &mut self,
         connection: &Connection,
@@ -228,29 +259,44 @@ impl Runner {
                     "channel {id}: {} records skipped as asked: {error}",
                     self.context.record_count()
                 );
+                connection.failed(&error);
+                connection.link.observe(WorkerEventKind::BatchSkipped {
+                    channel_id: id,
+                    records: self.context.record_count(),
+                    error: &error,
+                });
                 return self.done(connection, current);
             }
-            Outcome::RetryAfter(delay) => {
-                warn!("channel {id}: batch given again in {delay:?} as asked: {error}");
-                return self.pause(current, delay);
-            }
+            Outcome::RetryAfter(delay) => return self.pause(connection, current, delay, &error),
             Outcome::Close => {}
             Outcome::Retry => {
                 current.failures += 1;
                 if current.failures < connection.link.settings.process_attempts {
                     let delay = current.delays.next_delay(fastrand::f64());
-                    warn!("channel {id}: batch given again in {delay:?}: {error}");
-                    return self.pause(current, delay);
+                    return self.pause(connection, current, delay, &error);
                 }
             }
         }
-        error!("channel {id}: closed, it comes back from its last checkpoint: {error}");
         connection
             .fail(TunnelError::client("the callback failed").with_source(error.into_source()));
         Step::End
     }
 
-    fn pause(&mut self, current: Current, delay: Duration) -> Step {
+    fn pause(
+        &mut self,
+        connection: &Connection,
+        current: Current,
+        delay: Duration,
+        error: &ProcessError,
+    ) -> Step {
+        let id = &connection.channel_id;
+        warn!("channel {id}: batch given again in {delay:?}: {error}");
+        connection.failed(error);
+        connection.link.observe(WorkerEventKind::BatchRetried {
+            channel_id: id,
+            delay,
+            error,
+        });
         self.context.next_attempt();
         self.current = Some(current);
         Step::Pause(delay)
@@ -321,6 +367,8 @@ mod tests {
                 token: "token".into(),
                 records: 1,
             },
+            bytes: 1,
+            elapsed: Duration::ZERO,
             failures: 0,
             delays: Backoff::for_attempts(),
         });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use log::{debug, error, info, warn};
+use log::{debug, info, warn};
 
 use super::beat::BeatSchedule;
 use super::connection::Connection;
@@ -20,9 +20,12 @@ use super::reader::Reader;
 use super::receipt::ShutdownReceipt;
 use super::state::{Command, ConnectionId, TunnelStateMachine};
 use super::timers::{Timer, Timers};
+use super::trouble::full_text;
+use super::watch::Watch;
 use crate::api::protocol::Channel;
 use crate::clock;
 use crate::error::{ErrorCode, TunnelError, Verdict};
+use crate::observer::{CloseReason, Notice};
 
 /// What is left of the time for a shutdown when the last requests must go out.
 const LEAVING_TIME: Duration = Duration::from_secs(1);
@@ -53,6 +56,7 @@ pub(crate) struct Session {
     machine: TunnelStateMachine,
     beats: BeatSchedule,
     timers: Timers,
+    watch: Watch,
     /// All that have not ended yet, also those that the machine has forgotten.
     connections: HashMap<ConnectionId, Arc<Connection>>,
     phase: Phase,
@@ -67,6 +71,7 @@ impl Session {
         predecessors: Predecessors,
         beats: BeatSchedule,
     ) -> Session {
+        let watch = Watch::new(link.settings.stuck_after, clock::now());
         Session {
             link,
             events,
@@ -75,6 +80,7 @@ impl Session {
             machine: TunnelStateMachine::default(),
             beats,
             timers: Timers::default(),
+            watch,
             connections: HashMap::new(),
             phase: Phase::Working,
             receipt: ShutdownReceipt::default(),
@@ -86,6 +92,8 @@ impl Session {
         let end = self.work();
         // Whatever is left is not ours any more.
         for connection in self.connections.values() {
+            self.link.board.closed(connection.id, false);
+            connection.meter.closes_for(CloseReason::Lost);
             connection.drop_lost();
         }
         match (end, self.phase) {
@@ -107,6 +115,7 @@ impl Session {
         loop {
             let now = clock::now();
             self.run_timers(now);
+            self.watch.look(now, &self.connections);
             if self.advance(now)? {
                 return Ok(());
             }
@@ -132,7 +141,7 @@ impl Session {
             Phase::Leaving { .. } => None,
             _ => self.beats.next(self.machine.has_news()),
         };
-        let others = [phase, beat, self.timers.next()];
+        let others = [phase, beat, self.timers.next(), Some(self.watch.next())];
         let lost = self.beats.lost_at();
         others.into_iter().flatten().fold(lost, Instant::min)
     }
@@ -171,6 +180,11 @@ impl Session {
                     channels.len()
                 );
                 self.link.lease.extend(self.beats.lost_at());
+                let elapsed = self.link.board.beat_answered();
+                self.link.notify(Notice::HeartbeatAnswered {
+                    elapsed,
+                    channels: channels.len(),
+                });
                 let commands = self.machine.answer(channels);
                 self.carry_out(commands);
                 self.give_up_stuck();
@@ -181,6 +195,9 @@ impl Session {
                     "tunnel {}: heartbeat failed, tried again: {error}",
                     self.link.tunnel_id
                 );
+                let failures = self.link.board.beat_failed();
+                self.link
+                    .notify(Notice::HeartbeatFailed { failures, error });
                 Ok(())
             }
             Err(error) => Err(error),
@@ -198,6 +215,7 @@ impl Session {
 
     fn ended(&mut self, ended: Ended) -> Result<(), TunnelError> {
         let known = self.connections.remove(&ended.connection);
+        self.link.board.closed(ended.connection, ended.finished);
         self.machine
             .ended(&ended.channel_id, ended.connection, ended.finished);
         self.predecessors.forget(&ended.channel_id);
@@ -216,7 +234,8 @@ impl Session {
             // No other worker and no later try can read this tunnel either.
             Some(error) if *error.code() == ErrorCode::TunnelExpired => Err(error),
             Some(error) => {
-                warn!("channel {id}: given back: {error}");
+                let error = full_text(&error);
+                warn!("channel {id}: given back, it comes back from its last checkpoint: {error}");
                 Ok(())
             }
             None => Ok(()),
@@ -231,16 +250,25 @@ impl Session {
             return;
         }
         self.beats.sent(now);
+        self.link.board.beat_sent();
         let _ = self.heartbeat.send(Call::Beat(self.machine.report()));
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
+        let reason = match self.phase {
+            Phase::Working => CloseReason::TakenBack,
+            Phase::Draining { .. } | Phase::Leaving { .. } => CloseReason::Shutdown,
+        };
         for command in commands {
             match command {
                 Command::Dial(channel_id, id) => self.dial(channel_id, id),
-                Command::CloseGracefully(id) => self.with(id, |c| c.close_gracefully()),
+                Command::CloseGracefully(id) => self.with(id, |c| {
+                    c.meter.closes_for(reason);
+                    c.close_gracefully();
+                }),
                 Command::Drop(id) => self.with(id, |c| {
                     info!("channel {}: lost while {}", c.channel_id, c.describe());
+                    c.meter.closes_for(CloseReason::Lost);
                     c.drop_lost();
                 }),
             }
@@ -276,6 +304,7 @@ impl Session {
         match &mut self.phase {
             Phase::Working => {
                 info!("tunnel {}: shutting down", self.link.tunnel_id);
+                self.link.board.draining();
                 self.phase = draining(deadline);
                 let commands = self.machine.drain();
                 self.carry_out(commands);
@@ -320,11 +349,13 @@ impl Session {
     /// Gives up on what has not closed in time.
     fn abandon(&mut self) {
         for connection in std::mem::take(&mut self.connections).into_values() {
-            error!(
+            warn!(
                 "channel {}: abandoned at the deadline while {}",
                 connection.channel_id,
                 connection.describe()
             );
+            self.link.board.closed(connection.id, false);
+            connection.meter.closes_for(CloseReason::Abandoned);
             connection.drop_lost();
             self.receipt.channels.push(connection.receipt(true));
         }

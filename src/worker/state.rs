@@ -16,6 +16,13 @@ use crate::api::protocol::{Channel, ChannelStatus};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(u64);
 
+#[cfg(test)]
+impl ConnectionId {
+    pub(crate) fn for_tests(number: u64) -> ConnectionId {
+        ConnectionId(number)
+    }
+}
+
 /// What the worker has to do with connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {

@@ -2,7 +2,7 @@
 //!
 //! The processor of a channel is run by one thread at a time, though three
 //! parties want it: the reader (a batch has come), the pool (a task begins or
-//! ends) and the worker's loop (the channel is to be closed). One atomic byte
+//! ends) and the worker's loop (the channel is to be closed). One atomic word
 //! decides; whoever makes a change that asks for work does that work. The
 //! transitions are one pure function, [`next`].
 //!
@@ -14,7 +14,9 @@
 //! OpeningClose ──▶  Closing ◀─────────────┴───────────────┘
 //! ```
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::stamp::Stamp;
 
 /// The states; `Closing` is final and belongs to who closes the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,14 +117,38 @@ fn next(state: State, event: TurnEvent) -> (State, TurnAction) {
     }
 }
 
-/// The turn of one channel.
+/// What the turn is at, as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TurnStage {
+    Opening,
+    Idle,
+    Queued,
+    Running,
+    Paused,
+    Closing,
+}
+
+impl State {
+    fn stage(self) -> TurnStage {
+        match self {
+            State::Opening | State::OpeningClose => TurnStage::Opening,
+            State::Idle => TurnStage::Idle,
+            State::Queued => TurnStage::Queued,
+            State::Running | State::RunningMore | State::RunningClose => TurnStage::Running,
+            State::Paused => TurnStage::Paused,
+            State::Closing => TurnStage::Closing,
+        }
+    }
+}
+
+/// The turn of one channel: its state, and since when it is at its stage.
 #[derive(Debug)]
-pub(crate) struct Turn(AtomicU8);
+pub(crate) struct Turn(AtomicU64);
 
 impl Turn {
     /// A turn in the hands of the thread that opens the channel.
     pub(crate) fn new() -> Turn {
-        Turn(AtomicU8::new(State::Opening as u8))
+        Turn(AtomicU64::new(Stamp::now(State::Opening as u8).word()))
     }
 
     /// Applies `event`. What was written before it is seen by the thread that
@@ -130,11 +156,17 @@ impl Turn {
     pub(crate) fn on(&self, event: TurnEvent) -> TurnAction {
         let mut current = self.0.load(Ordering::Acquire);
         loop {
-            let (state, action) = next(decode(current), event);
+            let stamp = Stamp::from_word(current);
+            let before = decode(stamp.state());
+            let (state, action) = next(before, event);
+            let after = match state.stage() == before.stage() {
+                true => stamp.with_state(state as u8),
+                false => Stamp::now(state as u8),
+            };
             // The write is not skipped when the state stays: it publishes too.
             match self.0.compare_exchange_weak(
                 current,
-                state as u8,
+                after.word(),
                 Ordering::AcqRel,
                 Ordering::Acquire,
             ) {
@@ -146,14 +178,20 @@ impl Turn {
 
     /// What the turn is at, in a word, for logs.
     pub(crate) fn describe(&self) -> &'static str {
-        match decode(self.0.load(Ordering::Acquire)) {
-            State::Opening | State::OpeningClose => "opening",
-            State::Idle => "idle",
-            State::Queued => "queued",
-            State::Running | State::RunningMore | State::RunningClose => "in callback",
-            State::Paused => "waiting to retry",
-            State::Closing => "closing",
+        match self.stage().0 {
+            TurnStage::Opening => "opening",
+            TurnStage::Idle => "idle",
+            TurnStage::Queued => "queued",
+            TurnStage::Running => "in callback",
+            TurnStage::Paused => "waiting to retry",
+            TurnStage::Closing => "closing",
         }
+    }
+
+    /// What the turn is at, and since when.
+    pub(crate) fn stage(&self) -> (TurnStage, Stamp) {
+        let stamp = Stamp::from_word(self.0.load(Ordering::Acquire));
+        (decode(stamp.state()).stage(), stamp)
     }
 }
 

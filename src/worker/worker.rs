@@ -8,6 +8,7 @@ use log::{debug, info};
 use parking_lot::Mutex;
 
 use super::beat::BeatSchedule;
+use super::board::Board;
 use super::heartbeat::{Call, Heartbeat};
 use super::lease::Lease;
 use super::link::{Event, Link};
@@ -22,6 +23,7 @@ use crate::api::protocol::ClientConfig;
 use crate::clock;
 use crate::config::TunnelWorkerConfig;
 use crate::error::TunnelError;
+use crate::observer::{Health, Notice, WorkerSnapshot};
 use crate::stop::Stop;
 
 /// How long [`TunnelWorker::shutdown`] waits beyond its deadline for a loop
@@ -46,6 +48,7 @@ struct Inner {
     tunnel_id: String,
     config: TunnelWorkerConfig,
     predecessors: Predecessors,
+    board: Arc<Board>,
     /// To the session's loop, from the beginning: a shutdown can come first.
     events: Sender<Event>,
     life: Mutex<Life>,
@@ -66,6 +69,7 @@ impl TunnelWorker {
         tunnel_id: String,
         config: TunnelWorkerConfig,
         predecessors: Predecessors,
+        board: Arc<Board>,
     ) -> Result<TunnelWorker, TunnelError> {
         names::check_id("tunnel id", &tunnel_id)?;
         let (events, receiver) = unbounded();
@@ -75,6 +79,7 @@ impl TunnelWorker {
                 tunnel_id,
                 config,
                 predecessors,
+                board,
                 events,
                 life: Mutex::new(Life::Ready(receiver)),
                 ended: Stop::new(),
@@ -96,7 +101,9 @@ impl TunnelWorker {
     /// when this worker has been started or shut down before.
     pub fn connect_and_working(&self) -> Result<(), TunnelError> {
         let events = self.start()?;
+        self.inner.board.connecting();
         let end = self.work(events);
+        self.inner.board.session_over(end.as_ref().err());
         let receipt = match &end {
             Ok(receipt) => receipt.clone(),
             Err(_) => complete(),
@@ -131,6 +138,17 @@ impl TunnelWorker {
         }
     }
 
+    /// What the worker is at, without stopping it. May be called from any
+    /// thread at any time, also inside a callback.
+    pub fn snapshot(&self) -> WorkerSnapshot {
+        self.inner.board.snapshot()
+    }
+
+    /// Whether that is well: [`WorkerSnapshot::health`] of a snapshot now.
+    pub fn health(&self) -> Health {
+        self.snapshot().health()
+    }
+
     fn start(&self) -> Result<Receiver<Event>, TunnelError> {
         let mut life = self.inner.life.lock();
         match std::mem::replace(&mut *life, Life::Started) {
@@ -153,6 +171,7 @@ impl TunnelWorker {
         }
         *life = Life::Ended(complete());
         drop(life);
+        self.inner.board.session_over(None);
         self.inner.ended.fire();
         Some(complete())
     }
@@ -201,7 +220,8 @@ impl TunnelWorker {
                 Event::Connected(Ok(client_id)) => return Connected::As(client_id),
                 Event::Connected(Err(error)) => return Connected::Failed(error),
                 Event::Shutdown(_) => return Connected::ShutDown,
-                other => debug!("tunnel {}: {other:?} before connect", self.inner.tunnel_id),
+                // There is nothing else before.
+                _ => debug!("tunnel {}: an event before connect", self.inner.tunnel_id),
             }
         }
         // We hold a sender ourselves.
@@ -236,8 +256,11 @@ impl TunnelWorker {
                 .max_channel_parallel
                 .map(Quota::new),
             lease: Lease::new(sent, beats.lost_at()),
+            board: inner.board.clone(),
             events: inner.events.clone(),
         });
+        inner.board.connected(&link.client_id);
+        link.notify(Notice::Connected);
         Session::new(link, events, heartbeat, inner.predecessors.clone(), beats)
     }
 }

@@ -8,6 +8,8 @@
 //! - `detect`: channels that do not come to their end.
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
+//! - `logging`: what is logged, and what never is.
+//! - `observing`: events, snapshots, health.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
 //! - `endings`: who may end a daemon when, and what becomes of it.
 //! - `close_matrix`: every stage of a channel, and everything that can end it.
@@ -25,7 +27,9 @@ mod harness;
 mod hostile;
 mod judge;
 mod kinds;
+mod logging;
 mod loss;
+mod observing;
 mod promises;
 mod quota;
 mod reading;

@@ -15,7 +15,7 @@ use crate::harness::{Gate, GateKeeper, HEARTBEAT, Scene, Seen, config, wait_unti
 use crate::judge::{judge, judge_orderly};
 
 /// A stream tunnel on a table of one partition that reads 10 records at a time.
-fn one_channel() -> (Scene, String) {
+pub(crate) fn one_channel() -> (Scene, String) {
     let scene = Scene::with(1, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
     (scene, tunnel)
@@ -336,7 +336,7 @@ fn beats(scene: &Scene) -> Vec<OffsetDateTime> {
 
 /// Watches 20 heartbeats; none may be late by as much as a session of
 /// this test may be silent.
-fn heartbeats_keep_coming(scene: &Scene) {
+pub(crate) fn heartbeats_keep_coming(scene: &Scene) {
     let before = beats(scene).len();
     wait_until("20 more heartbeats", || beats(scene).len() >= before + 20);
     let beats = beats(scene);

@@ -1,0 +1,429 @@
+//! What one connection is at and how much it has done, for who looks on.
+//!
+//! Written on the batch way with relaxed stores by the one thread that owns
+//! each number: nothing waits, and a snapshot may see them a batch apart.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::stamp::{Stamp, StampCell};
+use super::trouble::History;
+use super::turn::{Turn, TurnStage};
+use crate::clock;
+use crate::observer::{BatchCounts, ChannelSnapshot, ChannelStage, CloseReason, SavedCheckpoint};
+use crate::stop::Stop;
+
+/// What the reader of a channel is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ReaderStage {
+    Opening,
+    WaitingForPredecessor,
+    Reading,
+    /// Pausing, or waiting for room.
+    Waiting,
+    /// Everything is read.
+    Done,
+}
+
+const READER_STAGES: [ReaderStage; 5] = [
+    ReaderStage::Opening,
+    ReaderStage::WaitingForPredecessor,
+    ReaderStage::Reading,
+    ReaderStage::Waiting,
+    ReaderStage::Done,
+];
+
+const REASONS: [CloseReason; 6] = [
+    CloseReason::Finished,
+    CloseReason::TakenBack,
+    CloseReason::Shutdown,
+    CloseReason::Lost,
+    CloseReason::Abandoned,
+    CloseReason::Failed,
+];
+/// Stands for no reason; one behind the last.
+const NO_REASON: u8 = REASONS.len() as u8;
+const NO_RECORD: i64 = i64::MIN;
+const SAVING: u8 = 1;
+
+/// [`BatchCounts`] that one thread adds to.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    batches: AtomicU64,
+    records: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn add(&self, records: usize, bytes: usize) {
+        // No read-modify-write: nobody else writes.
+        let add = |counter: &AtomicU64, more: u64| {
+            counter.store(counter.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+        };
+        add(&self.batches, 1);
+        add(&self.records, records as u64);
+        add(&self.bytes, bytes as u64);
+    }
+
+    pub(crate) fn get(&self) -> BatchCounts {
+        BatchCounts {
+            batches: self.batches.load(Ordering::Relaxed),
+            records: self.records.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The last checkpoint that was saved.
+#[derive(Debug)]
+struct Saved {
+    token: Arc<str>,
+    at: u64,
+}
+
+/// The instruments of one connection.
+#[derive(Debug)]
+pub(crate) struct ChannelMeter {
+    pub(crate) channel_id: Arc<str>,
+    pub(crate) history: Arc<History>,
+    turn: Arc<Turn>,
+    closing: Stop,
+    is_stream: AtomicBool,
+    /// A [`ReaderStage`]; the reader's.
+    reader: StampCell,
+    /// Whether a save is on its way; that of who saves.
+    saving: StampCell,
+    /// The reader's.
+    pub(crate) read: Counters,
+    /// Whether the last read brought all there was; the reader's.
+    has_read_all: AtomicBool,
+    /// That of who has the turn.
+    pub(crate) done: Counters,
+    /// Time of the newest record that is done; that of who has the turn.
+    newest: AtomicI64,
+    saved: Mutex<Option<Saved>>,
+    /// An index into [`REASONS`].
+    reason: AtomicU8,
+}
+
+impl ChannelMeter {
+    pub(crate) fn new(
+        channel_id: Arc<str>,
+        turn: Arc<Turn>,
+        closing: Stop,
+        history: Arc<History>,
+    ) -> ChannelMeter {
+        ChannelMeter {
+            channel_id,
+            history,
+            turn,
+            closing,
+            is_stream: AtomicBool::new(false),
+            reader: StampCell::new(Stamp::now(ReaderStage::Opening as u8)),
+            saving: StampCell::new(Stamp::now(0)),
+            read: Counters::default(),
+            has_read_all: AtomicBool::new(false),
+            done: Counters::default(),
+            newest: AtomicI64::new(NO_RECORD),
+            saved: Mutex::new(None),
+            reason: AtomicU8::new(NO_REASON),
+        }
+    }
+
+    // What the threads of a connection tell.
+
+    pub(crate) fn set_stream(&self, is_stream: bool) {
+        self.is_stream.store(is_stream, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reader_is(&self, stage: ReaderStage) {
+        self.reader.set(Stamp::now(stage as u8));
+    }
+
+    pub(crate) fn batch_read(&self, records: usize, bytes: usize) {
+        self.read.add(records, bytes);
+    }
+
+    /// Whether the last read brought all there was.
+    pub(crate) fn has_read_all(&self, all: bool) {
+        self.has_read_all.store(all, Ordering::Relaxed);
+    }
+
+    /// `newest`: microseconds since 1970 of the batch's last record, where known.
+    pub(crate) fn batch_done(&self, records: usize, bytes: usize, newest: Option<i64>) {
+        self.done.add(records, bytes);
+        if let Some(newest) = newest {
+            self.newest.store(newest, Ordering::Relaxed);
+        }
+        self.history.work.succeeded();
+    }
+
+    pub(crate) fn save_begins(&self) {
+        self.saving.set(Stamp::now(SAVING));
+    }
+
+    pub(crate) fn save_ends(&self) {
+        self.saving.set(Stamp::now(0));
+    }
+
+    pub(crate) fn saved(&self, token: Arc<str>) {
+        let at = clock::micros();
+        let previous = self.saved.lock().replace(Saved { token, at });
+        drop(previous);
+        self.history.saves.succeeded();
+    }
+
+    /// Why the channel closes; the first reason counts.
+    pub(crate) fn closes_for(&self, reason: CloseReason) {
+        let index = REASONS.iter().position(|known| *known == reason);
+        let index = index.and_then(|index| u8::try_from(index).ok());
+        let _ = self.reason.compare_exchange(
+            NO_REASON,
+            index.unwrap_or(NO_REASON),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Why the channel closed; failed, if nobody wanted it to.
+    pub(crate) fn close_reason(&self) -> CloseReason {
+        let index = usize::from(self.reason.load(Ordering::Relaxed));
+        REASONS.get(index).copied().unwrap_or(CloseReason::Failed)
+    }
+
+    // What others see.
+
+    /// What the channel is at, and since when.
+    pub(crate) fn stage(&self) -> (ChannelStage, Stamp) {
+        let (turn, turn_since) = self.turn.stage();
+        let (reader_since, saving) = (self.reader.get(), self.saving.get());
+        let is_saving = saving.state() == SAVING;
+        let reader = reader_stage(reader_since);
+        let is_closing = self.closing.is_fired();
+        match stage(turn, reader, is_saving, is_closing) {
+            stage @ ChannelStage::Saving => (stage, saving),
+            stage @ (ChannelStage::Opening
+            | ChannelStage::WaitingForPredecessor
+            | ChannelStage::Reading
+            | ChannelStage::WaitingForCommit) => (stage, reader_since),
+            // An idle channel has been idle since the later of the two.
+            stage @ ChannelStage::Idle if reader_since.age() < turn_since.age() => {
+                (stage, reader_since)
+            }
+            stage => (stage, turn_since),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> ChannelSnapshot {
+        let (stage, since) = self.stage();
+        let mut snapshot = blank(&self.channel_id, &self.history);
+        (snapshot.stage, snapshot.stage_age) = (stage, since.age());
+        snapshot.is_stream = self.is_stream.load(Ordering::Relaxed);
+        snapshot.is_closing = self.closing.is_fired();
+        // What is done was read before: loaded in this order, never more is
+        // done than read.
+        snapshot.done = self.done.get();
+        snapshot.read = self.read.get();
+        snapshot.lag = self.lag();
+        snapshot.is_caught_up = self.has_read_all.load(Ordering::Relaxed)
+            && snapshot.done.batches == snapshot.read.batches;
+        snapshot.last_saved = self.last_saved();
+        snapshot
+    }
+
+    fn lag(&self) -> Option<Duration> {
+        let newest = self.newest.load(Ordering::Relaxed);
+        let now = clock::utc().unix_timestamp_nanos() / 1000;
+        let lag = (newest != NO_RECORD).then(|| now - i128::from(newest))?;
+        // The clocks of service and client may differ.
+        Some(Duration::from_micros(u64::try_from(lag).unwrap_or(0)))
+    }
+
+    fn last_saved(&self) -> Option<SavedCheckpoint> {
+        let saved = self.saved.lock();
+        let saved = saved.as_ref()?;
+        Some(SavedCheckpoint {
+            token: saved.token.to_string(),
+            age: clock::age(saved.at),
+        })
+    }
+}
+
+/// The snapshot of a channel without a connection, which failed a while ago.
+pub(crate) fn given_back(channel_id: &str, history: &History) -> ChannelSnapshot {
+    blank(channel_id, history)
+}
+
+fn blank(channel_id: &str, history: &History) -> ChannelSnapshot {
+    ChannelSnapshot {
+        channel_id: channel_id.to_owned(),
+        is_stream: false,
+        stage: ChannelStage::GivenBack,
+        stage_age: history.last_age(),
+        is_closing: false,
+        read: BatchCounts::default(),
+        done: BatchCounts::default(),
+        failures: history.work.snapshot(),
+        save_failures: history.saves.snapshot(),
+        last_saved: None,
+        lag: None,
+        is_caught_up: false,
+    }
+}
+
+fn reader_stage(stamp: Stamp) -> ReaderStage {
+    // Only `ReaderStage as u8` is ever stored.
+    let index = usize::from(stamp.state());
+    READER_STAGES
+        .get(index)
+        .copied()
+        .unwrap_or(ReaderStage::Done)
+}
+
+/// What the whole channel is at: the callback's side counts before the
+/// reader's, which goes on meanwhile (pure).
+fn stage(turn: TurnStage, reader: ReaderStage, is_saving: bool, is_closing: bool) -> ChannelStage {
+    use ChannelStage as S;
+    match (turn, reader) {
+        (TurnStage::Opening, ReaderStage::WaitingForPredecessor) => S::WaitingForPredecessor,
+        (TurnStage::Opening, _) => S::Opening,
+        (TurnStage::Queued, _) => S::Queued,
+        (TurnStage::Running, _) => S::InCallback,
+        (TurnStage::Paused, _) => S::WaitingToRetry,
+        (TurnStage::Idle | TurnStage::Closing, _) if is_saving => S::Saving,
+        (TurnStage::Closing, _) => S::Closing,
+        (TurnStage::Idle, ReaderStage::Reading) => S::Reading,
+        (TurnStage::Idle, ReaderStage::Done) if !is_closing => S::WaitingForCommit,
+        (TurnStage::Idle, _) => S::Idle,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::turn::{TurnAction, TurnEvent};
+
+    #[test]
+    fn stages() {
+        use ChannelStage as S;
+        use ReaderStage as R;
+        use TurnStage as T;
+        let table = [
+            (T::Opening, R::Opening, false, S::Opening),
+            (T::Opening, R::Opening, true, S::Opening),
+            (
+                T::Opening,
+                R::WaitingForPredecessor,
+                false,
+                S::WaitingForPredecessor,
+            ),
+            (T::Idle, R::Reading, false, S::Reading),
+            (T::Idle, R::Reading, true, S::Saving),
+            (T::Idle, R::Waiting, false, S::Idle),
+            (T::Idle, R::Opening, false, S::Idle),
+            (T::Idle, R::Done, false, S::WaitingForCommit),
+            (T::Queued, R::Reading, true, S::Queued),
+            (T::Running, R::Reading, true, S::InCallback),
+            (T::Paused, R::Reading, true, S::WaitingToRetry),
+            (T::Closing, R::Reading, true, S::Saving),
+            (T::Closing, R::Reading, false, S::Closing),
+            (T::Closing, R::Done, false, S::Closing),
+        ];
+        for (turn, reader, is_saving, expected) in table {
+            let found = stage(turn, reader, is_saving, false);
+            assert_eq!(found, expected, "{turn:?} {reader:?} {is_saving}");
+        }
+        assert_eq!(stage(T::Idle, R::Done, false, true), S::Idle);
+    }
+
+    fn meter() -> (ChannelMeter, Arc<Turn>) {
+        let turn = Arc::new(Turn::new());
+        let history = Arc::default();
+        let meter = ChannelMeter::new("x".into(), turn.clone(), Stop::new(), history);
+        (meter, turn)
+    }
+
+    #[test]
+    fn counts_what_is_read_and_done() {
+        let (meter, _) = meter();
+        meter.batch_read(10, 100);
+        meter.batch_read(5, 50);
+        meter.has_read_all(true);
+        meter.history.work.failed("no".to_owned());
+        meter.batch_done(10, 100, None);
+        let snapshot = meter.snapshot();
+        let read = (
+            snapshot.read.batches,
+            snapshot.read.records,
+            snapshot.read.bytes,
+        );
+        assert_eq!(read, (2, 15, 150));
+        assert_eq!(snapshot.done.records, 10);
+        assert!(!snapshot.is_caught_up, "one batch is not done");
+        assert_eq!(snapshot.failures.failing_for, None, "a success");
+        assert_eq!(snapshot.lag, None);
+        let hour_ago = clock::utc() - Duration::from_secs(3600);
+        let micros = hour_ago.unix_timestamp_nanos() / 1000;
+        meter.batch_done(5, 50, i64::try_from(micros).ok());
+        let snapshot = meter.snapshot();
+        assert!(snapshot.is_caught_up);
+        let lag = snapshot.lag.expect("lag").as_secs();
+        assert!((3600..3660).contains(&lag), "{lag}");
+        // A clock that is behind the service's.
+        meter.batch_done(0, 0, Some(i64::MAX));
+        assert_eq!(meter.snapshot().lag, Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_first_reason_counts() {
+        let (meter, _) = meter();
+        assert_eq!(meter.close_reason(), CloseReason::Failed);
+        for reason in REASONS {
+            let (meter, _) = self::meter();
+            meter.closes_for(reason);
+            meter.closes_for(CloseReason::Lost);
+            assert_eq!(meter.close_reason(), reason);
+        }
+    }
+
+    #[test]
+    fn a_stage_has_an_age_of_its_own() {
+        let (meter, turn) = meter();
+        let look = || {
+            let (stage, since) = meter.stage();
+            (stage, since.age())
+        };
+        std::thread::park_timeout(Duration::from_millis(30));
+        let (stage, opening) = look();
+        assert_eq!(stage, ChannelStage::Opening);
+        assert!(opening >= Duration::from_millis(20));
+        turn.on(TurnEvent::Opened);
+        meter.reader_is(ReaderStage::Reading);
+        let (stage, reading) = look();
+        assert_eq!(stage, ChannelStage::Reading);
+        assert!(reading < opening);
+        assert_eq!(turn.on(TurnEvent::Arrived), TurnAction::Schedule);
+        assert_eq!(turn.on(TurnEvent::Start), TurnAction::Run);
+        std::thread::park_timeout(Duration::from_millis(30));
+        // What arrives meanwhile does not make the callback younger.
+        turn.on(TurnEvent::Arrived);
+        turn.on(TurnEvent::Close);
+        let (stage, running) = look();
+        assert_eq!(stage, ChannelStage::InCallback);
+        assert!(running >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_saved_token_is_given_and_not_printed() {
+        let (meter, _) = meter();
+        assert_eq!(meter.snapshot().last_saved, None);
+        meter.saved("secret".into());
+        let snapshot = meter.snapshot();
+        assert!(!format!("{snapshot:?}").contains("secret"));
+        assert_eq!(snapshot.last_saved.expect("saved").token, "secret");
+    }
+}

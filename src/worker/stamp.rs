@@ -1,0 +1,85 @@
+//! A small state and since when it is so, in one atomic word, so that whoever
+//! looks sees both as they belong together.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock;
+
+/// The low bits hold the state, the rest microseconds: enough for 2000 years.
+const STATE_BITS: u32 = 8;
+
+/// A state and a time, packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// `state`, from now on.
+    pub(crate) fn now(state: u8) -> Stamp {
+        Stamp(clock::micros() << STATE_BITS | u64::from(state))
+    }
+
+    /// Another state that goes on since the same time.
+    pub(crate) fn with_state(self, state: u8) -> Stamp {
+        Stamp(self.0 >> STATE_BITS << STATE_BITS | u64::from(state))
+    }
+
+    pub(crate) fn state(self) -> u8 {
+        self.0.to_le_bytes()[0]
+    }
+
+    /// For how long it has been so.
+    pub(crate) fn age(self) -> Duration {
+        clock::age(self.0 >> STATE_BITS)
+    }
+
+    pub(crate) fn from_word(word: u64) -> Stamp {
+        Stamp(word)
+    }
+
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+}
+
+/// A stamp that one thread sets and others look at.
+#[derive(Debug)]
+pub(crate) struct StampCell(AtomicU64);
+
+impl StampCell {
+    pub(crate) fn new(stamp: Stamp) -> StampCell {
+        StampCell(AtomicU64::new(stamp.0))
+    }
+
+    pub(crate) fn set(&self, stamp: Stamp) {
+        self.0.store(stamp.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Stamp {
+        Stamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_both_parts() {
+        let stamp = Stamp::now(7);
+        assert_eq!(stamp.state(), 7);
+        assert!(stamp.age() < Duration::from_secs(60));
+        let later = stamp.with_state(255);
+        assert_eq!(later.state(), 255);
+        assert_eq!(later.with_state(7), stamp, "the time stays");
+        assert_eq!(Stamp::from_word(stamp.word()), stamp);
+    }
+
+    #[test]
+    fn ages() {
+        let stamp = Stamp::now(1);
+        std::thread::park_timeout(Duration::from_millis(20));
+        let before = stamp.age();
+        assert!(Stamp::now(1).age() <= before);
+    }
+}
