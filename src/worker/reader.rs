@@ -213,12 +213,13 @@ impl Reader {
         let mut at = self.place_to_read(token);
         let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
         while connection.take_credit() && connection.take_place() {
-            let Some(brought) = self.read_round(&mut at)? else {
+            let Some(mut brought) = self.read_round(&mut at)? else {
                 return Ok(());
             };
             // Before any pause.
-            let calls_back = self.hand_on(brought.round, brought.is_news);
-            if let Some(error) = brought.error {
+            let (read_on, error) = (brought.read_on, brought.error.take());
+            let calls_back = self.hand_on(brought);
+            if let Some(error) = error {
                 return Err(error);
             }
             if at.request.token == FINISH_TAG {
@@ -226,7 +227,7 @@ impl Reader {
                 connection.meter.reader_is(ReaderStage::Done);
                 return Ok(());
             }
-            if brought.read_on {
+            if read_on {
                 pause.reset();
                 continue;
             }
@@ -263,10 +264,11 @@ impl Reader {
         let Some(loan) = budget.borrow(&at.allowance, &connection.closing) else {
             return Ok(None);
         };
+        let began = clock::now();
         let Some(first) = self.read(at, loan)? else {
             return Ok(None);
         };
-        let mut brought = first.begin_round(connection.quota.place());
+        let mut brought = first.begin_round(connection.quota.place(), began);
         while brought.read_on && self.goes_on(at, &brought.round) {
             // No wait here: others may wait for what this round holds.
             let Some(loan) = budget.try_borrow(&at.allowance) else {
@@ -296,23 +298,19 @@ impl Reader {
     /// asked for again.
     fn read(&self, at: &mut PlaceToRead, mut loan: Loan) -> Result<Option<Answer>, TunnelError> {
         let connection = &self.connection;
-        let began = clock::now();
-        connection.meter.reader_is(ReaderStage::Reading);
         let api = &connection.link.api;
+        connection.meter.reader_is(ReaderStage::Reading);
         let batch = api.read_records(&at.request, &connection.closing);
         connection.meter.reader_is(ReaderStage::Waiting);
         let batch = batch?;
         if connection.closing.is_fired() {
             return Ok(None);
         }
-        connection.meter.has_read_all(!is_full(&batch));
         loan.settle(batch.body.len());
         at.allowance.learn(batch.body.len());
+        connection.meter.has_read_all(!is_full(&batch));
         let is_news = batch.record_count > 0 || batch.next_token != at.request.token;
         at.request.token.clone_from(&batch.next_token);
-        if is_news || connection.link.settings.options.always_call_back {
-            self.observe_read(&batch, began);
-        }
         Ok(Some(Answer {
             is_news,
             // A base channel reads on as long as it gets on.
@@ -322,27 +320,28 @@ impl Reader {
         }))
     }
 
-    fn observe_read(&self, batch: &RawBatch, began: Instant) {
-        let (records, bytes) = (batch.record_count, batch.body.len());
+    /// Gives what was read to the runner; whether there will be a callback.
+    fn hand_on(&self, brought: Brought) -> bool {
+        let always = self.connection.link.settings.options.always_call_back;
+        let calls_back = always || brought.round.record_count() > 0;
+        if brought.is_news || always {
+            self.observe_read(&brought);
+            self.connection.hand_on(Item::Batch(brought.round));
+        } else {
+            self.connection.give_credit();
+        }
+        calls_back
+    }
+
+    fn observe_read(&self, brought: &Brought) {
+        let (records, bytes) = (brought.round.record_count(), brought.round.bytes());
         self.connection.meter.batch_read(records, bytes);
         self.connection.link.observe(WorkerEventKind::BatchRead {
             channel_id: &self.connection.channel_id,
             records,
             bytes,
-            elapsed: clock::now() - began,
+            elapsed: clock::now() - brought.began,
         });
-    }
-
-    /// Gives what was read to the runner; whether there will be a callback.
-    fn hand_on(&self, round: Round, is_news: bool) -> bool {
-        let always = self.connection.link.settings.options.always_call_back;
-        let calls_back = always || round.record_count() > 0;
-        if is_news || always {
-            self.connection.hand_on(Item::Batch(round));
-        } else {
-            self.connection.give_credit();
-        }
-        calls_back
     }
 }
 
@@ -364,7 +363,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn begin_round(self, place: Option<Arc<Place>>) -> Brought {
+    fn begin_round(self, place: Option<Arc<Place>>, began: Instant) -> Brought {
         let claim = Claim {
             loan: self.loan,
             place,
@@ -373,6 +372,7 @@ impl Answer {
             round: Round::new(self.batch, claim),
             is_news: self.is_news,
             read_on: self.read_on,
+            began,
             error: None,
         }
     }
@@ -383,6 +383,7 @@ struct Brought {
     round: Round,
     is_news: bool,
     read_on: bool,
+    began: Instant,
     /// What ends reading after this round.
     error: Option<TunnelError>,
 }

@@ -79,6 +79,10 @@ fn batches(
     });
     let running = scene.start(&tunnel, configure(config(factory)));
     seen.wait_for_all(&scene);
+    wait_until("who looks on sees as many batches done as read", || {
+        let snapshot = running.daemon.snapshot();
+        snapshot.done.records == 100 && snapshot.channels.iter().all(|c| c.is_caught_up)
+    });
     assert!(running.close().is_clean());
     judge_orderly(&scene, &seen);
     let sizes = sizes.lock().expect("sizes");
