@@ -185,6 +185,21 @@ impl TunnelError {
         }))
     }
 
+    /// Wraps an error of the program's own, for implementations of this
+    /// crate's traits that have to return this type. Its code is
+    /// [`ErrorCode::ClientError`], its [`source`](Error::source) is `error`.
+    ///
+    /// ```
+    /// use tablestore_tunnel::TunnelError;
+    ///
+    /// let error = TunnelError::other("the disk is full");
+    /// assert_eq!(error.to_string(), "OTSClientError: the disk is full");
+    /// ```
+    pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> TunnelError {
+        let error = error.into();
+        TunnelError::client(error.to_string()).with_source(error)
+    }
+
     /// Refused on this side, before anything is sent.
     pub(crate) fn client(message: impl Into<String>) -> TunnelError {
         TunnelError::new(ErrorCode::ClientError, message)

@@ -173,9 +173,10 @@ pub use observer::{
     WorkerSnapshot, WorkerState,
 };
 pub use processor::{
-    AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,
-    Checkpointer, ParallelReleaseManager, ProcessError, ProcessResult, ProcessorHandle,
-    ProcessorOptions, SimpleProcessFactory,
+    AsyncProcessFactory, ChannelBatch, ChannelConn, ChannelContext, ChannelDialer,
+    ChannelProcessor, ChannelProcessorFactory, CheckpointMode, Checkpointer,
+    ParallelReleaseManager, ProcessError, ProcessResult, ProcessorHandle, ProcessorOptions,
+    SimpleProcessFactory,
 };
 pub use record::{
     ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::reading::Reading;
 use crate::error::TunnelError;
 use crate::observer::{Observer, WorkerObserver};
-use crate::processor::{ChannelProcessorFactory, ProcessorOptions};
+use crate::processor::{ChannelDialer, ChannelProcessorFactory, Checkpointer, ProcessorOptions};
 use crate::worker::{Budget, Pool};
 
 /// The least heartbeat interval that the service documents.
@@ -48,7 +48,13 @@ pub(crate) struct Settings {
     pub(crate) shutdown_deadline: Duration,
     pub(crate) stuck_after: Duration,
     pub(crate) observer: Option<Observer>,
+    pub(crate) dialer: Option<Arc<dyn ChannelDialer>>,
+    pub(crate) checkpointer: Option<WrapCheckpointer>,
 }
+
+/// Puts the user's checkpointer of a channel around the service's.
+pub(crate) type WrapCheckpointer =
+    Arc<dyn Fn(&str, Arc<dyn Checkpointer>) -> Arc<dyn Checkpointer> + Send + Sync>;
 
 impl Settings {
     /// How many batches a channel may hold, the one in the callback included.
@@ -76,6 +82,8 @@ impl TunnelWorkerConfig {
             shutdown_deadline: DEFAULT_SHUTDOWN_DEADLINE,
             stuck_after: DEFAULT_STUCK_AFTER,
             observer: None,
+            dialer: None,
+            checkpointer: None,
         }
     }
 }
@@ -148,6 +156,8 @@ pub struct TunnelWorkerConfigBuilder {
     shutdown_deadline: Duration,
     stuck_after: Duration,
     observer: Option<Arc<dyn WorkerObserver>>,
+    dialer: Option<Arc<dyn ChannelDialer>>,
+    checkpointer: Option<WrapCheckpointer>,
 }
 
 impl TunnelWorkerConfigBuilder {
@@ -262,6 +272,26 @@ impl TunnelWorkerConfigBuilder {
         self
     }
 
+    /// Reads channels through connections of the program's own (Go:
+    /// `ChannelDialer`). Defaults to the worker's, which reads from the service.
+    pub fn channel_dialer(mut self, dialer: impl ChannelDialer + 'static) -> Self {
+        self.dialer = Some(Arc::new(dialer));
+        self
+    }
+
+    /// Saves checkpoints through the program's own [`Checkpointer`]: `wrap` is
+    /// called on the channel's own thread each time a channel is opened, with
+    /// its id and the worker's checkpointer, which saves at the service.
+    /// Channels are read from where the *service* says, so one that does not
+    /// pass tokens on makes them come again. Defaults to the worker's.
+    pub fn checkpointer<F>(mut self, wrap: F) -> Self
+    where
+        F: Fn(&str, Arc<dyn Checkpointer>) -> Arc<dyn Checkpointer> + Send + Sync + 'static,
+    {
+        self.checkpointer = Some(Arc::new(wrap));
+        self
+    }
+
     /// Checks the settings and starts the pool.
     ///
     /// # Errors
@@ -290,6 +320,8 @@ impl TunnelWorkerConfigBuilder {
                 shutdown_deadline: self.shutdown_deadline,
                 stuck_after: self.stuck_after,
                 observer: self.observer.map(Observer::start).transpose()?,
+                dialer: self.dialer,
+                checkpointer: self.checkpointer,
             }),
             pool,
             budget: Budget::new(self.reading.memory_budget),

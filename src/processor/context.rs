@@ -68,6 +68,11 @@ impl ChannelContext {
         }
     }
 
+    /// The same channel, outside of any batch.
+    pub(crate) fn same_channel(&self) -> ChannelContext {
+        ChannelContext::new(self.identity.clone(), self.custom_value.clone())
+    }
+
     pub(crate) fn set_batch(&mut self, batch: BatchContext) {
         self.batch = batch;
     }

@@ -5,16 +5,19 @@
 //! - [`context`]: [`ChannelContext`], which tells a callback where it is.
 //! - [`outcome`]: [`ProcessError`], which tells the worker what to do next.
 //! - [`traits`]: [`ChannelProcessorFactory`] and [`ChannelProcessor`], the contract.
+//! - [`dialer`]: [`ChannelDialer`], for who wants to read otherwise.
 //! - [`factory`]: [`SimpleProcessFactory`] and [`AsyncProcessFactory`], the two
 //!   that most programs need.
 
 mod context;
+mod dialer;
 mod factory;
 mod outcome;
 mod traits;
 
 pub(crate) use context::{BatchContext, ChannelIdentity};
 pub use context::{ChannelContext, Checkpointer, ParallelReleaseManager, ProcessorHandle};
+pub use dialer::{ChannelBatch, ChannelConn, ChannelDialer};
 pub use factory::{AsyncProcessFactory, SimpleProcessFactory};
 pub(crate) use outcome::Outcome;
 pub use outcome::{ProcessError, ProcessResult};

@@ -1,22 +1,13 @@
-//! Saves the tokens of one channel, one request at a time.
+//! Saves the tokens of one channel at the service, one request at a time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use log::debug;
 
-use super::connection::Connection;
-use super::latest::Latest;
 use super::link::Link;
-use super::meter::ChannelMeter;
-use super::receipt::Mark;
-use super::trouble::full_text;
-use crate::FINISH_TAG;
 use crate::api::protocol::{CheckpointRequest, GetCheckpointRequest};
-use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
-use crate::observer::WorkerEventKind;
 use crate::processor::Checkpointer;
 use crate::stop::Stop;
 
@@ -33,11 +24,6 @@ pub(crate) struct ChannelCheckpointer {
     /// takes it out saves, the others wait. (Not a lock, since a request is
     /// made meanwhile: a wait for it ends when the channel is lost.)
     next: (Sender<i64>, Receiver<i64>),
-    /// The last token that was saved.
-    saved: Latest<Arc<str>>,
-    finish_committed: AtomicBool,
-    connection: Weak<Connection>,
-    meter: Arc<ChannelMeter>,
 }
 
 impl std::fmt::Debug for ChannelCheckpointer {
@@ -52,7 +38,7 @@ impl ChannelCheckpointer {
     /// A checkpointer that goes on from the sequence number of get-checkpoint.
     pub(crate) fn new(
         link: Arc<Link>,
-        connection: &Arc<Connection>,
+        channel_id: Arc<str>,
         lost: Stop,
         sequence_number: i64,
     ) -> ChannelCheckpointer {
@@ -60,78 +46,10 @@ impl ChannelCheckpointer {
         let _ = next.0.send(sequence_number + 1);
         ChannelCheckpointer {
             link,
-            channel_id: connection.channel_id.clone(),
+            channel_id,
             lost,
             next,
-            saved: Latest::new(),
-            finish_committed: AtomicBool::new(false),
-            connection: Arc::downgrade(connection),
-            meter: connection.meter.clone(),
         }
-    }
-
-    /// Saves the newest of `unsaved`, which becomes `saved`, or is put back if
-    /// that fails; false if there is none. A save that is on its way is waited
-    /// for, so that afterwards nothing processed before is unsaved.
-    pub(crate) fn save_newest(
-        &self,
-        unsaved: &Latest<Mark>,
-        saved: &Latest<Mark>,
-    ) -> Result<bool, TunnelError> {
-        self.observed(|| {
-            let mut number = self.take_number()?;
-            let Some(mark) = unsaved.take() else {
-                return Ok(false);
-            };
-            match self.save(&mut number, &mark.token) {
-                Ok(()) => {
-                    saved.set(mark);
-                    Ok(true)
-                }
-                Err(error) => {
-                    unsaved.give_back(mark);
-                    Err(error)
-                }
-            }
-        })
-    }
-
-    /// Whether `finished` has been saved.
-    pub(crate) fn is_finish_committed(&self) -> bool {
-        self.finish_committed.load(Ordering::Acquire)
-    }
-
-    /// The last token that was saved, for the receipt.
-    pub(crate) fn last_saved(&self) -> Option<Arc<str>> {
-        let saved = self.saved.take()?;
-        self.saved.give_back(saved.clone());
-        Some(saved)
-    }
-
-    /// Saves by `save`, which tells whether there was something to save, and
-    /// tells others of it afterwards, when the next save may begin.
-    fn observed(
-        &self,
-        save: impl FnOnce() -> Result<bool, TunnelError>,
-    ) -> Result<bool, TunnelError> {
-        let began = clock::now();
-        let saved = save();
-        let channel_id = &*self.channel_id;
-        match &saved {
-            Ok(true) => self.link.observe(WorkerEventKind::CheckpointSaved {
-                channel_id,
-                elapsed: clock::now() - began,
-            }),
-            Ok(false) => {}
-            // Nothing was tried; the loss has been told or will be.
-            Err(error) if *error.code() == ErrorCode::ChannelLost => {}
-            Err(error) => {
-                self.meter.history.saves.failed(full_text(error));
-                self.link
-                    .observe(WorkerEventKind::CheckpointFailed { channel_id, error });
-            }
-        }
-        saved
     }
 
     fn take_number(&self) -> Result<NextNumber<'_>, TunnelError> {
@@ -146,17 +64,8 @@ impl ChannelCheckpointer {
         }
     }
 
-    fn save(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
-        self.meter.save_begins();
-        let saved = self.send_until_known(next, token);
-        self.meter.save_ends();
-        saved?;
-        self.after_save(token);
-        Ok(())
-    }
-
     /// Sends the token, with another number where the one we have is wrong.
-    fn send_until_known(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
+    fn save(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
         let mut attempt = 0;
         loop {
             self.check_ours()?;
@@ -207,19 +116,6 @@ impl ChannelCheckpointer {
         Ok(stored.checkpoint() == token)
     }
 
-    fn after_save(&self, token: &str) {
-        let saved: Arc<str> = Arc::from(token);
-        self.meter.saved(saved.clone());
-        self.saved.set(saved);
-        if token == FINISH_TAG {
-            self.finish_committed.store(true, Ordering::Release);
-            // The channel may have waited for this to close.
-            if let Some(connection) = self.connection.upgrade() {
-                connection.look();
-            }
-        }
-    }
-
     fn check_ours(&self) -> Result<(), TunnelError> {
         match self.lost.is_fired() || !self.link.lease.holds() {
             true => Err(self.lost_error()),
@@ -228,24 +124,25 @@ impl ChannelCheckpointer {
     }
 
     fn lost_error(&self) -> TunnelError {
-        TunnelError::new(
-            ErrorCode::ChannelLost,
-            format!(
-                "channel {} is no longer ours, nothing was saved; it goes on from its last checkpoint elsewhere",
-                self.channel_id
-            ),
-        )
-        .with_tunnel_id(&*self.link.tunnel_id)
+        lost_error(&self.link, &self.channel_id)
     }
+}
+
+/// The refusal to save for a channel that is no longer ours.
+pub(crate) fn lost_error(link: &Link, channel_id: &str) -> TunnelError {
+    TunnelError::new(
+        ErrorCode::ChannelLost,
+        format!(
+            "channel {channel_id} is no longer ours, nothing was saved; it goes on from its last checkpoint elsewhere"
+        ),
+    )
+    .with_tunnel_id(&*link.tunnel_id)
 }
 
 impl Checkpointer for ChannelCheckpointer {
     fn checkpoint(&self, token: &str) -> Result<(), TunnelError> {
-        let save = || {
-            let mut number = self.take_number()?;
-            self.save(&mut number, token).map(|()| true)
-        };
-        self.observed(save).map(|_| ())
+        let mut number = self.take_number()?;
+        self.save(&mut number, token)
     }
 }
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use log::{debug, error, warn};
 
-use super::checkpoint::ChannelCheckpointer;
 use super::closing;
 use super::latest::Latest;
 use super::link::{Ended, Event, Link};
@@ -20,6 +19,7 @@ use super::quota::{ChannelQuota, Entry};
 use super::receipt::{ChannelReceipt, Mark};
 use super::round::Round;
 use super::runner::{Runner, Step};
+use super::saver::Saver;
 use super::state::ConnectionId;
 use super::timers::Timer;
 use super::trouble::full_text;
@@ -75,7 +75,7 @@ pub(crate) struct Connection {
     /// One for each batch that may be read ahead, in the callback included.
     credits: (Sender<()>, Receiver<()>),
     pub(crate) quota: ChannelQuota,
-    checkpointer: OnceLock<Arc<ChannelCheckpointer>>,
+    saver: OnceLock<Arc<Saver>>,
     finished: AtomicBool,
     failure: Latest<TunnelError>,
 }
@@ -114,7 +114,7 @@ impl Connection {
             queue: bounded(batches + 1),
             credits,
             quota,
-            checkpointer: OnceLock::new(),
+            saver: OnceLock::new(),
             finished: AtomicBool::new(false),
             failure: Latest::new(),
         })
@@ -218,12 +218,8 @@ impl Connection {
 
     /// The channel is open: from now on the turn decides. Returns whether to
     /// read it; otherwise it has been closed meanwhile.
-    pub(crate) fn opened(
-        self: &Arc<Self>,
-        runner: Box<Runner>,
-        checkpointer: Arc<ChannelCheckpointer>,
-    ) -> bool {
-        let _ = self.checkpointer.set(checkpointer);
+    pub(crate) fn opened(self: &Arc<Self>, runner: Box<Runner>, saver: Arc<Saver>) -> bool {
+        let _ = self.saver.set(saver);
         self.seat.set(runner);
         if self.turn.on(TurnEvent::Opened) == TurnAction::Close {
             closing::run(self);
@@ -319,8 +315,8 @@ impl Connection {
 
     /// Whether the user's code has saved `finished`.
     pub(crate) fn is_finish_committed(&self) -> bool {
-        let checkpointer = self.checkpointer.get();
-        checkpointer.is_some_and(|checkpointer| checkpointer.is_finish_committed())
+        let saver = self.saver.get();
+        saver.is_some_and(|saver| saver.is_finish_committed())
     }
 
     /// The callback has failed, the channel goes on.
@@ -358,10 +354,10 @@ impl Connection {
 
     /// Saves everything that is processed; whether the service now knows it.
     pub(crate) fn save_now(&self) -> Result<(), TunnelError> {
-        let Some(checkpointer) = self.checkpointer.get() else {
+        let Some(saver) = self.saver.get() else {
             return Ok(());
         };
-        while checkpointer.save_newest(&self.unsaved, &self.marks.saved)? {
+        while saver.save_newest(&self.unsaved, &self.marks.saved)? {
             debug!("channel {}: checkpoint saved", self.channel_id);
         }
         Ok(())
@@ -434,7 +430,7 @@ impl Connection {
             CheckpointMode::Every(_)
         );
         let token = |mark: Option<Mark>| mark.map(|mark| mark.token.to_string());
-        let committed = || Some(self.checkpointer.get()?.last_saved()?.to_string());
+        let committed = || Some(self.saver.get()?.last_saved()?.to_string());
         ChannelReceipt {
             channel_id: self.channel_id.to_string(),
             last_delivered: token(delivered),

@@ -30,7 +30,9 @@
 //! - [`pool`]: where callbacks run.
 //! - [`runner`]: gives batches to the callback.
 //! - [`unwind`]: catches panics.
-//! - [`checkpoint`]: saves tokens.
+//! - [`saver`]: what is saved, and when that is known.
+//! - [`checkpoint`]: saves at the service.
+//! - [`dial`]: reads from the service.
 //! - [`closing`]: the end of a channel.
 //! - [`latest`]: the newest value between two threads.
 
@@ -42,6 +44,7 @@ mod checkpoint;
 mod closing;
 mod connection;
 mod daemon;
+mod dial;
 mod heartbeat;
 mod latest;
 mod lease;
@@ -56,6 +59,7 @@ mod receipt;
 mod round;
 mod runner;
 mod running;
+mod saver;
 mod session;
 mod stamp;
 mod state;

@@ -1,5 +1,6 @@
 //! The thread of one channel: opens it, then reads as long as there is room.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -11,17 +12,21 @@ use super::backoff::{Backoff, is_full};
 use super::budget::{Allowance, Loan};
 use super::checkpoint::ChannelCheckpointer;
 use super::connection::{Connection, Item};
+use super::dial::ServiceConn;
 use super::meter::ReaderStage;
 use super::quota::Place;
 use super::round::{Claim, Round};
 use super::runner::Runner;
+use super::saver::Saver;
 use super::unwind;
 use crate::FINISH_TAG;
-use crate::api::protocol::{GetCheckpointRequest, GetCheckpointResponse, ReadRecordsRequest};
+use crate::api::protocol::{GetCheckpointRequest, GetCheckpointResponse};
 use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
 use crate::observer::WorkerEventKind;
-use crate::processor::{ChannelContext, ChannelIdentity, ChannelProcessor, ProcessorHandle};
+use crate::processor::{
+    ChannelConn, ChannelContext, ChannelIdentity, ChannelProcessor, Checkpointer, ProcessorHandle,
+};
 use crate::record::{self, RawBatch};
 use crate::stop::Stop;
 
@@ -39,7 +44,7 @@ pub(crate) struct Reader {
 /// What opening a channel has come to.
 enum Opened {
     /// Read on from this token.
-    At(String),
+    At(String, ChannelContext),
     /// Everything has been consumed before.
     Finished,
     /// To be closed before it was open.
@@ -67,7 +72,7 @@ impl Reader {
 
     fn run(self) {
         match unwind::contain(|| self.open()).and_then(|opened| opened) {
-            Ok(Opened::At(token)) => self.read_on(token),
+            Ok(Opened::At(token, context)) => self.read_on(token, &context),
             Ok(Opened::Finished) => {
                 self.connection.finish();
                 self.connection.not_opened(None);
@@ -79,9 +84,9 @@ impl Reader {
         }
     }
 
-    fn read_on(&self, token: String) {
+    fn read_on(&self, token: String, context: &ChannelContext) {
         let connection = &self.connection;
-        let read = unwind::contain(|| self.read_all(token)).and_then(|read| read);
+        let read = unwind::contain(|| self.read_all(token, context)).and_then(|read| read);
         connection.quota.leave();
         if let Err(error) = read
             && !connection.closing.is_fired()
@@ -101,23 +106,19 @@ impl Reader {
             return Ok(Opened::Finished);
         }
         let is_stream = record::is_stream(&connection.channel_id, stored.checkpoint());
-        let checkpointer = Arc::new(ChannelCheckpointer::new(
-            connection.link.clone(),
-            connection,
-            connection.lost.clone(),
-            stored.sequence_number(),
-        ));
+        let saver = Arc::new(self.saver(stored.sequence_number())?);
         connection.meter.set_stream(is_stream);
-        let context = self.context(is_stream, checkpointer.clone())?;
+        let context = self.context(is_stream, saver.clone())?;
         let processor = self.open_processor(&context)?;
+        let place = Opened::At(stored.checkpoint().to_owned(), context.same_channel());
         let runner = Box::new(Runner::new(processor, context));
         info!("channel {}: open", connection.channel_id);
         connection.link.observe(WorkerEventKind::ChannelOpened {
             channel_id: &connection.channel_id,
             is_stream,
         });
-        match connection.opened(runner, checkpointer) {
-            true => Ok(Opened::At(stored.checkpoint().to_owned())),
+        match connection.opened(runner, saver) {
+            true => Ok(place),
             false => Ok(Opened::Closed),
         }
     }
@@ -151,11 +152,27 @@ impl Reader {
         Ok(api.get_checkpoint(&request, &connection.closing)?.message)
     }
 
-    fn context(
-        &self,
-        is_stream: bool,
-        checkpointer: Arc<ChannelCheckpointer>,
-    ) -> Result<ChannelContext, TunnelError> {
+    /// Saves at the service, or by the user's checkpointer around that.
+    fn saver(&self, sequence_number: i64) -> Result<Saver, TunnelError> {
+        let connection = &self.connection;
+        let link = &connection.link;
+        let id = &connection.channel_id;
+        let lost = connection.lost.clone();
+        let service: Arc<dyn Checkpointer> = Arc::new(ChannelCheckpointer::new(
+            link.clone(),
+            id.clone(),
+            lost,
+            sequence_number,
+        ));
+        let checkpointer = match &link.settings.checkpointer {
+            Some(wrap) => unwind::user_code(|| wrap(id, service))
+                .map_err(|panic| user_failed("made no checkpointer", panic.into()))?,
+            None => service,
+        };
+        Ok(Saver::new(connection, checkpointer))
+    }
+
+    fn context(&self, is_stream: bool, saver: Arc<Saver>) -> Result<ChannelContext, TunnelError> {
         let connection = &self.connection;
         let link = &connection.link;
         let custom_value = unwind::user_code(|| link.settings.factory.custom_value())
@@ -166,7 +183,7 @@ impl Reader {
             channel_id: connection.channel_id.clone(),
             is_stream,
             closing: connection.closing.clone(),
-            handle: ProcessorHandle::new(checkpointer, connection.lost.clone()),
+            handle: ProcessorHandle::new(saver, connection.lost.clone()),
         });
         Ok(ChannelContext::new(identity, custom_value))
     }
@@ -208,9 +225,9 @@ impl Reader {
     // Reading.
 
     /// Reads until the channel is finished or closing.
-    fn read_all(&self, token: String) -> Result<(), TunnelError> {
+    fn read_all(&self, token: String, context: &ChannelContext) -> Result<(), TunnelError> {
         let connection = &self.connection;
-        let mut at = self.place_to_read(token);
+        let mut at = self.place_to_read(token, context)?;
         let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
         while connection.take_credit() && connection.take_place() {
             let Some(mut brought) = self.read_round(&mut at)? else {
@@ -222,7 +239,7 @@ impl Reader {
             if let Some(error) = error {
                 return Err(error);
             }
-            if at.request.token == FINISH_TAG {
+            if at.token == FINISH_TAG {
                 debug!("channel {}: read to its end", connection.channel_id);
                 connection.meter.reader_is(ReaderStage::Done);
                 return Ok(());
@@ -242,17 +259,27 @@ impl Reader {
         Ok(())
     }
 
-    fn place_to_read(&self, token: String) -> PlaceToRead {
-        let connection = &self.connection;
-        PlaceToRead {
-            is_stream: record::is_stream(&connection.channel_id, &token),
+    fn place_to_read(
+        &self,
+        token: String,
+        context: &ChannelContext,
+    ) -> Result<PlaceToRead, TunnelError> {
+        Ok(PlaceToRead {
+            is_stream: record::is_stream(&self.connection.channel_id, &token),
             allowance: Allowance::new(),
-            request: ReadRecordsRequest {
-                tunnel_id: connection.link.tunnel_id.to_string(),
-                client_id: connection.link.client_id.to_string(),
-                channel_id: connection.channel_id.to_string(),
-                token,
-            },
+            conn: self.dial(context)?,
+            token,
+        })
+    }
+
+    /// The connection to read through: the worker's own, or the user's.
+    fn dial(&self, context: &ChannelContext) -> Result<Box<dyn ChannelConn>, TunnelError> {
+        let service = Box::new(ServiceConn::new(&self.connection));
+        match &self.connection.link.settings.dialer {
+            Some(dialer) => unwind::user_code(|| dialer.dial(context, service))
+                .map_err(|panic| user_failed("dialed no connection", panic.into()))?
+                .map_err(|error| user_failed("dialed no connection", error.into_source())),
+            None => Ok(service),
         }
     }
 
@@ -289,7 +316,7 @@ impl Reader {
 
     fn goes_on(&self, at: &PlaceToRead, round: &Round) -> bool {
         let limits = &self.connection.link.settings.reading;
-        at.request.token != FINISH_TAG
+        at.token != FINISH_TAG
             && round.reads() < limits.max_times_per_round
             && round.bytes() < limits.max_bytes_per_round
     }
@@ -298,19 +325,20 @@ impl Reader {
     /// asked for again.
     fn read(&self, at: &mut PlaceToRead, mut loan: Loan) -> Result<Option<Answer>, TunnelError> {
         let connection = &self.connection;
-        let api = &connection.link.api;
         connection.meter.reader_is(ReaderStage::Reading);
-        let batch = api.read_records(&at.request, &connection.closing);
+        // It may be the user's.
+        let batch = unwind::user_code(|| at.conn.read(&at.token));
         connection.meter.reader_is(ReaderStage::Waiting);
-        let batch = batch?;
+        let batch = batch.map_err(|panic| user_failed("panicked in a read", panic.into()))??;
+        let batch = batch.into_raw();
         if connection.closing.is_fired() {
             return Ok(None);
         }
         loan.settle(batch.body.len());
         at.allowance.learn(batch.body.len());
         connection.meter.has_read_all(!is_full(&batch));
-        let is_news = batch.record_count > 0 || batch.next_token != at.request.token;
-        at.request.token.clone_from(&batch.next_token);
+        let is_news = batch.record_count > 0 || batch.next_token != at.token;
+        at.token.clone_from(&batch.next_token);
         Ok(Some(Answer {
             is_news,
             // A base channel reads on as long as it gets on.
@@ -347,7 +375,8 @@ impl Reader {
 
 /// Where reading goes on.
 struct PlaceToRead {
-    request: ReadRecordsRequest,
+    conn: Box<dyn ChannelConn>,
+    token: String,
     is_stream: bool,
     allowance: Allowance,
 }
@@ -396,10 +425,14 @@ impl Brought {
     }
 }
 
-fn factory_failed(error: Box<dyn std::error::Error + Send + Sync>) -> TunnelError {
-    TunnelError::client("the factory made no processor").with_source(error)
+fn factory_failed(error: Box<dyn Error + Send + Sync>) -> TunnelError {
+    user_failed("made no processor", error)
 }
 
-fn open_failed(error: Box<dyn std::error::Error + Send + Sync>) -> TunnelError {
+fn open_failed(error: Box<dyn Error + Send + Sync>) -> TunnelError {
     TunnelError::client("the channel_open callback failed").with_source(error)
+}
+
+fn user_failed(what: &str, error: Box<dyn Error + Send + Sync>) -> TunnelError {
+    TunnelError::client(format!("the program {what}")).with_source(error)
 }

@@ -334,7 +334,8 @@ mod tests {
 
     fn runner(link: &Arc<Link>, connection: &Arc<Connection>, count: Count) -> Runner {
         let lost = Stop::new();
-        let checkpointer = ChannelCheckpointer::new(link.clone(), connection, lost.clone(), 0);
+        let id = connection.channel_id.clone();
+        let checkpointer = ChannelCheckpointer::new(link.clone(), id, lost.clone(), 0);
         let identity = ChannelIdentity {
             tunnel_id: "t".into(),
             client_id: "c".into(),

@@ -10,6 +10,7 @@
 //! - `faults`: an unreliable network and service.
 //! - `logging`: what is logged, and what never is.
 //! - `observing`: events, snapshots, health.
+//! - `parts`: parts that the program makes itself.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
 //! - `endings`: who may end a daemon when, and what becomes of it.
 //! - `close_matrix`: every stage of a channel, and everything that can end it.
@@ -30,6 +31,7 @@ mod kinds;
 mod logging;
 mod loss;
 mod observing;
+mod parts;
 mod promises;
 mod quota;
 mod reading;

@@ -1,0 +1,43 @@
+//! [`ServiceConn`]: reads a channel from the service.
+
+use std::sync::Arc;
+
+use super::connection::Connection;
+use crate::api::TunnelApi;
+use crate::api::protocol::ReadRecordsRequest;
+use crate::error::TunnelError;
+use crate::processor::{ChannelBatch, ChannelConn};
+use crate::stop::Stop;
+
+/// The worker's own connection. Go: what `channelConn` reads with.
+pub(crate) struct ServiceConn {
+    api: Arc<dyn TunnelApi>,
+    /// Made once; only the token changes.
+    request: ReadRecordsRequest,
+    closing: Stop,
+}
+
+impl ServiceConn {
+    pub(crate) fn new(connection: &Connection) -> ServiceConn {
+        let link = &connection.link;
+        ServiceConn {
+            api: link.api.clone(),
+            request: ReadRecordsRequest {
+                tunnel_id: link.tunnel_id.to_string(),
+                client_id: link.client_id.to_string(),
+                channel_id: connection.channel_id.to_string(),
+                token: String::new(),
+            },
+            closing: connection.closing.clone(),
+        }
+    }
+}
+
+impl ChannelConn for ServiceConn {
+    fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
+        self.request.token.clear();
+        self.request.token.push_str(token);
+        let batch = self.api.read_records(&self.request, &self.closing)?;
+        Ok(ChannelBatch::from_service(batch))
+    }
+}

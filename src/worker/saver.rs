@@ -1,0 +1,188 @@
+//! What is saved of one channel, and when that is known.
+//!
+//! Between those who save (the worker, by its interval and at the end, and the
+//! user's code, by committing) and the [`Checkpointer`] that does it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+
+use super::checkpoint::lost_error;
+use super::connection::Connection;
+use super::latest::Latest;
+use super::link::Link;
+use super::meter::ChannelMeter;
+use super::receipt::Mark;
+use super::trouble::full_text;
+use super::unwind;
+use crate::FINISH_TAG;
+use crate::clock;
+use crate::error::{ErrorCode, TunnelError};
+use crate::observer::WorkerEventKind;
+use crate::processor::Checkpointer;
+use crate::stop::Stop;
+
+/// Saves the tokens of one channel, one after the other.
+pub(crate) struct Saver {
+    link: Arc<Link>,
+    channel_id: Arc<str>,
+    /// The service's, or the user's around it.
+    checkpointer: Arc<dyn Checkpointer>,
+    /// Fired when the channel is no longer ours.
+    lost: Stop,
+    /// Holds one `()` while no save is on its way: who takes it out saves, the
+    /// others wait. (Not a lock, since a request is made meanwhile: a wait for
+    /// it ends when the channel is lost.)
+    right: (Sender<()>, Receiver<()>),
+    /// The last token that was saved.
+    saved: Latest<Arc<str>>,
+    finish_committed: AtomicBool,
+    connection: Weak<Connection>,
+    meter: Arc<ChannelMeter>,
+}
+
+impl fmt::Debug for Saver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Saver")
+            .field("channel_id", &self.channel_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Saver {
+    pub(crate) fn new(connection: &Arc<Connection>, checkpointer: Arc<dyn Checkpointer>) -> Saver {
+        let right = bounded(1);
+        let _ = right.0.send(());
+        Saver {
+            link: connection.link.clone(),
+            channel_id: connection.channel_id.clone(),
+            checkpointer,
+            lost: connection.lost.clone(),
+            right,
+            saved: Latest::new(),
+            finish_committed: AtomicBool::new(false),
+            connection: Arc::downgrade(connection),
+            meter: connection.meter.clone(),
+        }
+    }
+
+    /// Saves the newest of `unsaved`, which becomes `saved`, or is put back if
+    /// that fails; false if there is none. A save that is on its way is waited
+    /// for, so that afterwards nothing processed before is unsaved.
+    pub(crate) fn save_newest(
+        &self,
+        unsaved: &Latest<Mark>,
+        saved: &Latest<Mark>,
+    ) -> Result<bool, TunnelError> {
+        self.observed(|| {
+            let _right = self.take_right()?;
+            let Some(mark) = unsaved.take() else {
+                return Ok(false);
+            };
+            match self.save(&mark.token) {
+                Ok(()) => {
+                    saved.set(mark);
+                    Ok(true)
+                }
+                Err(error) => {
+                    unsaved.give_back(mark);
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// Whether `finished` has been saved.
+    pub(crate) fn is_finish_committed(&self) -> bool {
+        self.finish_committed.load(Ordering::Acquire)
+    }
+
+    /// The last token that was saved, for the receipt.
+    pub(crate) fn last_saved(&self) -> Option<Arc<str>> {
+        let saved = self.saved.take()?;
+        self.saved.give_back(saved.clone());
+        Some(saved)
+    }
+
+    /// Saves by `save`, which tells whether there was something to save, and
+    /// tells others of it afterwards, when the next save may begin.
+    fn observed(
+        &self,
+        save: impl FnOnce() -> Result<bool, TunnelError>,
+    ) -> Result<bool, TunnelError> {
+        let began = clock::now();
+        let saved = save();
+        let channel_id = &*self.channel_id;
+        match &saved {
+            Ok(true) => self.link.observe(WorkerEventKind::CheckpointSaved {
+                channel_id,
+                elapsed: clock::now() - began,
+            }),
+            Ok(false) => {}
+            // Nothing was tried; the loss has been told or will be.
+            Err(error) if *error.code() == ErrorCode::ChannelLost => {}
+            Err(error) => {
+                self.meter.history.saves.failed(full_text(error));
+                self.link
+                    .observe(WorkerEventKind::CheckpointFailed { channel_id, error });
+            }
+        }
+        saved
+    }
+
+    fn take_right(&self) -> Result<Right<'_>, TunnelError> {
+        select_biased! {
+            recv(self.lost.fired()) -> _ => Err(lost_error(&self.link, &self.channel_id)),
+            recv(self.right.1) -> _ => Ok(Right(&self.right.0)),
+        }
+    }
+
+    fn save(&self, token: &str) -> Result<(), TunnelError> {
+        if self.lost.is_fired() || !self.link.lease.holds() {
+            return Err(lost_error(&self.link, &self.channel_id));
+        }
+        self.meter.save_begins();
+        // It may be the user's.
+        let saved = unwind::user_code(|| self.checkpointer.checkpoint(token));
+        self.meter.save_ends();
+        saved.map_err(|panic| {
+            TunnelError::client(format!("the checkpointer panicked: {panic}"))
+        })??;
+        self.after_save(token);
+        Ok(())
+    }
+
+    fn after_save(&self, token: &str) {
+        let saved: Arc<str> = Arc::from(token);
+        self.meter.saved(saved.clone());
+        self.saved.set(saved);
+        if token == FINISH_TAG {
+            self.finish_committed.store(true, Ordering::Release);
+            // The channel may have waited for this to close.
+            if let Some(connection) = self.connection.upgrade() {
+                connection.look();
+            }
+        }
+    }
+}
+
+impl Checkpointer for Saver {
+    fn checkpoint(&self, token: &str) -> Result<(), TunnelError> {
+        let save = || {
+            let _right = self.take_right()?;
+            self.save(token).map(|()| true)
+        };
+        self.observed(save).map(|_| ())
+    }
+}
+
+/// The right to save; goes home when dropped.
+struct Right<'a>(&'a Sender<()>);
+
+impl Drop for Right<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
