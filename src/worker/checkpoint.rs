@@ -157,3 +157,30 @@ impl Drop for NextNumber<'_> {
         let _ = self.home.send(self.number);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::worker::state::ConnectionId;
+
+    #[test]
+    fn nothing_is_sent_once_the_channel_or_the_lease_is_lost() {
+        let checkpointer = |lost: Stop, lease_is_out: bool| {
+            let (link, _events) = Link::for_tests();
+            let link = Arc::new(link);
+            if lease_is_out {
+                link.lease.extend(clock::now());
+            }
+            let connection = Connection::new(link.clone(), ConnectionId::default(), "c".into());
+            ChannelCheckpointer::new(link, &connection, lost, 0)
+        };
+        let lost = Stop::new();
+        lost.fire();
+        for checkpointer in [checkpointer(lost, false), checkpointer(Stop::new(), true)] {
+            // A request would fail with what the network says.
+            let error = checkpointer.checkpoint("token").expect_err("lost");
+            assert_eq!(error.code(), &ErrorCode::ChannelLost);
+        }
+    }
+}

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault, Notice};
+use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault, FaultTarget, Notice};
 use tablestore_tunnel::{
     ChannelBackoffConfig, ChannelContext, ProcessError, ProcessResult, Record, RunningDaemon,
     ScheduleChannel, ScheduleRequest, SimpleProcessFactory, TunnelError, TunnelType,
@@ -72,7 +72,7 @@ impl Stage {
     /// The last position that is saved in the end.
     fn saved(self, cause: Cause) -> Option<u64> {
         match self {
-            // It was carried out before the cause.
+            // It was sent before the cause.
             Stage::Saving => Some(10),
             Stage::InCallback if cause.is_orderly() => Some(10),
             _ => None,
@@ -204,7 +204,8 @@ struct Cell {
 }
 
 impl Cell {
-    fn at(stage: Stage) -> Cell {
+    /// `save`: where a slow checkpoint is slow.
+    fn at(stage: Stage, save: FaultTarget) -> Cell {
         let builder = Emulator::builder().batch_rows(10);
         // For who is not heard any more.
         let scene = Scene::with(1, builder.client_timeout(Duration::from_secs(3)));
@@ -213,10 +214,7 @@ impl Cell {
         let (script, seen) = (Script::default(), Seen::default());
         let slow = match stage {
             Stage::Reading => Some(Fault::on(Action::ReadRecords).delay(Duration::from_secs(20))),
-            Stage::Saving => {
-                let save = Fault::on(Action::Checkpoint).after();
-                Some(save.delay(Duration::from_millis(700)))
-            }
+            Stage::Saving => Some(save.delay(Duration::from_millis(700))),
             _ => None,
         };
         slow.into_iter().for_each(|slow| scene.emulator.fault(slow));
@@ -411,7 +409,15 @@ fn at_every_stage(test: impl Fn(Stage) + Sync) {
 
 fn ends_as_it_should(cause: Cause) {
     at_every_stage(|stage| {
-        let mut cell = Cell::at(stage);
+        let save = Fault::on(Action::Checkpoint);
+        // In order, the end is reported after the save, however slow that is.
+        // What was sent before a loss cannot be called back, so it is carried
+        // out before.
+        let save = match cause.is_orderly() {
+            true => save.before(),
+            false => save.after(),
+        };
+        let mut cell = Cell::at(stage, save);
         let since = Instant::now();
         cell.bring(cause);
         wait_until("the channel is shut down", || {
@@ -468,7 +474,7 @@ fn the_users_code_panics() {
         if matches!(stage, Stage::Retrying | Stage::Reading) {
             return;
         }
-        let mut cell = Cell::at(stage);
+        let mut cell = Cell::at(stage, Fault::on(Action::Checkpoint));
         // Three attempts in place, and one more when the channel is back.
         let panics = if stage == Stage::Opening { 1 } else { 4 };
         cell.script.0.panics.store(panics, Ordering::SeqCst);
