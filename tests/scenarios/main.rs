@@ -8,8 +8,13 @@
 //! - `observing`: events, snapshots, health.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
 //! - `endings`: who may end a daemon when, and what becomes of it.
+//! - `close_matrix`: every stage of a channel, and everything that can end it.
+//! - `loss`: what happens to channels that are lost.
+//! - `reentry`: user code that calls back into the crate.
+//! - `stress`: heartbeats that keep their time whatever goes on.
 //! - `hostile`: programs and services that do what nobody expects.
 
+mod close_matrix;
 mod endings;
 mod faults;
 mod harness;
@@ -17,5 +22,8 @@ mod hostile;
 mod judge;
 mod kinds;
 mod logging;
+mod loss;
 mod observing;
 mod promises;
+mod reentry;
+mod stress;

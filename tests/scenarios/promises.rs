@@ -616,3 +616,58 @@ fn promise_11_a_passing_fault_costs_no_heartbeat_interval() {
     assert!(running.close().is_clean());
     judge_orderly(&scene, &seen);
 }
+
+/// One line of a heartbeat for a channel: what was reported or answered.
+fn status_of(states: &[tablestore_tunnel::emulator::ChannelState], channel: &str) -> &'static str {
+    let state = states.iter().find(|state| &*state.channel == channel);
+    state.map_or("", |state| state.status)
+}
+
+#[test]
+fn promise_10_a_channel_moves_in_the_least_number_of_heartbeats() {
+    let scene = Scene::with(2, Emulator::builder().batch_rows(10));
+    let tunnel = scene.tunnel(TunnelType::Stream);
+    let seen = Seen::default();
+    let slow_beats = |tag: &str| {
+        config(seen.factory())
+            .client_tag(tag)
+            .heartbeat_interval_for_tests(Duration::from_secs(1))
+    };
+    let first = scene.start(&tunnel, slow_beats("first"));
+    scene.put_rows(100);
+    seen.wait_for_all(&scene);
+    let second = scene.start(&tunnel, slow_beats("second"));
+    while !seen.all().iter().any(|d| d.client.starts_with("second")) {
+        scene.put_rows(20);
+        seen.wait_for_all(&scene);
+    }
+    assert!(first.close().is_clean() && second.close().is_clean());
+    judge_orderly(&scene, &seen);
+
+    let deliveries = seen.all();
+    let moved = deliveries.iter().find(|d| d.client.starts_with("second"));
+    let moved = &moved.expect("one has moved").channel;
+    let ledger = scene.emulator.ledger();
+    let beats = ledger
+        .events()
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Heartbeat {
+                client,
+                reported,
+                answered,
+                ..
+            } => Some((
+                client.starts_with("first"),
+                status_of(reported, moved),
+                status_of(answered, moved),
+            )),
+            _ => None,
+        });
+    let mut beats = beats.skip_while(|(_, _, answered)| *answered != "CLOSING");
+    assert_eq!(beats.next(), Some((true, "OPEN", "CLOSING")));
+    let closed = beats.by_ref().find(|(is_first, ..)| *is_first);
+    assert_eq!(closed.map(|(_, reported, _)| reported), Some("CLOSE"));
+    let opened = beats.find(|(is_first, ..)| !is_first);
+    assert_eq!(opened.map(|(_, _, answered)| answered), Some("OPEN"));
+}
