@@ -73,6 +73,9 @@
 //!    callbacks, a full pool, a slow service do not cost the session.
 //! 7. **A shutdown ends by its deadline** and tells what it had to leave
 //!    ([`ShutdownReceipt`]).
+//! 8. **Memory is bounded.** Bytes that have been read and not yet processed
+//!    stay within the
+//!    [`memory_budget`](TunnelWorkerConfigBuilder::memory_budget).
 //! 9. **A panic in a callback** is caught, counts as an error, and touches one
 //!    channel only.
 //! 10. **An orderly shutdown or hand-over repeats nothing.**
@@ -90,8 +93,8 @@
 //!
 //! A [`WorkerObserver`] hears of what a channel does on the channel's threads.
 //!
-//! A [`TunnelWorkerConfig`] owns the pool; workers made from clones of one
-//! configuration share it.
+//! A [`TunnelWorkerConfig`] owns the pool and the memory budget; workers made
+//! from clones of one configuration share both.
 //!
 //! # Errors
 //!
@@ -171,8 +174,8 @@ pub use observer::{
 };
 pub use processor::{
     AsyncProcessFactory, ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode,
-    Checkpointer, ProcessError, ProcessResult, ProcessorHandle, ProcessorOptions,
-    SimpleProcessFactory,
+    Checkpointer, ParallelReleaseManager, ProcessError, ProcessResult, ProcessorHandle,
+    ProcessorOptions, SimpleProcessFactory,
 };
 pub use record::{
     ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,

@@ -4,7 +4,9 @@
 //!
 //! - [`tunnel`]: how requests are made.
 //! - [`worker`]: how workers behave.
+//! - [`reading`]: how their channels are read.
 
+mod reading;
 mod tunnel;
 mod worker;
 

@@ -1,13 +1,15 @@
-//! [`TunnelWorkerConfig`]: how workers behave, and the pool that they share.
+//! [`TunnelWorkerConfig`]: how workers behave, and the pool and the memory that
+//! they share.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reading::Reading;
 use crate::error::TunnelError;
 use crate::observer::{Observer, WorkerObserver};
 use crate::processor::{ChannelProcessorFactory, ProcessorOptions};
-use crate::worker::Pool;
+use crate::worker::{Budget, Pool};
 
 /// The least heartbeat interval that the service documents.
 pub(crate) const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -19,15 +21,17 @@ const DEFAULT_STUCK_AFTER: Duration = Duration::from_secs(300);
 const DEFAULT_POOL_THREADS: usize = 32;
 const DEFAULT_PROCESS_ATTEMPTS: u32 = 3;
 
-/// How workers behave, with the pool of threads that callbacks run on.
+/// How workers behave, with the pool of threads that callbacks run on and the
+/// budget of memory that batches take up.
 ///
 /// Go: `TunnelWorkerConfig`. Made once by [`TunnelWorkerConfig::builder`] and
-/// given to any number of workers: clones are cheap and share the pool, whose
-/// threads end when the last clone is gone.
+/// given to any number of workers: clones are cheap and share the budget and
+/// the pool, whose threads end when the last clone is gone.
 #[derive(Clone)]
 pub struct TunnelWorkerConfig {
     pub(crate) settings: Arc<Settings>,
     pub(crate) pool: Pool,
+    pub(crate) budget: Budget,
 }
 
 /// What does not change any more.
@@ -38,10 +42,20 @@ pub(crate) struct Settings {
     pub(crate) heartbeat_timeout: Duration,
     pub(crate) client_tag: String,
     pub(crate) backoff: ChannelBackoffConfig,
+    pub(crate) reading: Reading,
+    pub(crate) closing_channel_detect: bool,
     pub(crate) process_attempts: u32,
     pub(crate) shutdown_deadline: Duration,
     pub(crate) stuck_after: Duration,
     pub(crate) observer: Option<Observer>,
+}
+
+impl Settings {
+    /// How many batches a channel may hold, the one in the callback included.
+    pub(crate) fn batches_per_channel(&self) -> usize {
+        let ready = self.options.record_pipe_per_channel;
+        self.reading.batches_per_channel(ready)
+    }
 }
 
 impl TunnelWorkerConfig {
@@ -55,6 +69,8 @@ impl TunnelWorkerConfig {
             min_heartbeat_interval: MIN_HEARTBEAT_INTERVAL,
             client_tag: None,
             backoff: ChannelBackoffConfig::default(),
+            reading: Reading::default(),
+            closing_channel_detect: true,
             pool: PoolChoice::Own(DEFAULT_POOL_THREADS),
             process_attempts: DEFAULT_PROCESS_ATTEMPTS,
             shutdown_deadline: DEFAULT_SHUTDOWN_DEADLINE,
@@ -73,11 +89,14 @@ impl fmt::Debug for TunnelWorkerConfig {
             .field("heartbeat_timeout", &settings.heartbeat_timeout)
             .field("client_tag", &settings.client_tag)
             .field("backoff", &settings.backoff)
+            .field("reading", &settings.reading)
+            .field("closing_channel_detect", &settings.closing_channel_detect)
             .field("process_attempts", &settings.process_attempts)
             .field("shutdown_deadline", &settings.shutdown_deadline)
             .field("stuck_after", &settings.stuck_after)
             .field("observer", &settings.observer)
             .field("pool", &self.pool)
+            .field("budget", &self.budget)
             .finish()
     }
 }
@@ -122,6 +141,8 @@ pub struct TunnelWorkerConfigBuilder {
     min_heartbeat_interval: Duration,
     client_tag: Option<String>,
     backoff: ChannelBackoffConfig,
+    pub(super) reading: Reading,
+    closing_channel_detect: bool,
     pool: PoolChoice,
     process_attempts: u32,
     shutdown_deadline: Duration,
@@ -188,6 +209,25 @@ impl TunnelWorkerConfigBuilder {
         self
     }
 
+    /// Gives up a channel that the service wants back and that does not come to
+    /// its end: one seen CLOSING in three heartbeat answers in a row is closed
+    /// by force (Java: the closing channel detector). Heartbeats that are sent
+    /// early do not shorten that: one and a half intervals pass in any case.
+    /// Defaults to true.
+    ///
+    /// The service is then told that the channel is closed, and hands it out
+    /// again, from its last checkpoint. A callback that still runs cannot be
+    /// stopped: it sees [`is_closing`](crate::ChannelContext::is_closing), and
+    /// whatever it returns, nothing of its batch is saved. The batch comes
+    /// again at the next owner, who may begin while the callback still runs.
+    /// Without this the channel waits for its callback, and so does whoever is
+    /// to have it next: switch it off where a callback may take longer than
+    /// that and must not overlap with its repetition elsewhere.
+    pub fn closing_channel_detect(mut self, detect: bool) -> Self {
+        self.closing_channel_detect = detect;
+        self
+    }
+
     /// How often a batch is given to a callback that fails with the default
     /// outcome before its channel is closed; see
     /// [`ProcessError`](crate::ProcessError). At least 1. Defaults to 3.
@@ -230,29 +270,33 @@ impl TunnelWorkerConfigBuilder {
     /// the setting that cannot be used, or when the threads of the pool could
     /// not be started.
     pub fn build(self) -> Result<TunnelWorkerConfig, TunnelError> {
-        self.check()?;
+        let options = self.factory.options();
+        self.check(&options)?;
         let pool = match self.pool {
             PoolChoice::Own(threads) => Pool::start(threads)?,
             PoolChoice::Passed(pool) => Pool::new(pool),
         };
         Ok(TunnelWorkerConfig {
             settings: Arc::new(Settings {
-                options: self.factory.options(),
+                options,
                 factory: self.factory,
                 heartbeat_interval: self.heartbeat_interval,
                 heartbeat_timeout: self.heartbeat_timeout,
                 client_tag: self.client_tag.unwrap_or_else(host_name),
                 backoff: self.backoff,
+                reading: self.reading.clone(),
+                closing_channel_detect: self.closing_channel_detect,
                 process_attempts: self.process_attempts,
                 shutdown_deadline: self.shutdown_deadline,
                 stuck_after: self.stuck_after,
                 observer: self.observer.map(Observer::start).transpose()?,
             }),
             pool,
+            budget: Budget::new(self.reading.memory_budget),
         })
     }
 
-    fn check(&self) -> Result<(), TunnelError> {
+    fn check(&self, options: &ProcessorOptions) -> Result<(), TunnelError> {
         let (interval, timeout) = (self.heartbeat_interval, self.heartbeat_timeout);
         if interval < self.min_heartbeat_interval {
             return Err(TunnelError::client(format!(
@@ -290,7 +334,7 @@ impl TunnelWorkerConfigBuilder {
                 "the backoff's max_delay is 0; idle channels would be read without a pause",
             ));
         }
-        Ok(())
+        self.reading.check(options)
     }
 }
 
@@ -318,6 +362,11 @@ mod tests {
         TunnelWorkerConfig::builder(SimpleProcessFactory::new(|_, _| Ok(()))).pool_threads(1)
     }
 
+    fn with_pipe(batches: usize) -> TunnelWorkerConfigBuilder {
+        let factory = SimpleProcessFactory::new(|_, _| Ok(()));
+        TunnelWorkerConfig::builder(factory.record_pipe_per_channel(batches))
+    }
+
     fn refusal(builder: TunnelWorkerConfigBuilder) -> String {
         let error = builder.build().expect_err("must be refused");
         assert_eq!(error.code(), &crate::ErrorCode::ClientError);
@@ -332,6 +381,11 @@ mod tests {
         assert_eq!(settings.heartbeat_timeout, Duration::from_secs(300));
         assert_eq!(settings.backoff.max_delay, Duration::from_secs(5));
         assert_eq!(settings.client_tag, host_name());
+        assert_eq!(settings.reading.max_channel_parallel, None);
+        assert_eq!(settings.batches_per_channel(), 3);
+        assert!(settings.closing_channel_detect);
+        let budget = format!("{:?}", config.budget);
+        assert!(budget.contains("total: 268435456"), "{budget}");
     }
 
     #[test]
@@ -363,6 +417,25 @@ mod tests {
                 builder().backoff(ChannelBackoffConfig::default().max_delay(Duration::ZERO)),
                 "max_delay is 0",
             ),
+            (with_pipe(1001), "record_pipe_per_channel is more than 1000"),
+            (with_pipe(usize::MAX), "record_pipe_per_channel is more"),
+            (builder().memory_budget(0), "memory_budget is 0"),
+            (
+                builder().max_channel_parallel(0),
+                "leave it unset for unlimited",
+            ),
+            (
+                builder().need_manual_release(true),
+                "without max_channel_parallel",
+            ),
+            (
+                builder().read_max_times_per_round(0),
+                "read_max_times_per_round is 0",
+            ),
+            (
+                builder().read_max_bytes_per_round(0),
+                "read_max_bytes_per_round is 0",
+            ),
         ] {
             let message = refusal(builder);
             assert!(message.contains(reason), "{message}");
@@ -371,5 +444,10 @@ mod tests {
             .heartbeat_interval_for_tests(second / 10)
             .build()
             .expect("short intervals are for tests");
+        builder()
+            .need_manual_release(true)
+            .max_channel_parallel(1)
+            .build()
+            .expect("places to release by hand");
     }
 }

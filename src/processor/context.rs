@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::error::TunnelError;
 use crate::stop::Stop;
+use crate::worker::Place;
 
 /// Saves the checkpoints of one channel.
 ///
@@ -43,6 +44,7 @@ pub(crate) struct BatchContext {
     pub(crate) record_count: usize,
     pub(crate) binary_records: Option<Vec<u8>>,
     pub(crate) attempt: u32,
+    pub(crate) parallel_release: ParallelReleaseManager,
 }
 
 /// Tells a callback which channel and which batch it is called for.
@@ -134,6 +136,14 @@ impl ChannelContext {
         &self.identity.handle
     }
 
+    /// The handle to give the channel's place back with, where
+    /// [`need_manual_release`](crate::TunnelWorkerConfigBuilder::need_manual_release)
+    /// was asked for; clone it to release from elsewhere. Go:
+    /// `ParallelReleaseManager`, which is nil where there is nothing to release.
+    pub fn parallel_release(&self) -> &ParallelReleaseManager {
+        &self.batch.parallel_release
+    }
+
     /// Whether the channel is being given back or was lost: a long callback
     /// may use this to end early with an error, the batch comes again.
     pub fn is_closing(&self) -> bool {
@@ -200,5 +210,35 @@ impl ProcessorHandle {
 
     fn may_checkpoint(&self) -> bool {
         !self.lost.is_fired()
+    }
+}
+
+/// Gives back the place that a channel takes up among those that read and
+/// process at once. Clones are cheap and may outlive the channel.
+///
+/// Go: `ParallelReleaseManager`. Belongs to the place that the batch was read
+/// with: a handle that is used late does nothing to a place that the channel
+/// has taken since.
+#[derive(Clone, Debug, Default)]
+pub struct ParallelReleaseManager {
+    /// Weak: a handle that is kept must not keep the place.
+    place: Weak<Place>,
+}
+
+impl ParallelReleaseManager {
+    pub(crate) fn new(place: Option<&Arc<Place>>) -> ParallelReleaseManager {
+        ParallelReleaseManager {
+            place: place.map(Arc::downgrade).unwrap_or_default(),
+        }
+    }
+
+    /// Lets another channel in, while the callback goes on; the channel itself
+    /// reads again when the callback has returned and it has got another
+    /// place. May be called on any thread; never blocks.
+    ///
+    /// False if there was nothing to give back: it has been done before, the
+    /// channel is closed, or places are not released by hand. Go: `Release`.
+    pub fn release(&self) -> bool {
+        self.place.upgrade().is_some_and(|place| place.release())
     }
 }

@@ -164,8 +164,9 @@ macro_rules! factory {
                 self
             }
 
-            /// Batches that may lie ready behind the one in the callback (Go:
-            /// `RecordPipePerChannel`). Defaults to 1.
+            /// Batches that may lie ready behind the one in the callback, beside
+            /// one that is being read; with 0 that one waits for the callback
+            /// (Go: `RecordPipePerChannel`). At most 1000. Defaults to 1.
             pub fn record_pipe_per_channel(mut self, batches: usize) -> Self {
                 self.0.options.record_pipe_per_channel = batches;
                 self

@@ -14,7 +14,7 @@ mod outcome;
 mod traits;
 
 pub(crate) use context::{BatchContext, ChannelIdentity};
-pub use context::{ChannelContext, Checkpointer, ProcessorHandle};
+pub use context::{ChannelContext, Checkpointer, ParallelReleaseManager, ProcessorHandle};
 pub use factory::{AsyncProcessFactory, SimpleProcessFactory};
 pub(crate) use outcome::Outcome;
 pub use outcome::{ProcessError, ProcessResult};

@@ -109,7 +109,8 @@ pub struct ProcessorOptions {
     /// (Go: `AlwaysCallBack`). Defaults to false.
     pub always_call_back: bool,
     /// How many batches may lie ready behind the one in the callback, beside
-    /// one that is being read (Go: `RecordPipePerChannel`). Defaults to 1.
+    /// one that is being read (Go: `RecordPipePerChannel`). At most 1000.
+    /// Defaults to 1.
     pub record_pipe_per_channel: usize,
 }
 

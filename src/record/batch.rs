@@ -73,16 +73,22 @@ impl RawBatch {
     /// `OTSMalformedData` that tells which record, counted from 0, which byte
     /// of the body, and what was being read.
     pub(crate) fn records(&self) -> Result<Vec<Record>, TunnelError> {
+        let mut records = Vec::new();
+        self.append_records(&mut records)?;
+        Ok(records)
+    }
+
+    /// As [`records`](Self::records), behind those of the batches before.
+    pub(crate) fn append_records(&self, records: &mut Vec<Record>) -> Result<(), TunnelError> {
         let most = self.body.len() / SHORTEST_RECORD;
-        let mut records = Vec::with_capacity(self.record_count.min(most));
+        records.reserve(self.record_count.min(most));
         self.each_record(|message| {
             let base = message.at();
             let layout = layout(Cursor::new(message.rest())).map_err(|f| f.shifted(base))?;
             let window = self.body.slice(message.span());
             records.push(Record::decode(window, layout).map_err(|f| f.shifted(base))?);
             Ok(())
-        })?;
-        Ok(records)
+        })
     }
 
     /// Calls `take` with the message of each record, in order.

@@ -57,30 +57,45 @@ fn malformed(place: &str, fault: &Fault) -> TunnelError {
     TunnelError::new(ErrorCode::Malformed, format!("{place}, {fault}; {advice}"))
 }
 
+/// The batches as one, in bytes that [`parse_binary_records`] reads. The rows
+/// are not looked into.
+///
+/// # Errors
+///
+/// `OTSMalformedData` if a record's message is broken.
+pub(crate) fn binary_records<'a>(
+    batches: impl Iterator<Item = &'a RawBatch> + Clone,
+) -> Result<Vec<u8>, TunnelError> {
+    let bytes = batches.clone().map(|batch| batch.body.len()).sum();
+    let records = batches.clone().map(|batch| batch.record_count).sum();
+    let mut out = Vec::with_capacity(bytes);
+    write_number(VERSION, VERSION_0, &mut out);
+    write_number(RECORD_COUNT, signed(records), &mut out);
+    for batch in batches {
+        batch.append_binary(&mut out)?;
+    }
+    Ok(out)
+}
+
 impl RawBatch {
-    /// The batch as bytes that [`parse_binary_records`] reads. The rows are
-    /// not looked into.
-    ///
-    /// # Errors
-    ///
-    /// `OTSMalformedData` if a record's message is broken.
+    #[cfg(test)]
     pub(crate) fn binary_records(&self) -> Result<Vec<u8>, TunnelError> {
-        let mut out = Vec::with_capacity(self.body.len());
-        write_number(VERSION, VERSION_0, &mut out);
-        write_number(RECORD_COUNT, signed(self.record_count), &mut out);
+        binary_records(std::iter::once(self))
+    }
+
+    fn append_binary(&self, out: &mut Vec<u8>) -> Result<(), TunnelError> {
         self.each_record(|message| {
             let bytes = message.rest();
             let layout = batch::layout(Cursor::new(bytes)).map_err(|f| f.shifted(message.at()))?;
-            write_number(ACTION_TYPE, layout.action.to_wire().into(), &mut out);
+            write_number(ACTION_TYPE, layout.action.to_wire().into(), out);
             let row = Cursor::over(bytes, layout.row).rest();
-            write_row(RECORD_LENGTH, RECORD, row, &mut out);
+            write_row(RECORD_LENGTH, RECORD, row, out);
             if let Some(origin_row) = layout.origin_row {
                 let row = Cursor::over(bytes, origin_row).rest();
-                write_row(ORIGIN_LENGTH, ORIGIN, row, &mut out);
+                write_row(ORIGIN_LENGTH, ORIGIN, row, out);
             }
             Ok(())
-        })?;
-        Ok(out)
+        })
     }
 }
 

@@ -42,6 +42,7 @@ mod value;
 mod view;
 
 pub(crate) use batch::RawBatch;
+pub(crate) use binary::binary_records;
 pub use binary::parse_binary_records;
 #[cfg(feature = "emulator")]
 pub(crate) use encode::encode_row;

@@ -16,7 +16,9 @@ use super::closing;
 use super::latest::Latest;
 use super::link::{Ended, Event, Link};
 use super::meter::ChannelMeter;
+use super::quota::{ChannelQuota, Entry};
 use super::receipt::{ChannelReceipt, Mark};
+use super::round::Round;
 use super::runner::{Runner, Step};
 use super::state::ConnectionId;
 use super::timers::Timer;
@@ -27,7 +29,6 @@ use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
 use crate::observer::{CloseReason, WorkerEventKind};
 use crate::processor::{CheckpointMode, ProcessError};
-use crate::record::RawBatch;
 use crate::stop::Stop;
 
 /// The least pause after a save that failed: an interval of zero would ask a
@@ -36,7 +37,7 @@ const SAVE_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the reader hands to the runner.
 pub(crate) enum Item {
-    Batch(RawBatch),
+    Batch(Round),
     /// Reading has failed; everything before it is still to be processed.
     Failed(TunnelError),
 }
@@ -73,6 +74,7 @@ pub(crate) struct Connection {
     queue: (Sender<Item>, Receiver<Item>),
     /// One for each batch that may be read ahead, in the callback included.
     credits: (Sender<()>, Receiver<()>),
+    pub(crate) quota: ChannelQuota,
     checkpointer: OnceLock<Arc<ChannelCheckpointer>>,
     finished: AtomicBool,
     failure: Latest<TunnelError>,
@@ -80,8 +82,9 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(link: Arc<Link>, id: ConnectionId, channel_id: Arc<str>) -> Arc<Connection> {
-        // One in the callback, those that lie ready, and one being read.
-        let batches = link.settings.options.record_pipe_per_channel + 2;
+        let batches = link.settings.batches_per_channel();
+        let reading = &link.settings.reading;
+        let quota = ChannelQuota::new(link.quota.clone(), reading.need_manual_release);
         let credits = bounded(batches);
         for _ in 0..batches {
             let _ = credits.0.send(());
@@ -110,6 +113,7 @@ impl Connection {
             // And one for the failure that ends reading.
             queue: bounded(batches + 1),
             credits,
+            quota,
             checkpointer: OnceLock::new(),
             finished: AtomicBool::new(false),
             failure: Latest::new(),
@@ -122,6 +126,7 @@ impl Connection {
     /// channel is lost at the same time or later.
     pub(crate) fn close_gracefully(self: &Arc<Self>) {
         self.closing.fire();
+        self.discard_queue();
         self.act(self.turn.on(TurnEvent::Close));
     }
 
@@ -182,6 +187,22 @@ impl Connection {
 
     pub(crate) fn give_credit(&self) {
         let _ = self.credits.0.try_send(());
+    }
+
+    /// Waits until the channel may read; false when closing. For who has a
+    /// credit.
+    pub(crate) fn take_place(&self) -> bool {
+        self.quota.enter() == Entry::Free
+            || (self.wait_until_processed() && self.quota.queue_up(&self.closing))
+    }
+
+    /// Waits until everything that was read is processed; false when closing.
+    fn wait_until_processed(&self) -> bool {
+        // All credits are at home then, but the one that the reader has.
+        let others = self.credits.0.capacity().unwrap_or(1) - 1;
+        let all = (0..others).all(|_| self.take_credit());
+        (0..others).for_each(|_| self.give_credit());
+        all
     }
 
     /// Hands something to the runner and sees to it that it gets a turn.
@@ -351,6 +372,8 @@ impl Connection {
         self.closing.fire();
         // Whoever still holds a handle must not save any more.
         self.lost.fire();
+        self.quota.end();
+        self.discard_queue();
         let finished = self.finished.load(Ordering::Acquire);
         let error = self.failure.take();
         // Before a connection that follows can tell anything.
@@ -363,6 +386,13 @@ impl Connection {
             error,
             receipt,
         }));
+    }
+
+    /// Lets go of what was read ahead and of its memory, since no callback will
+    /// get it; once when closing, before a callback that may take long has
+    /// returned, and once at the end, for what the reader still handed on.
+    fn discard_queue(&self) {
+        self.queue.1.try_iter().for_each(drop);
     }
 
     fn observe_end(&self, finished: bool, error: Option<&TunnelError>, was_open: bool) {

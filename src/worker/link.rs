@@ -6,8 +6,10 @@ use std::time::Instant;
 use crossbeam_channel::Sender;
 
 use super::board::Board;
+use super::budget::Budget;
 use super::lease::Lease;
 use super::pool::Pool;
+use super::quota::Quota;
 use super::receipt::ChannelReceipt;
 use super::state::ConnectionId;
 use super::timers::Timer;
@@ -24,6 +26,9 @@ pub(crate) struct Link {
     pub(crate) client_id: Arc<str>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) pool: Pool,
+    pub(crate) budget: Budget,
+    /// None: any number of channels may be at work.
+    pub(crate) quota: Option<Quota>,
     pub(crate) lease: Lease,
     pub(crate) board: Arc<Board>,
     pub(crate) events: Sender<Event>,
@@ -100,6 +105,8 @@ impl Link {
             client_id: "client".into(),
             settings: config.settings.clone(),
             pool: config.pool.clone(),
+            budget: config.budget.clone(),
+            quota: None,
             lease: Lease::new(now, now + std::time::Duration::from_secs(3600)),
             board: Board::for_worker("tunnel", &config.settings),
             events,

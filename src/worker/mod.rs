@@ -23,6 +23,10 @@
 //! - [`trouble`]: what failed on a channel.
 //! - [`reader`]: the thread that opens and reads one channel.
 //! - [`backoff`]: how long it pauses (pure).
+//! - [`round`]: what one callback gets, of one read or several.
+//! - [`budget`]: how many bytes may be read and not yet processed.
+//! - [`quota`]: how many channels read and process at once.
+//! - [`permits`]: what both are made of: units taken in turn.
 //! - [`pool`]: where callbacks run.
 //! - [`runner`]: gives batches to the callback.
 //! - [`unwind`]: catches panics.
@@ -33,6 +37,7 @@
 mod backoff;
 mod beat;
 mod board;
+mod budget;
 mod checkpoint;
 mod closing;
 mod connection;
@@ -42,10 +47,13 @@ mod latest;
 mod lease;
 mod link;
 mod meter;
+mod permits;
 mod pool;
 mod predecessors;
+mod quota;
 mod reader;
 mod receipt;
+mod round;
 mod runner;
 mod running;
 mod session;
@@ -60,9 +68,11 @@ mod watch;
 mod worker;
 
 pub(crate) use board::Board;
+pub(crate) use budget::Budget;
 pub use daemon::TunnelWorkerDaemon;
 pub(crate) use pool::Pool;
 pub(crate) use predecessors::Predecessors;
+pub(crate) use quota::Place;
 pub use receipt::{ChannelReceipt, ShutdownReceipt};
 pub use running::RunningDaemon;
 pub use worker::TunnelWorker;

@@ -8,9 +8,12 @@ use crossbeam_channel::select;
 use log::{debug, info};
 
 use super::backoff::{Backoff, is_full};
+use super::budget::{Allowance, Loan};
 use super::checkpoint::ChannelCheckpointer;
 use super::connection::{Connection, Item};
 use super::meter::ReaderStage;
+use super::quota::Place;
+use super::round::{Claim, Round};
 use super::runner::Runner;
 use super::unwind;
 use crate::FINISH_TAG;
@@ -79,6 +82,7 @@ impl Reader {
     fn read_on(&self, token: String) {
         let connection = &self.connection;
         let read = unwind::contain(|| self.read_all(token)).and_then(|read| read);
+        connection.quota.leave();
         if let Err(error) = read
             && !connection.closing.is_fired()
         {
@@ -206,38 +210,28 @@ impl Reader {
     /// Reads until the channel is finished or closing.
     fn read_all(&self, token: String) -> Result<(), TunnelError> {
         let connection = &self.connection;
-        let link = &connection.link;
-        let is_stream = record::is_stream(&connection.channel_id, &token);
-        let mut pause = Backoff::new(link.settings.backoff.max_delay);
-        let mut request = ReadRecordsRequest {
-            tunnel_id: link.tunnel_id.to_string(),
-            client_id: link.client_id.to_string(),
-            channel_id: connection.channel_id.to_string(),
-            token,
-        };
-        while connection.take_credit() {
-            let began = clock::now();
-            connection.meter.reader_is(ReaderStage::Reading);
-            let batch = link.api.read_records(&request, &connection.closing);
-            connection.meter.reader_is(ReaderStage::Waiting);
-            let batch = batch?;
-            if connection.closing.is_fired() {
-                // The answer came too late; it will be asked for again.
+        let mut at = self.place_to_read(token);
+        let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
+        while connection.take_credit() && connection.take_place() {
+            let Some(brought) = self.read_round(&mut at)? else {
                 return Ok(());
+            };
+            // Before any pause.
+            let calls_back = self.hand_on(brought.round, brought.is_news);
+            if let Some(error) = brought.error {
+                return Err(error);
             }
-            // A base channel reads on as long as it gets on.
-            let is_news = batch.record_count > 0 || batch.next_token != request.token;
-            let read_on = is_news && (!is_stream || is_full(&batch));
-            connection.meter.has_read_all(!is_full(&batch));
-            self.hand_on(&mut request, batch, is_news, began);
-            if request.token == FINISH_TAG {
+            if at.request.token == FINISH_TAG {
                 debug!("channel {}: read to its end", connection.channel_id);
                 connection.meter.reader_is(ReaderStage::Done);
                 return Ok(());
             }
-            if read_on {
+            if brought.read_on {
                 pause.reset();
-            } else if connection
+                continue;
+            }
+            connection.quota.pause(calls_back);
+            if connection
                 .closing
                 .wait_for(pause.next_delay(fastrand::f64()))
             {
@@ -247,21 +241,85 @@ impl Reader {
         Ok(())
     }
 
-    /// Gives the batch to the runner before any pause.
-    fn hand_on(
-        &self,
-        request: &mut ReadRecordsRequest,
-        batch: RawBatch,
-        is_news: bool,
-        began: Instant,
-    ) {
-        if is_news || self.connection.link.settings.options.always_call_back {
-            request.token.clone_from(&batch.next_token);
-            self.observe_read(&batch, began);
-            self.connection.hand_on(Item::Batch(batch));
-        } else {
-            self.connection.give_credit();
+    fn place_to_read(&self, token: String) -> PlaceToRead {
+        let connection = &self.connection;
+        PlaceToRead {
+            is_stream: record::is_stream(&connection.channel_id, &token),
+            allowance: Allowance::new(),
+            request: ReadRecordsRequest {
+                tunnel_id: connection.link.tunnel_id.to_string(),
+                client_id: connection.link.client_id.to_string(),
+                channel_id: connection.channel_id.to_string(),
+                token,
+            },
         }
+    }
+
+    /// Reads once, or more often if the configuration joins reads; none when
+    /// closing.
+    fn read_round(&self, at: &mut PlaceToRead) -> Result<Option<Brought>, TunnelError> {
+        let connection = &self.connection;
+        let budget = &connection.link.budget;
+        let Some(loan) = budget.borrow(&at.allowance, &connection.closing) else {
+            return Ok(None);
+        };
+        let Some(first) = self.read(at, loan)? else {
+            return Ok(None);
+        };
+        let mut brought = first.begin_round(connection.quota.place());
+        while brought.read_on && self.goes_on(at, &brought.round) {
+            // No wait here: others may wait for what this round holds.
+            let Some(loan) = budget.try_borrow(&at.allowance) else {
+                break;
+            };
+            match self.read(at, loan) {
+                Ok(Some(answer)) => brought.join(answer),
+                Ok(None) => return Ok(None),
+                // What came before is good.
+                Err(error) => {
+                    brought.error = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(Some(brought))
+    }
+
+    fn goes_on(&self, at: &PlaceToRead, round: &Round) -> bool {
+        let limits = &self.connection.link.settings.reading;
+        at.request.token != FINISH_TAG
+            && round.reads() < limits.max_times_per_round
+            && round.bytes() < limits.max_bytes_per_round
+    }
+
+    /// Reads once; none when closing: the answer came too late, it will be
+    /// asked for again.
+    fn read(&self, at: &mut PlaceToRead, mut loan: Loan) -> Result<Option<Answer>, TunnelError> {
+        let connection = &self.connection;
+        let began = clock::now();
+        connection.meter.reader_is(ReaderStage::Reading);
+        let api = &connection.link.api;
+        let batch = api.read_records(&at.request, &connection.closing);
+        connection.meter.reader_is(ReaderStage::Waiting);
+        let batch = batch?;
+        if connection.closing.is_fired() {
+            return Ok(None);
+        }
+        connection.meter.has_read_all(!is_full(&batch));
+        loan.settle(batch.body.len());
+        at.allowance.learn(batch.body.len());
+        let is_news = batch.record_count > 0 || batch.next_token != at.request.token;
+        at.request.token.clone_from(&batch.next_token);
+        if is_news || connection.link.settings.options.always_call_back {
+            self.observe_read(&batch, began);
+        }
+        Ok(Some(Answer {
+            is_news,
+            // A base channel reads on as long as it gets on.
+            read_on: is_news && (!at.is_stream || is_full(&batch)),
+            batch,
+            loan,
+        }))
     }
 
     fn observe_read(&self, batch: &RawBatch, began: Instant) {
@@ -273,6 +331,67 @@ impl Reader {
             bytes,
             elapsed: clock::now() - began,
         });
+    }
+
+    /// Gives what was read to the runner; whether there will be a callback.
+    fn hand_on(&self, round: Round, is_news: bool) -> bool {
+        let always = self.connection.link.settings.options.always_call_back;
+        let calls_back = always || round.record_count() > 0;
+        if is_news || always {
+            self.connection.hand_on(Item::Batch(round));
+        } else {
+            self.connection.give_credit();
+        }
+        calls_back
+    }
+}
+
+/// Where reading goes on.
+struct PlaceToRead {
+    request: ReadRecordsRequest,
+    is_stream: bool,
+    allowance: Allowance,
+}
+
+/// What one read has brought.
+struct Answer {
+    batch: RawBatch,
+    loan: Loan,
+    /// Records, or another token.
+    is_news: bool,
+    /// There is more to be had at once.
+    read_on: bool,
+}
+
+impl Answer {
+    fn begin_round(self, place: Option<Arc<Place>>) -> Brought {
+        let claim = Claim {
+            loan: self.loan,
+            place,
+        };
+        Brought {
+            round: Round::new(self.batch, claim),
+            is_news: self.is_news,
+            read_on: self.read_on,
+            error: None,
+        }
+    }
+}
+
+/// What a round of reads has brought.
+struct Brought {
+    round: Round,
+    is_news: bool,
+    read_on: bool,
+    /// What ends reading after this round.
+    error: Option<TunnelError>,
+}
+
+impl Brought {
+    fn join(&mut self, answer: Answer) {
+        self.is_news |= answer.is_news;
+        self.read_on = answer.read_on;
+        self.round.join(answer.batch, answer.loan);
     }
 }
 

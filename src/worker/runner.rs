@@ -11,16 +11,18 @@ use log::{error, trace, warn};
 use super::backoff::Backoff;
 use super::connection::{Connection, Item};
 use super::receipt::Mark;
+use super::round::{Claim, Round};
 use super::unwind;
 use crate::FINISH_TAG;
 use crate::clock;
+use crate::config::Settings;
 use crate::error::TunnelError;
 use crate::observer::WorkerEventKind;
 use crate::processor::{
-    BatchContext, ChannelContext, ChannelProcessor, CheckpointMode, Outcome, ProcessError,
-    ProcessorOptions,
+    BatchContext, ChannelContext, ChannelProcessor, CheckpointMode, Outcome,
+    ParallelReleaseManager, ProcessError,
 };
-use crate::record::{RawBatch, Record};
+use crate::record::Record;
 
 /// Until a channel looks again whether the session's lease was renewed.
 const LEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -50,6 +52,8 @@ pub(crate) struct Runner {
 /// A batch until it is done.
 struct Current {
     records: Vec<Record>,
+    /// Given back when the batch is done, or dropped.
+    claim: Claim,
     mark: Mark,
     /// Size of the answer that brought it.
     bytes: usize,
@@ -95,7 +99,7 @@ impl Runner {
         }
         match connection.next_item() {
             None => Step::Done,
-            Some(Item::Batch(batch)) => self.begin(connection, batch),
+            Some(Item::Batch(round)) => self.begin(connection, round),
             Some(Item::Failed(error)) => {
                 connection.fail(error);
                 Step::End
@@ -125,9 +129,8 @@ impl Runner {
         Step::End
     }
 
-    fn begin(&mut self, connection: &Connection, batch: RawBatch) -> Step {
-        let options = &connection.link.settings.options;
-        match self.decode(options, batch) {
+    fn begin(&mut self, connection: &Connection, round: Round) -> Step {
+        match self.decode(&connection.link.settings, round) {
             Ok(current) => self.give(connection, current),
             Err(error) => {
                 // Nothing is skipped: the channel comes back to this very batch.
@@ -137,31 +140,34 @@ impl Runner {
         }
     }
 
-    fn decode(
-        &mut self,
-        options: &ProcessorOptions,
-        batch: RawBatch,
-    ) -> Result<Current, TunnelError> {
-        let (records, binary_records) = match options.need_binary_record {
-            true => (Vec::new(), Some(batch.binary_records()?)),
-            false => (batch.records()?, None),
+    fn decode(&mut self, settings: &Settings, round: Round) -> Result<Current, TunnelError> {
+        let (records, binary_records) = match settings.options.need_binary_record {
+            true => (Vec::new(), Some(round.binary_records()?)),
+            false => (round.records()?, None),
         };
-        self.records += batch.record_count as u64;
-        let bytes = batch.body.len();
-        let next_token: Arc<str> = batch.next_token.into();
+        let record_count = round.record_count();
+        let bytes = round.bytes();
+        self.records += record_count as u64;
+        let (last, claim) = round.into_last();
+        let next_token: Arc<str> = last.next_token.into();
         let mark = Mark {
             token: next_token.clone(),
             records: self.records,
         };
         self.context.set_batch(BatchContext {
-            trace_id: batch.request_id,
+            trace_id: last.request_id,
             next_token,
-            record_count: batch.record_count,
+            record_count,
             binary_records,
             attempt: 0,
+            parallel_release: match settings.reading.need_manual_release {
+                true => ParallelReleaseManager::new(claim.place.as_ref()),
+                false => ParallelReleaseManager::default(),
+            },
         });
         Ok(Current {
             records,
+            claim,
             mark,
             bytes,
             elapsed: Duration::ZERO,
@@ -206,8 +212,14 @@ impl Runner {
             connection.channel_id,
             self.context.record_count()
         );
-        let Current { records, mark, .. } = current;
+        let Current {
+            records,
+            mark,
+            claim,
+            ..
+        } = current;
         drop(records);
+        drop(claim);
         connection.progressed(mark);
         connection.give_credit();
         if !is_last {
@@ -306,6 +318,7 @@ mod tests {
     use super::*;
     use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
     use crate::stop::Stop;
+    use crate::worker::budget::Allowance;
     use crate::worker::checkpoint::ChannelCheckpointer;
     use crate::worker::link::Link;
 
@@ -346,8 +359,10 @@ mod tests {
             record_count: 1,
             ..BatchContext::default()
         });
+        let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
         runner.current = Some(Current {
             records: Vec::new(),
+            claim: Claim { loan, place: None },
             mark: Mark {
                 token: "token".into(),
                 records: 1,

@@ -187,6 +187,7 @@ impl Session {
                 });
                 let commands = self.machine.answer(channels);
                 self.carry_out(commands);
+                self.give_up_stuck();
                 Ok(())
             }
             Err(error) if error.verdict() == Verdict::Retry => {
@@ -200,6 +201,15 @@ impl Session {
                 Ok(())
             }
             Err(error) => Err(error),
+        }
+    }
+
+    fn give_up_stuck(&mut self) {
+        let settings = &self.link.settings;
+        if settings.closing_channel_detect {
+            let interval = settings.heartbeat_interval;
+            let commands = self.machine.give_up_stuck(interval, clock::now());
+            self.carry_out(commands);
         }
     }
 

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::api::protocol::{Channel, ChannelStatus};
 
@@ -39,12 +40,41 @@ enum Phase {
     Closing,
 }
 
+/// In how many answers in a row a channel may be CLOSING before it is closed
+/// by force.
+const CLOSING_ANSWERS: u32 = 3;
+
+/// Since when, and in how many answers in a row, a channel is CLOSING.
+#[derive(Clone, Copy, Debug)]
+struct ClosingSeen {
+    since: Instant,
+    answers: u32,
+}
+
+impl ClosingSeen {
+    fn again(before: Option<ClosingSeen>, now: Instant) -> ClosingSeen {
+        ClosingSeen {
+            since: before.map_or(now, |before| before.since),
+            answers: before.map_or(0, |before| before.answers) + 1,
+        }
+    }
+
+    /// Heartbeats that are sent early, for other channels' news, must not make
+    /// it shorter: three regular ones take two intervals, less what one answer
+    /// was slower than the other.
+    fn is_stuck(self, interval: Duration, now: Instant) -> bool {
+        self.answers >= CLOSING_ANSWERS && now.duration_since(self.since) >= interval * 3 / 2
+    }
+}
+
 #[derive(Debug)]
 struct Held {
     version: i64,
     status: ChannelStatus,
     /// None: the channel has no connection (any more).
     connection: Option<(ConnectionId, Phase)>,
+    /// Only while the connection is closing because the service says so.
+    closing: Option<ClosingSeen>,
 }
 
 /// The channels that this worker holds. Go: `TunnelStateMachine`.
@@ -92,6 +122,7 @@ impl TunnelStateMachine {
                 version: 0,
                 status: ChannelStatus::Close,
                 connection: None,
+                closing: None,
             },
         };
         held.version = channel.version;
@@ -124,6 +155,29 @@ impl TunnelStateMachine {
                 commands.extend(connection.map(|(connection, _)| Command::Drop(connection)));
             }
         }
+    }
+
+    /// To be called after each [`answer`](Self::answer): closes by force, as
+    /// if the service had said CLOSE, what it has wanted back for too long.
+    /// Java: the closing channel detector.
+    pub(crate) fn give_up_stuck(&mut self, interval: Duration, now: Instant) -> Vec<Command> {
+        let mut commands = Vec::new();
+        for held in self.held.values_mut() {
+            let is_closing = held.status == ChannelStatus::Closing && held.connection.is_some();
+            held.closing = is_closing.then(|| ClosingSeen::again(held.closing, now));
+            if held
+                .closing
+                .is_some_and(|seen| seen.is_stuck(interval, now))
+            {
+                let connection = held.connection.take();
+                commands.extend(connection.map(|(connection, _)| Command::Drop(connection)));
+                held.closing = None;
+                held.version += 1;
+                held.status = ChannelStatus::Close;
+                self.news = true;
+            }
+        }
+        commands
     }
 
     /// The connection has closed; `finished` when nothing of the channel is
@@ -208,6 +262,8 @@ mod tests {
     enum Step {
         Answer(i64, S, Vec<Command>),
         Missing(Vec<Command>),
+        /// The detector runs, so many tenths of an interval after the begin.
+        Detect(u32, Vec<Command>),
         Ended(u64, bool),
         Drain(Vec<Command>),
         /// What is reported now, and whether it was news.
@@ -217,6 +273,7 @@ mod tests {
 
     fn play(name: &str, steps: Vec<Step>) {
         let mut machine = TunnelStateMachine::default();
+        let (begin, interval) = (crate::clock::now(), Duration::from_secs(30));
         for (index, step) in steps.into_iter().enumerate() {
             let at = format!("{name}, step {index}");
             match step {
@@ -228,6 +285,11 @@ mod tests {
                     );
                 }
                 Step::Missing(commands) => assert_eq!(machine.answer(vec![]), commands, "{at}"),
+                Step::Detect(tenths, commands) => assert_eq!(
+                    machine.give_up_stuck(interval, begin + interval * tenths / 10),
+                    commands,
+                    "{at}"
+                ),
                 Step::Ended(connection, finished) => {
                     machine.ended(ID, ConnectionId(connection), finished);
                 }
@@ -260,7 +322,7 @@ mod tests {
         begin
     }
 
-    use Step::{Answer, Drain, Ended, Missing, Nothing, Report};
+    use Step::{Answer, Detect, Drain, Ended, Missing, Nothing, Report};
 
     #[test]
     fn notices_without_a_connection() {
@@ -454,6 +516,114 @@ mod tests {
                     Answer(6, S::Open, vec![dial(2)]),
                     Ended(1, true),
                     Report(6, S::Open, false),
+                ],
+            ),
+        );
+    }
+
+    /// CLOSING as version 4, as answered at that time, and what comes of it.
+    fn closing_at(tenths: u32, commands: Vec<Command>) -> [Step; 2] {
+        [Answer(4, S::Closing, vec![]), Detect(tenths, commands)]
+    }
+
+    fn closing() -> Vec<Step> {
+        let first = vec![Answer(4, S::Closing, graceful(1)), Detect(0, vec![])];
+        story(running(), first)
+    }
+
+    fn stories(parts: Vec<Vec<Step>>) -> Vec<Step> {
+        parts.into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn a_channel_that_stays_closing_is_given_up_at_the_third_answer() {
+        play(
+            "given up",
+            stories(vec![
+                closing(),
+                closing_at(10, vec![]).into(),
+                closing_at(20, dropped(1)).into(),
+                vec![
+                    Report(5, S::Close, true),
+                    // An answer that crossed the report, then the last word of
+                    // the connection: neither changes anything.
+                    Answer(4, S::Closing, vec![]),
+                    Detect(30, vec![]),
+                    Ended(1, true),
+                    Report(5, S::Close, false),
+                    Answer(6, S::Open, vec![dial(2)]),
+                    Detect(40, vec![]),
+                ],
+            ]),
+        );
+    }
+
+    #[test]
+    fn early_heartbeats_do_not_shorten_the_patience() {
+        play(
+            "early",
+            stories(vec![
+                closing(),
+                closing_at(2, vec![]).into(),
+                closing_at(4, vec![]).into(),
+                closing_at(14, vec![]).into(),
+                closing_at(15, dropped(1)).into(),
+            ]),
+        );
+        play(
+            "few answers, however late",
+            stories(vec![
+                closing(),
+                closing_at(90, vec![]).into(),
+                closing_at(91, dropped(1)).into(),
+            ]),
+        );
+    }
+
+    #[test]
+    fn only_closing_in_a_row_counts() {
+        play(
+            "open in between",
+            stories(vec![
+                closing(),
+                closing_at(10, vec![]).into(),
+                vec![
+                    Answer(5, S::Open, vec![]),
+                    Detect(20, vec![]),
+                    Answer(6, S::Closing, vec![]),
+                    Detect(30, vec![]),
+                    Answer(6, S::Closing, vec![]),
+                    Detect(40, vec![]),
+                    Answer(6, S::Closing, vec![]),
+                    Detect(50, dropped(1)),
+                ],
+            ]),
+        );
+        play(
+            "closed in time",
+            stories(vec![
+                closing(),
+                closing_at(10, vec![]).into(),
+                vec![
+                    Ended(1, false),
+                    Detect(20, vec![]),
+                    Report(5, S::Close, true),
+                ],
+            ]),
+        );
+        play(
+            "closing for a shutdown of our own",
+            story(
+                running(),
+                vec![
+                    Drain(graceful(1)),
+                    Answer(3, S::Open, vec![]),
+                    Detect(0, vec![]),
+                    Answer(3, S::Open, vec![]),
+                    Detect(10, vec![]),
+                    Answer(3, S::Open, vec![]),
+                    Detect(20, vec![]),
+                    Report(3, S::Open, false),
                 ],
             ),
         );

@@ -13,6 +13,7 @@ use super::heartbeat::{Call, Heartbeat};
 use super::lease::Lease;
 use super::link::{Event, Link};
 use super::predecessors::Predecessors;
+use super::quota::Quota;
 use super::receipt::ShutdownReceipt;
 use super::session::{End, Session};
 use super::unwind;
@@ -247,6 +248,13 @@ impl TunnelWorker {
             client_id: client_id.into(),
             settings,
             pool: inner.config.pool.clone(),
+            budget: inner.config.budget.clone(),
+            quota: inner
+                .config
+                .settings
+                .reading
+                .max_channel_parallel
+                .map(Quota::new),
             lease: Lease::new(sent, beats.lost_at()),
             board: inner.board.clone(),
             events: inner.events.clone(),

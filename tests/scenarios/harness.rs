@@ -95,6 +95,15 @@ impl Scene {
         self.expect(&written);
     }
 
+    /// The same with a value of so many bytes in each.
+    pub(crate) fn put_large_rows(&self, count: usize, bytes: usize) {
+        let value = "x".repeat(bytes);
+        for n in self.take_numbers(count) {
+            let written = self.table.put([key(n)], [("value", value.as_str())]);
+            self.expect(&[written.expect("row")]);
+        }
+    }
+
     /// An update and a delete of a row.
     pub(crate) fn change_row(&self, n: usize) {
         let update = RowUpdate::new().put("paid", true).delete("note");
@@ -175,6 +184,9 @@ pub(crate) fn config(factory: SimpleProcessFactory) -> TunnelWorkerConfigBuilder
     TunnelWorkerConfig::builder(factory)
         .heartbeat_interval_for_tests(HEARTBEAT)
         .heartbeat_timeout(Duration::from_secs(30))
+        // Three of these heartbeats are over before a machine under load has
+        // closed a channel.
+        .closing_channel_detect(false)
         .client_tag("test")
         .pool_threads(4)
 }

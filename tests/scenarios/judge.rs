@@ -122,6 +122,43 @@ fn done_by(deliveries: &[Delivery], channel: &str, time: OffsetDateTime) -> usiz
         .len()
 }
 
+/// The most that was read and not yet dealt with at any time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) records: usize,
+    pub(crate) channels: usize,
+}
+
+/// The worst backlog of everything that `seen` is the consumer of, where no
+/// record was read twice.
+pub(crate) fn backlog(scenes: &[&Scene], seen: &Seen) -> Backlog {
+    let mut changes: Vec<(OffsetDateTime, String, i64)> = Vec::new();
+    for scene in scenes {
+        for event in scene.emulator.ledger().events() {
+            if let EventKind::Read {
+                channel, from, to, ..
+            } = &event.kind
+            {
+                changes.push((event.time, channel.to_string(), (to - from) as i64));
+            }
+        }
+    }
+    let done = seen.all().into_iter().map(|d| (d.done, d.channel, -1));
+    changes.extend(done);
+    changes.sort_by_key(|(time, ..)| *time);
+    let mut open: HashMap<String, i64> = HashMap::new();
+    let mut worst = Backlog::default();
+    for (_, channel, records) in changes {
+        *open.entry(channel).or_default() += records;
+        let records: i64 = open.values().sum();
+        worst.records = worst.records.max(records as usize);
+        worst.channels = worst
+            .channels
+            .max(open.values().filter(|n| **n > 0).count());
+    }
+    worst
+}
+
 /// Per channel the first and the last position that was read.
 fn reads(ledger: &Ledger) -> HashMap<String, (u64, u64)> {
     let mut reads = HashMap::new();

@@ -2,6 +2,10 @@
 //!
 //! - [`harness`]: a table, a tunnel and a client; what was written and seen.
 //! - [`judge`]: what the ledger and the callbacks must agree on.
+//! - `budget`: memory, when there is little of it.
+//! - `quota`: how many channels are at work at once.
+//! - `reading`: how far ahead and how much at a time channels are read.
+//! - `detect`: channels that do not come to their end.
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
 //! - `logging`: what is logged, and what never is.
@@ -14,7 +18,9 @@
 //! - `stress`: heartbeats that keep their time whatever goes on.
 //! - `hostile`: programs and services that do what nobody expects.
 
+mod budget;
 mod close_matrix;
+mod detect;
 mod endings;
 mod faults;
 mod harness;
@@ -25,5 +31,7 @@ mod logging;
 mod loss;
 mod observing;
 mod promises;
+mod quota;
+mod reading;
 mod reentry;
 mod stress;

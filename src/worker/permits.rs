@@ -1,0 +1,371 @@
+//! A number of units that many threads take from: first come, first served,
+//! and without a lock as long as there is enough for all.
+//!
+//! How many units are free and whether somebody waits lie in one atomic word,
+//! whose changes are the pure functions of [`Balance`]. Once somebody waits,
+//! nobody else takes any: units that are given back go to the queue, in its
+//! order. Its lock is held to look at the queue, never while waiting.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use parking_lot::Mutex;
+
+use crate::stop::Stop;
+
+/// What is free, and whether there is a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Balance {
+    /// Negative when more was used than had been asked for.
+    free: i64,
+    queued: bool,
+}
+
+impl Balance {
+    fn from_word(word: i64) -> Balance {
+        Balance {
+            free: word >> 1,
+            queued: word & 1 == 1,
+        }
+    }
+
+    fn word(self) -> i64 {
+        self.free << 1 | i64::from(self.queued)
+    }
+
+    /// For who comes: nothing past the queue.
+    fn take(self, units: i64) -> Option<Balance> {
+        if self.queued { None } else { self.grant(units) }
+    }
+
+    /// For the first of the queue.
+    fn grant(self, units: i64) -> Option<Balance> {
+        let free = self.free - units;
+        (free >= 0).then_some(Balance { free, ..self })
+    }
+
+    fn give(self, units: i64) -> Balance {
+        Balance {
+            free: self.free + units,
+            ..self
+        }
+    }
+
+    fn queue(self, queued: bool) -> Balance {
+        Balance { queued, ..self }
+    }
+}
+
+/// Units to be taken and given back.
+pub(crate) struct Permits {
+    total: i64,
+    word: AtomicI64,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiters: VecDeque<Waiter>,
+    tickets: u64,
+}
+
+struct Waiter {
+    ticket: u64,
+    units: i64,
+    granted: Sender<()>,
+}
+
+impl Permits {
+    /// All of `total` are free. What is more than half of the numbers there
+    /// are counts as that half.
+    pub(crate) fn new(total: usize) -> Permits {
+        // One bit of the word tells of the queue.
+        let total = i64::try_from(total).unwrap_or(i64::MAX).min(i64::MAX >> 1);
+        let balance = Balance {
+            free: total,
+            queued: false,
+        };
+        Permits {
+            total,
+            word: AtomicI64::new(balance.word()),
+            queue: Mutex::default(),
+        }
+    }
+
+    /// Takes `units`, but no more than there are in all, waiting behind all
+    /// that came before. None when `closing` is fired before they are there.
+    pub(crate) fn take(&self, units: i64, closing: &Stop) -> Option<i64> {
+        let taken = self.try_take(units);
+        if taken.is_some() {
+            return taken;
+        }
+        let units = units.min(self.total);
+        let (ticket, granted) = self.enqueue(units);
+        select_biased! {
+            recv(closing.fired()) -> _ => {
+                self.leave(ticket, units);
+                None
+            }
+            // We are in the queue, which holds the sender, until it is used.
+            recv(granted) -> _ => Some(units),
+        }
+    }
+
+    /// Takes `units`, but no more than there are in all, if that needs no wait.
+    pub(crate) fn try_take(&self, units: i64) -> Option<i64> {
+        let units = units.min(self.total);
+        self.change(|balance| balance.take(units)).map(|_| units)
+    }
+
+    /// Gives units back; less than none takes some that are used already,
+    /// whether they are free or not.
+    pub(crate) fn give(&self, units: i64) {
+        let before = self.change(|balance| Some(balance.give(units)));
+        if before.is_some_and(|balance| balance.queued) {
+            let granted = self.serve(&mut self.queue.lock());
+            wake(granted);
+        }
+    }
+
+    /// Whether somebody waits.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.balance().queued
+    }
+
+    /// How many units are taken; more than there are while there is a debt.
+    pub(crate) fn in_use(&self) -> i64 {
+        self.total - self.balance().free
+    }
+
+    fn enqueue(&self, units: i64) -> (u64, Receiver<()>) {
+        let (sender, receiver) = bounded(1);
+        let mut queue = self.queue.lock();
+        // From here on whoever gives units back looks at the queue; what was
+        // given before is seen by our own look at it.
+        self.change(|balance| Some(balance.queue(true)));
+        queue.tickets += 1;
+        let ticket = queue.tickets;
+        queue.waiters.push_back(Waiter {
+            ticket,
+            units,
+            granted: sender,
+        });
+        let granted = self.serve(&mut queue);
+        drop(queue);
+        wake(granted);
+        (ticket, receiver)
+    }
+
+    /// Leaves the queue, with nothing.
+    fn leave(&self, ticket: u64, units: i64) {
+        let mut queue = self.queue.lock();
+        let place = queue.waiters.iter().position(|w| w.ticket == ticket);
+        match place {
+            Some(place) => {
+                queue.waiters.remove(place);
+                // Who was behind us may ask for less.
+                let granted = self.serve(&mut queue);
+                drop(queue);
+                wake(granted);
+            }
+            // The units were ours already.
+            None => {
+                drop(queue);
+                self.give(units);
+            }
+        }
+    }
+
+    /// Takes out of the queue, in its order, who can have what they wait for.
+    fn serve(&self, queue: &mut Queue) -> Vec<Sender<()>> {
+        let mut granted = Vec::new();
+        while let Some(first) = queue.waiters.front() {
+            let units = first.units;
+            if self.change(|balance| balance.grant(units)).is_none() {
+                return granted;
+            }
+            granted.extend(queue.waiters.pop_front().map(|waiter| waiter.granted));
+        }
+        self.change(|balance| Some(balance.queue(false)));
+        granted
+    }
+
+    /// Applies `change`; gives what was before, or none if nothing changed.
+    fn change(&self, change: impl Fn(Balance) -> Option<Balance>) -> Option<Balance> {
+        let change = |word| change(Balance::from_word(word)).map(Balance::word);
+        let before = self
+            .word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+        before.ok().map(Balance::from_word)
+    }
+
+    fn balance(&self) -> Balance {
+        Balance::from_word(self.word.load(Ordering::Acquire))
+    }
+}
+
+impl fmt::Debug for Permits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permits")
+            .field("total", &self.total)
+            .field("in_use", &self.in_use())
+            .field("has_queue", &self.has_queue())
+            .finish_non_exhaustive()
+    }
+}
+
+/// After the lock is let go.
+fn wake(granted: Vec<Sender<()>>) {
+    for sender in granted {
+        let _ = sender.try_send(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+
+    fn balance(free: i64, queued: bool) -> Balance {
+        Balance { free, queued }
+    }
+
+    #[test]
+    fn a_balance_fits_into_its_word() {
+        for free in [0, 1, -1, 7, -7, i64::MAX >> 1, -(i64::MAX >> 1)] {
+            for queued in [false, true] {
+                let balance = balance(free, queued);
+                assert_eq!(Balance::from_word(balance.word()), balance);
+            }
+        }
+    }
+
+    #[test]
+    fn accounting() {
+        for (before, units, taken, granted) in [
+            ((10, false), 4, Some(6), Some(6)),
+            ((10, false), 10, Some(0), Some(0)),
+            ((10, false), 11, None, None),
+            ((10, true), 4, None, Some(6)),
+            ((-1, false), 1, None, None),
+            ((-1, true), 1, None, None),
+            ((0, false), 0, Some(0), Some(0)),
+        ] {
+            let start = balance(before.0, before.1);
+            let after = |free: Option<i64>| free.map(|free| balance(free, before.1));
+            assert_eq!(start.take(units), after(taken), "{before:?} - {units}");
+            assert_eq!(start.grant(units), after(granted), "{before:?} - {units}");
+            assert_eq!(start.give(units), balance(before.0 + units, before.1));
+        }
+    }
+
+    #[test]
+    fn nobody_passes_who_came_before() {
+        let permits = Permits::new(10);
+        assert_eq!(permits.try_take(8), Some(8));
+        let (_, large) = permits.enqueue(6);
+        let (_, small) = permits.enqueue(1);
+        assert!(permits.has_queue());
+        assert_eq!(permits.try_take(1), None, "two are free, but others wait");
+        permits.give(3);
+        assert!(large.try_recv().is_err() && small.try_recv().is_err());
+        permits.give(1);
+        assert!(large.try_recv().is_ok() && small.try_recv().is_err());
+        permits.give(1);
+        assert!(small.try_recv().is_ok());
+        assert!(!permits.has_queue());
+        assert_eq!(permits.in_use(), 10);
+    }
+
+    #[test]
+    fn more_than_there_is_waits_for_everything() {
+        let permits = Permits::new(10);
+        assert_eq!(permits.try_take(1), Some(1));
+        let closing = Stop::new();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| permits.take(100, &closing));
+            while !permits.has_queue() {
+                thread::yield_now();
+            }
+            permits.give(1);
+            assert_eq!(waiter.join().expect("waiter"), Some(10));
+        });
+    }
+
+    #[test]
+    fn a_debt_is_paid_before_anything_is_granted() {
+        let permits = Permits::new(10);
+        assert_eq!(permits.try_take(4), Some(4));
+        permits.give(-20);
+        assert_eq!(permits.in_use(), 24);
+        let (_, waiter) = permits.enqueue(1);
+        permits.give(14);
+        assert!(waiter.try_recv().is_err());
+        permits.give(10);
+        assert!(waiter.try_recv().is_ok());
+        assert_eq!(permits.in_use(), 1);
+    }
+
+    #[test]
+    fn closing_ends_the_wait_and_lets_others_on() {
+        let permits = Permits::new(10);
+        assert_eq!(permits.try_take(5), Some(5));
+        let closing = Stop::new();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| permits.take(10, &closing));
+            while !permits.has_queue() {
+                thread::yield_now();
+            }
+            let (_, behind) = permits.enqueue(5);
+            closing.fire();
+            assert_eq!(waiter.join().expect("waiter"), None);
+            assert!(behind.try_recv().is_ok());
+        });
+        assert_eq!(permits.in_use(), 10);
+    }
+
+    #[test]
+    fn what_was_granted_to_who_left_goes_on_to_the_next() {
+        let permits = Permits::new(1);
+        assert_eq!(permits.try_take(1), Some(1));
+        let (ticket, _first) = permits.enqueue(1);
+        let (_, second) = permits.enqueue(1);
+        permits.give(1);
+        assert!(second.try_recv().is_err(), "the first has it");
+        permits.leave(ticket, 1);
+        assert!(second.try_recv().is_ok());
+    }
+
+    #[test]
+    fn many_threads_never_have_more_than_there_is() {
+        let permits = Arc::new(Permits::new(10));
+        let threads: Vec<_> = (1..=6)
+            .map(|units| {
+                let permits = permits.clone();
+                thread::spawn(move || {
+                    let closing = Stop::new();
+                    for round in 0..500 {
+                        // Some leave the queue, whether they were served or not.
+                        if round % 16 == 15 {
+                            let (ticket, _granted) = permits.enqueue(units);
+                            permits.leave(ticket, units);
+                            continue;
+                        }
+                        let taken = permits.take(units, &closing).expect("never closed");
+                        assert!(permits.in_use() <= 10);
+                        permits.give(taken);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("thread");
+        }
+        assert_eq!(permits.in_use(), 0);
+        assert!(!permits.has_queue());
+        assert_eq!(permits.take(10, &Stop::new()), Some(10));
+    }
+}
