@@ -92,7 +92,7 @@ pub enum WorkerEventKind<'a> {
         channel_id: &'a str,
         /// Its records.
         records: usize,
-        /// Bytes of the answer that brought it.
+        /// Bytes of the answers that brought it.
         bytes: usize,
         /// How long the last callback took; zero if it was not called.
         elapsed: Duration,

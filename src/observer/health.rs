@@ -369,6 +369,8 @@ mod tests {
             (S::Opening, true),
             (S::Idle, false),
             (S::Reading, true),
+            (S::WaitingForPlace, true),
+            (S::WaitingForMemory, true),
             (S::Queued, true),
             (S::InCallback, true),
             (S::WaitingToRetry, true),

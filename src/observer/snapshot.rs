@@ -110,7 +110,8 @@ pub struct HeartbeatSnapshot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchCounts {
-    /// Answers to reads that brought records or another token.
+    /// Read: answers that brought records or another token. Done: batches,
+    /// each of one answer or of several where reads are joined.
     pub batches: u64,
     /// Records in them.
     pub records: u64,
@@ -172,6 +173,12 @@ pub enum ChannelStage {
     Idle,
     /// A read is on its way and nothing else to do.
     Reading,
+    /// As many channels are at work as
+    /// [`max_channel_parallel`](crate::TunnelWorkerConfigBuilder::max_channel_parallel)
+    /// allows; it is read when another one gives its place back.
+    WaitingForPlace,
+    /// The memory budget is used up; it is read when other batches are done.
+    WaitingForMemory,
     /// A batch waits for a thread of the pool.
     Queued,
     /// A thread of the pool has it: a batch is decoded and in the callback.
@@ -197,6 +204,8 @@ impl ChannelStage {
             ChannelStage::Opening => "opening",
             ChannelStage::Idle => "idle",
             ChannelStage::Reading => "reading",
+            ChannelStage::WaitingForPlace => "waiting for a place",
+            ChannelStage::WaitingForMemory => "waiting for memory",
             ChannelStage::Queued => "queued",
             ChannelStage::InCallback => "in callback",
             ChannelStage::WaitingToRetry => "waiting to retry",

@@ -117,10 +117,12 @@ impl Board {
         let error = error.map(|error| full_text(error));
         let mut shown = self.shown.lock();
         shown.last_error = error.or(shown.last_error.take());
-        match self.is_daemon {
-            true => shown.is(WorkerState::Connecting),
-            false => shown.is(WorkerState::Ended),
-        }
+        // A worker that was made and never started may end after its daemon.
+        let goes_on = self.is_daemon && shown.state != WorkerState::Ended;
+        shown.is(match goes_on {
+            true => WorkerState::Connecting,
+            false => WorkerState::Ended,
+        });
     }
 
     pub(crate) fn reconnecting(&self) {
@@ -242,3 +244,82 @@ impl Board {
 }
 
 type GivenBack = Vec<(Arc<str>, Arc<History>)>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observer::ChannelStage;
+    use crate::worker::link::Link;
+
+    fn board(is_daemon: bool) -> Board {
+        let (link, _events) = Link::for_tests();
+        Board::new("tunnel", &link.settings, is_daemon)
+    }
+
+    fn opens(board: &Board, number: u64, channel_id: &str) -> Arc<ChannelMeter> {
+        let id = ConnectionId::for_tests(number);
+        let turn = Arc::new(Turn::new());
+        board.opens(id, &channel_id.into(), turn, Stop::new())
+    }
+
+    #[test]
+    fn a_worker_ends_with_its_session_and_a_daemon_does_not() {
+        let error = TunnelError::client("gone").with_source("why");
+        for (is_daemon, state) in [(false, WorkerState::Ended), (true, WorkerState::Connecting)] {
+            let board = board(is_daemon);
+            assert_eq!(board.snapshot().state, WorkerState::Ready);
+            board.connecting();
+            board.connected(&"client".into());
+            assert_eq!(board.snapshot().state, WorkerState::Working);
+            assert_eq!(board.snapshot().client_id.as_deref(), Some("client"));
+            board.session_over(Some(&error));
+            assert_eq!(board.snapshot().state, state);
+            board.ended();
+            board.session_over(None);
+            assert_eq!(board.snapshot().state, WorkerState::Ended);
+            let last = board.snapshot().last_error;
+            assert_eq!(last.as_deref(), Some("OTSClientError: gone: why"));
+        }
+    }
+
+    #[test]
+    fn heartbeats_are_counted_for_one_session() {
+        let board = board(true);
+        board.connected(&"one".into());
+        assert_eq!(board.snapshot().heartbeat.sent_age, None);
+        board.beat_sent();
+        assert_eq!((board.beat_failed(), board.beat_failed()), (1, 2));
+        assert_eq!(board.snapshot().heartbeat.failures, 2);
+        assert_eq!(board.snapshot().heartbeat.answered_age, None);
+        board.beat_answered();
+        let heartbeat = board.snapshot().heartbeat;
+        assert_eq!(heartbeat.failures, 0);
+        assert!(heartbeat.answered_age.is_some());
+        board.connected(&"two".into());
+        assert_eq!(board.snapshot().heartbeat.sent_age, None);
+    }
+
+    #[test]
+    fn a_channel_that_failed_stays_until_it_comes_back_well() {
+        let board = board(false);
+        let close = |number, finished| board.closed(ConnectionId::for_tests(number), finished);
+        opens(&board, 1, "x").history.work.failed("no".to_owned());
+        close(1, false);
+        let channels = board.snapshot().channels;
+        assert_eq!(channels[0].stage, ChannelStage::GivenBack);
+        assert_eq!(channels[0].failures.last_error.as_deref(), Some("no"));
+        let meter = opens(&board, 2, "x");
+        let channels = board.snapshot().channels;
+        assert_eq!(channels.len(), 1, "not twice");
+        assert_eq!(channels[0].stage, ChannelStage::Opening);
+        assert_eq!(channels[0].failures.count, 1, "the row goes on");
+        meter.batch_read(2, 20);
+        meter.batch_done(2, 20, None);
+        close(2, false);
+        assert_eq!(board.snapshot().channels, []);
+        assert_eq!(board.snapshot().done.records, 2, "it still counts");
+        opens(&board, 3, "x").history.saves.failed("no".to_owned());
+        close(3, true);
+        assert_eq!(board.snapshot().channels, [], "finished");
+    }
+}

@@ -22,16 +22,22 @@ use crate::stop::Stop;
 pub(crate) enum ReaderStage {
     Opening,
     WaitingForPredecessor,
+    /// The limit of channels at work is reached.
+    WaitingForPlace,
+    /// The memory budget is used up.
+    WaitingForMemory,
     Reading,
-    /// Pausing, or waiting for room.
+    /// Pausing, or waiting for the callback.
     Waiting,
     /// Everything is read.
     Done,
 }
 
-const READER_STAGES: [ReaderStage; 5] = [
+const READER_STAGES: [ReaderStage; 7] = [
     ReaderStage::Opening,
     ReaderStage::WaitingForPredecessor,
+    ReaderStage::WaitingForPlace,
+    ReaderStage::WaitingForMemory,
     ReaderStage::Reading,
     ReaderStage::Waiting,
     ReaderStage::Done,
@@ -208,6 +214,8 @@ impl ChannelMeter {
             stage @ ChannelStage::Saving => (stage, saving),
             stage @ (ChannelStage::Opening
             | ChannelStage::WaitingForPredecessor
+            | ChannelStage::WaitingForPlace
+            | ChannelStage::WaitingForMemory
             | ChannelStage::Reading
             | ChannelStage::WaitingForCommit) => (stage, reader_since),
             // An idle channel has been idle since the later of the two.
@@ -230,7 +238,8 @@ impl ChannelMeter {
         snapshot.read = self.read.get();
         snapshot.lag = self.lag();
         snapshot.is_caught_up = self.has_read_all.load(Ordering::Relaxed)
-            && snapshot.done.batches == snapshot.read.batches;
+            && snapshot.done.records == snapshot.read.records
+            && snapshot.done.bytes == snapshot.read.bytes;
         snapshot.last_saved = self.last_saved();
         snapshot
     }
@@ -297,6 +306,8 @@ fn stage(turn: TurnStage, reader: ReaderStage, is_saving: bool, is_closing: bool
         (TurnStage::Idle | TurnStage::Closing, _) if is_saving => S::Saving,
         (TurnStage::Closing, _) => S::Closing,
         (TurnStage::Idle, ReaderStage::Reading) => S::Reading,
+        (TurnStage::Idle, ReaderStage::WaitingForPlace) => S::WaitingForPlace,
+        (TurnStage::Idle, ReaderStage::WaitingForMemory) => S::WaitingForMemory,
         (TurnStage::Idle, ReaderStage::Done) if !is_closing => S::WaitingForCommit,
         (TurnStage::Idle, _) => S::Idle,
     }
@@ -324,6 +335,9 @@ mod tests {
             (T::Idle, R::Reading, false, S::Reading),
             (T::Idle, R::Reading, true, S::Saving),
             (T::Idle, R::Waiting, false, S::Idle),
+            (T::Idle, R::WaitingForPlace, false, S::WaitingForPlace),
+            (T::Idle, R::WaitingForMemory, false, S::WaitingForMemory),
+            (T::Running, R::WaitingForMemory, false, S::InCallback),
             (T::Idle, R::Opening, false, S::Idle),
             (T::Idle, R::Done, false, S::WaitingForCommit),
             (T::Queued, R::Reading, true, S::Queued),

@@ -229,7 +229,7 @@ impl Reader {
         let connection = &self.connection;
         let mut at = self.place_to_read(token, context)?;
         let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
-        while connection.take_credit() && connection.take_place() {
+        while connection.take_credit() && self.take_place() {
             let Some(mut brought) = self.read_round(&mut at)? else {
                 return Ok(());
             };
@@ -257,6 +257,14 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    fn take_place(&self) -> bool {
+        let meter = &self.connection.meter;
+        meter.reader_is(ReaderStage::WaitingForPlace);
+        let may_read = self.connection.take_place();
+        meter.reader_is(ReaderStage::Waiting);
+        may_read
     }
 
     fn place_to_read(
@@ -288,7 +296,10 @@ impl Reader {
     fn read_round(&self, at: &mut PlaceToRead) -> Result<Option<Brought>, TunnelError> {
         let connection = &self.connection;
         let budget = &connection.link.budget;
-        let Some(loan) = budget.borrow(&at.allowance, &connection.closing) else {
+        connection.meter.reader_is(ReaderStage::WaitingForMemory);
+        let loan = budget.borrow(&at.allowance, &connection.closing);
+        connection.meter.reader_is(ReaderStage::Waiting);
+        let Some(loan) = loan else {
             return Ok(None);
         };
         let began = clock::now();

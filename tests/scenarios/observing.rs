@@ -569,3 +569,34 @@ fn promise_06_heartbeats_go_out_while_the_observer_blocks() {
     drop(keeper);
     judge_orderly(&scene, &seen);
 }
+
+#[test]
+fn promise_05_a_channel_that_waits_for_a_place_shows_it() {
+    let scene = Scene::with(2, Emulator::builder().batch_rows(10));
+    let tunnel = scene.tunnel(TunnelType::Stream);
+    let (seen, gate) = (Seen::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let factory = SimpleProcessFactory::new({
+        let seen = seen.clone();
+        move |ctx: &ChannelContext, records: &[Record]| {
+            gate.pass();
+            seen.note(ctx, records)
+        }
+    });
+    let config = config(factory).max_channel_parallel(1);
+    let running = scene.start(&tunnel, config.read_max_times_per_round(3));
+    scene.put_rows(100);
+    keeper.0.wait_for_arrivals(1);
+    wait_for_channel(&running, "the other channel waits", |channel| {
+        channel.stage == ChannelStage::WaitingForPlace
+    });
+    drop(keeper);
+    seen.wait_for_all(&scene);
+    // Also where reads are joined, all that was read counts as done.
+    wait_until("both have caught up", || {
+        let channels = running.daemon.snapshot().channels;
+        channels.len() == 2 && channels.iter().all(|channel| channel.is_caught_up)
+    });
+    assert!(running.close().is_clean());
+    judge_orderly(&scene, &seen);
+}
