@@ -162,7 +162,6 @@ impl Drop for NextNumber<'_> {
 mod tests {
     use super::*;
     use crate::clock;
-    use crate::worker::state::ConnectionId;
 
     #[test]
     fn nothing_is_sent_once_the_channel_or_the_lease_is_lost() {
@@ -172,8 +171,7 @@ mod tests {
             if lease_is_out {
                 link.lease.extend(clock::now());
             }
-            let connection = Connection::new(link.clone(), ConnectionId::default(), "c".into());
-            ChannelCheckpointer::new(link, &connection, lost, 0)
+            ChannelCheckpointer::new(link, "c".into(), lost, 0)
         };
         let lost = Stop::new();
         lost.fire();
