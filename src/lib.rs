@@ -65,6 +65,8 @@
 //!    that is lost and comes back while its last callback still runs. The
 //!    changes of one primary key keep their order over splits.
 //! 3. **The shutdown callback is the last** of its channel, and runs once.
+//! 4. **Nothing after a loss.** Once it is known that a channel is no longer
+//!    ours, no callback begins and nothing is saved.
 //! 5. **No silent stall.** A channel that is ours makes progress, or its stage,
 //!    its age and its last error show why not: in
 //!    [`snapshot`](TunnelWorkerDaemon::snapshot),
@@ -79,6 +81,10 @@
 //! 9. **A panic in a callback** is caught, counts as an error, and touches one
 //!    channel only.
 //! 10. **An orderly shutdown or hand-over repeats nothing.**
+//! 11. **A passing fault** (a reset, a 503, a timeout) costs a channel the delay
+//!     of a retry and not a heartbeat interval.
+//! 12. **No lock is held** while your code runs: every method may be called
+//!     from every callback.
 //!
 //! # Threads
 //!
@@ -86,9 +92,9 @@
 //! |---|---|---|
 //! | the one that calls [`run`](TunnelWorkerDaemon::run) | one a worker | nothing |
 //! | `tunnel-heartbeat` | one a worker | the credentials provider |
-//! | `tunnel-reader` | one an open channel | the factory, `channel_open`, the provider |
+//! | `tunnel-reader` | one an open channel | the factory, `channel_open`, a dialer and its connections, the provider |
 //! | `tunnel-pool-n` | 32 a configuration, or your own rayon pool | the process callbacks |
-//! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for a save or the end of a channel | the shutdown callback, the provider |
+//! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for a save or the end of a channel | the shutdown callback, a checkpointer, the provider |
 //! | `tunnel-observer` | one a configuration with an observer | the observer, for what is not of one channel |
 //!
 //! A [`WorkerObserver`] hears of what a channel does on the channel's threads.

@@ -13,8 +13,10 @@ use crate::record::Record;
 /// [`SimpleProcessFactory`](super::SimpleProcessFactory) or
 /// [`AsyncProcessFactory`](super::AsyncProcessFactory) and never implement it.
 ///
-/// The methods run on the channel's own thread, for many channels at once;
-/// they may block without holding up heartbeats or other channels.
+/// The methods run on the channel's own thread, which has a stack of 512 KiB,
+/// for many channels at once; they may block without holding up heartbeats or
+/// other channels. [`options`](Self::options) alone is asked when the
+/// configuration is built.
 pub trait ChannelProcessorFactory: Send + Sync {
     /// Makes the processor of one channel, each time the channel is opened.
     ///
@@ -27,8 +29,8 @@ pub trait ChannelProcessorFactory: Send + Sync {
         channel: &ChannelContext,
     ) -> Result<Box<dyn ChannelProcessor>, ProcessError>;
 
-    /// How the processors of this factory are to be served. Asked once for
-    /// every channel that is opened. Defaults to [`ProcessorOptions::default`].
+    /// How the processors of this factory are to be served. Asked once, when the
+    /// configuration is built. Defaults to [`ProcessorOptions::default`].
     fn options(&self) -> ProcessorOptions {
         ProcessorOptions::default()
     }
