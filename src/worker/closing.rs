@@ -32,9 +32,10 @@ pub(crate) fn spawn(connection: Arc<Connection>) {
 pub(crate) fn run(connection: &Arc<Connection>) {
     connection.closing.fire();
     let channel_id = &*connection.channel_id;
-    connection
-        .link
-        .observe(WorkerEventKind::ChannelClosing { channel_id });
+    if connection.was_opened() {
+        let closing = WorkerEventKind::ChannelClosing { channel_id };
+        connection.link.observe(closing);
+    }
     if connection.is_ours()
         && let Err(error) = unwind::contain(|| connection.save_now()).and_then(|saved| saved)
     {
@@ -51,7 +52,7 @@ pub(crate) fn run(connection: &Arc<Connection>) {
     if !connection.is_ours() {
         connection.not_finished();
     }
-    let receipt = connection.receipt(false);
+    let receipt = connection.was_opened().then(|| connection.receipt(false));
     info!("channel {}: closed", connection.channel_id);
-    connection.end(Some(receipt));
+    connection.end(receipt);
 }

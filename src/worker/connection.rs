@@ -216,6 +216,17 @@ impl Connection {
         self.act(self.turn.on(TurnEvent::Arrived));
     }
 
+    /// Whether the user's code may make the processor now; otherwise the
+    /// channel has been closed meanwhile, and its end is told elsewhere.
+    pub(crate) fn begin_making(&self) -> bool {
+        self.turn.on(TurnEvent::Make) == TurnAction::Run
+    }
+
+    /// Whether there is, or was, a processor.
+    pub(crate) fn was_opened(&self) -> bool {
+        self.saver.get().is_some()
+    }
+
     /// The channel is open: from now on the turn decides. Returns whether to
     /// read it; otherwise it has been closed meanwhile.
     pub(crate) fn opened(self: &Arc<Self>, runner: Box<Runner>, saver: Arc<Saver>) -> bool {

@@ -415,6 +415,7 @@ mod tests {
         let (stage, opening) = look();
         assert_eq!(stage, ChannelStage::Opening);
         assert!(opening >= Duration::from_millis(20));
+        turn.on(TurnEvent::Make);
         turn.on(TurnEvent::Opened);
         meter.reader_is(ReaderStage::Reading);
         let (stage, reading) = look();

@@ -66,7 +66,11 @@ impl Reader {
             let error = TunnelError::client("no thread to read a channel").with_source(error);
             // Not here: the observer hears of it, and this is the worker's loop.
             let pool = connection.link.pool.clone();
-            pool.spawn(move || connection.not_opened(Some(error)));
+            pool.spawn(move || {
+                if connection.begin_making() {
+                    connection.not_opened(Some(error));
+                }
+            });
         }
     }
 
@@ -99,9 +103,11 @@ impl Reader {
 
     fn open(&self) -> Result<Opened, TunnelError> {
         let connection = &self.connection;
-        self.wait_for_predecessors();
-        self.check_wanted()?;
-        let stored = self.get_checkpoint()?;
+        let stored = unwind::contain(|| self.stored()).and_then(|stored| stored);
+        if !connection.begin_making() {
+            return Ok(Opened::Closed);
+        }
+        let stored = stored?;
         if stored.checkpoint() == FINISH_TAG {
             return Ok(Opened::Finished);
         }
@@ -121,6 +127,14 @@ impl Reader {
             true => Ok(place),
             false => Ok(Opened::Closed),
         }
+    }
+
+    /// Where the channel goes on; nothing of the user's runs meanwhile, so that
+    /// the channel can close at any time without waiting for the answer.
+    fn stored(&self) -> Result<GetCheckpointResponse, TunnelError> {
+        self.wait_for_predecessors();
+        self.check_wanted()?;
+        self.get_checkpoint()
     }
 
     fn wait_for_predecessors(&self) {

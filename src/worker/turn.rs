@@ -7,11 +7,12 @@
 //! transitions are one pure function, [`next`].
 //!
 //! ```text
-//! Opening ──opened──▶ Idle ──arrived──▶ Queued ──start──▶ Running ──finish──▶ Idle
-//!    │                 │                  │ ▲               │  │
-//!    │ close           │ close            │ └───resume── Paused ◀─pause
-//!    ▼                 ▼                  ▼               │ close, or end by itself
-//! OpeningClose ──▶  Closing ◀─────────────┴───────────────┘
+//! Opening ─make─▶ Making ─opened─▶ Idle ─arrived─▶ Queued ─start─▶ Running ─finish─▶ Idle
+//!    │              │               │               │ ▲             │  │
+//!    │ close        │ close         │ close         │ └──resume── Paused ◀─pause
+//!    │              ▼               ▼               ▼             │ close, or end by itself
+//!    │         MakingClose ────▶ Closing ◀──────────┴─────────────┘
+//!    └──────────────────────────────▲
 //! ```
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,10 +23,12 @@ use super::stamp::Stamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum State {
-    /// The processor is being made.
+    /// The service is asked about the channel; nothing of the user's runs.
     Opening,
-    /// As `Opening`, and to be closed as soon as it is made.
-    OpeningClose,
+    /// The user's code makes the processor.
+    Making,
+    /// As `Making`, and to be closed as soon as it is made.
+    MakingClose,
     /// Nothing to do.
     Idle,
     /// A task of the pool will take it.
@@ -42,9 +45,10 @@ enum State {
     Closing,
 }
 
-const STATES: [State; 9] = [
+const STATES: [State; 10] = [
     State::Opening,
-    State::OpeningClose,
+    State::Making,
+    State::MakingClose,
     State::Idle,
     State::Queued,
     State::Running,
@@ -57,6 +61,8 @@ const STATES: [State; 9] = [
 /// What happens to a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TurnEvent {
+    /// The user's code is about to make the processor.
+    Make,
     /// The processor is made and in its seat.
     Opened,
     /// A batch, or something else to look at, has come.
@@ -95,9 +101,10 @@ fn next(state: State, event: TurnEvent) -> (State, TurnAction) {
     use TurnAction as A;
     use TurnEvent as E;
     match (state, event) {
-        (S::Opening, E::Opened) => (S::Idle, A::Nothing),
-        (S::Opening, E::Close) => (S::OpeningClose, A::TellUnread),
-        (S::OpeningClose, E::Opened) => (S::Closing, A::Close),
+        (S::Opening, E::Make) => (S::Making, A::Run),
+        (S::Making, E::Opened) => (S::Idle, A::Nothing),
+        (S::Making, E::Close) => (S::MakingClose, A::TellUnread),
+        (S::MakingClose, E::Opened) => (S::Closing, A::Close),
 
         (S::Idle, E::Arrived) | (S::Paused, E::Resume) => (S::Queued, A::Schedule),
         (S::Running, E::Arrived) => (S::RunningMore, A::Nothing),
@@ -109,7 +116,8 @@ fn next(state: State, event: TurnEvent) -> (State, TurnAction) {
         (S::Running | S::RunningMore | S::RunningClose, E::End)
         | (S::RunningClose, E::Finish { .. } | E::Pause) => (S::Closing, A::Close),
 
-        (S::Idle | S::Queued | S::Paused, E::Close) => (S::Closing, A::Close),
+        // Nobody waits for the service's answer about a channel that closes.
+        (S::Opening | S::Idle | S::Queued | S::Paused, E::Close) => (S::Closing, A::Close),
         (S::Running | S::RunningMore, E::Close) => (S::RunningClose, A::Nothing),
 
         // What comes late, or was already known.
@@ -131,7 +139,7 @@ pub(crate) enum TurnStage {
 impl State {
     fn stage(self) -> TurnStage {
         match self {
-            State::Opening | State::OpeningClose => TurnStage::Opening,
+            State::Opening | State::Making | State::MakingClose => TurnStage::Opening,
             State::Idle => TurnStage::Idle,
             State::Queued => TurnStage::Queued,
             State::Running | State::RunningMore | State::RunningClose => TurnStage::Running,
@@ -146,7 +154,7 @@ impl State {
 pub(crate) struct Turn(AtomicU64);
 
 impl Turn {
-    /// A turn in the hands of the thread that opens the channel.
+    /// The turn of a channel that nothing is known of yet.
     pub(crate) fn new() -> Turn {
         Turn(AtomicU64::new(Stamp::now(State::Opening as u8).word()))
     }
@@ -221,10 +229,13 @@ mod tests {
     #[test]
     fn transitions() {
         let table = [
-            (S::Opening, E::Opened, S::Idle, A::Nothing),
-            (S::Opening, E::Close, S::OpeningClose, A::TellUnread),
-            (S::OpeningClose, E::Close, S::OpeningClose, A::Nothing),
-            (S::OpeningClose, E::Opened, S::Closing, A::Close),
+            (S::Opening, E::Make, S::Making, A::Run),
+            (S::Opening, E::Close, S::Closing, A::Close),
+            (S::Closing, E::Make, S::Closing, A::Nothing),
+            (S::Making, E::Opened, S::Idle, A::Nothing),
+            (S::Making, E::Close, S::MakingClose, A::TellUnread),
+            (S::MakingClose, E::Close, S::MakingClose, A::Nothing),
+            (S::MakingClose, E::Opened, S::Closing, A::Close),
             (S::Idle, E::Arrived, S::Queued, A::Schedule),
             (S::Idle, E::Close, S::Closing, A::Close),
             (S::Idle, E::Resume, S::Idle, A::Nothing),
