@@ -4,57 +4,24 @@
 //! process by their names, which only Linux tells.
 #![cfg(target_os = "linux")]
 
+#[path = "scenarios/census.rs"]
+mod census;
 #[expect(dead_code, reason = "shared with the scenarios, which need all of it")]
 #[path = "scenarios/harness.rs"]
 mod harness;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use census::{alone, is_pool, no_thread_of_a_worker_is_left, of_workers, ours};
 use harness::{Gate, GateKeeper, Scene, Seen, config, wait_until};
 use tablestore_tunnel::emulator::{Action, Emulator, Fault, Notice};
 use tablestore_tunnel::{
     ChannelContext, ErrorCode, Record, SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,
 };
 
-/// Held by the test that runs.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    wait_until("the last test's threads are gone", || ours().is_empty());
-    guard
-}
-
-/// The names of this crate's threads; Linux keeps 15 bytes of each.
-fn ours() -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("tasks");
-    // A thread that ends meanwhile has no name any more.
-    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
-    let names = tasks.filter_map(|task| name(task.ok()?));
-    names
-        .map(|name| name.trim_end().to_owned())
-        .filter(|name| name.starts_with("tunnel-"))
-        .collect()
-}
-
-fn is_pool(name: &str) -> bool {
-    name.starts_with("tunnel-pool-")
-}
-
 fn pool_threads() -> usize {
     ours().iter().filter(|name| is_pool(name)).count()
-}
-
-/// The threads of workers, without the pool of their configuration.
-fn of_workers() -> Vec<String> {
-    ours().into_iter().filter(|name| !is_pool(name)).collect()
-}
-
-fn no_thread_of_a_worker_is_left() {
-    // A thread has told of its end before it has ended.
-    wait_until("no thread of a worker is left", || of_workers().is_empty());
 }
 
 /// A stream tunnel on two partitions that reads 10 records at a time.

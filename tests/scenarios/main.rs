@@ -13,14 +13,12 @@
 //! - `parts`: parts that the program makes itself.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
 //! - `endings`: who may end a daemon when, and what becomes of it.
-//! - `close_matrix`: every stage of a channel, and everything that can end it.
 //! - `loss`: what happens to channels that are lost.
 //! - `reentry`: user code that calls back into the crate.
 //! - `stress`: heartbeats that keep their time whatever goes on.
 //! - `hostile`: programs and services that do what nobody expects.
 
 mod budget;
-mod close_matrix;
 mod detect;
 mod endings;
 mod faults;

@@ -1,7 +1,17 @@
 //! Every stage of a channel, and everything that can end it there.
 //!
-//! One test a cause; its stages run side by side, each with an emulator of its
-//! own. What must come of it stands in [`Stage`] and [`Cause`].
+//! One test a cause, one at a time; its stages run side by side, each with an
+//! emulator of its own, and in the end no thread is left. What must come of it
+//! stands in [`Stage`] and [`Cause`].
+
+#[path = "scenarios/census.rs"]
+mod census;
+#[expect(dead_code, reason = "shared with the scenarios, which need all of it")]
+#[path = "scenarios/harness.rs"]
+mod harness;
+#[expect(dead_code, reason = "shared with the scenarios, which need all of it")]
+#[path = "scenarios/judge.rs"]
+mod judge;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -17,6 +27,7 @@ use tablestore_tunnel::{
     TunnelWorkerConfigBuilder, TunnelWorkerDaemon, resume_channel, suspend_channel,
 };
 
+use crate::census::{alone, no_thread_of_a_worker_is_left};
 use crate::harness::{Scene, Seen, config, wait_until};
 use crate::judge::{judge, judge_orderly};
 
@@ -399,12 +410,14 @@ fn received(events: &[EventKind], wanted: Action) -> usize {
 
 /// At every stage at the same time.
 fn at_every_stage(test: impl Fn(Stage) + Sync) {
+    let _alone = alone();
     thread::scope(|scope| {
         for stage in STAGES {
             let test = &test;
             scope.spawn(move || test(stage));
         }
     });
+    no_thread_of_a_worker_is_left();
 }
 
 fn ends_as_it_should(cause: Cause) {
