@@ -89,14 +89,12 @@ fn channels_take_turns_and_nobody_starves() {
         panic!("nothing delivered");
     };
     assert!(begin < end, "they were served one after the other");
-    // A turn is what a channel had read when others came, three batches; it has
-    // several in a row while the machine has not yet run the others' readers,
-    // so the strict order of turns is tested in `permits`, starving here.
+    // What a channel had read when others came: three batches at most.
     let longest = deliveries[begin..end]
         .chunk_by(|a, b| a.channel == b.channel)
         .map(<[Delivery]>::len)
         .max();
-    assert!(longest <= Some(200), "{longest:?} of 400 at a stretch");
+    assert!(longest <= Some(30), "{longest:?} at a stretch");
 }
 
 #[test]
