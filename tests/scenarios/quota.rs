@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tablestore_tunnel::emulator::{Emulator, EventKind};
 use tablestore_tunnel::{
-    ChannelContext, ParallelReleaseManager, ProcessError, Record, SimpleProcessFactory, TunnelType,
+    ChannelContext, ChannelStage, ParallelReleaseManager, ProcessError, Record,
+    SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,
 };
 
 use crate::harness::{Delivery, Gate, GateKeeper, Scene, Seen, config, wait_until};
@@ -69,11 +70,34 @@ fn no_more_channels_are_at_work_than_configured() {
     judge_orderly(&scene, &seen);
 }
 
+/// Whether every other channel waits for its place, or has nothing to read.
+fn others_wait(daemon: &TunnelWorkerDaemon, ctx: &ChannelContext) -> bool {
+    let snapshot = daemon.snapshot();
+    let mut others = snapshot
+        .channels
+        .iter()
+        .filter(|c| c.channel_id != ctx.channel_id());
+    others.all(|c| c.stage == ChannelStage::WaitingForPlace || c.is_caught_up)
+}
+
 #[test]
 fn channels_take_turns_and_nobody_starves() {
     let (scene, tunnel) = scene(3, 1200);
     let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()).max_channel_parallel(1));
+    let daemon: Arc<OnceLock<TunnelWorkerDaemon>> = Arc::default();
+    let factory = SimpleProcessFactory::new({
+        let (seen, daemon) = (seen.clone(), daemon.clone());
+        move |ctx: &ChannelContext, records: &[Record]| {
+            // Others can only take turns once the machine has run their readers.
+            let until = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < until && !others_wait(daemon.wait(), ctx) {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+            seen.note(ctx, records)
+        }
+    });
+    let running = scene.start(&tunnel, config(factory).max_channel_parallel(1));
+    let _ = daemon.set(running.daemon.clone());
     seen.wait_for_all(&scene);
     assert!(running.close().is_clean());
     judge_orderly(&scene, &seen);
