@@ -195,6 +195,13 @@ pub(super) enum Effect {
     Take(Option<String>, Notice),
 }
 
+impl Effect {
+    /// Whether the client gets no answer, another one, or a late one.
+    pub(super) fn spoils_answer(&self) -> bool {
+        !matches!(self, Effect::Take(..))
+    }
+}
+
 /// The faults that are still to come.
 #[derive(Debug, Default)]
 pub(super) struct FaultPlan(Vec<Armed>);

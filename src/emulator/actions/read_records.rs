@@ -48,14 +48,23 @@ pub(in crate::emulator) fn run(
     let index = scene.tunnel.channel_index(&request.channel_id)?;
     let owned = owned(&scene, &request.client_id, index)?;
     let (end, limits) = (scene.tunnel.end(), scene.settings.limits);
+    let tunnel = scene.tunnel.id.clone();
     let channel = scene.tunnel.channel_mut(index);
     let read = channel.read(&request.token, scene.table, limits, end, now)?;
+    let sequence = |position| channel.partition(scene.table)?.log.sequence_at(position);
+    let last = read
+        .page
+        .next
+        .checked_sub(1)
+        .filter(|last| *last >= read.from);
     let event = EventKind::Read {
         channel: channel.id.clone(),
-        tunnel: scene.tunnel.id.clone(),
+        tunnel,
         client: request.client_id.into(),
         from: read.from,
         to: read.page.next,
+        first_sequence: last.and_then(|_| sequence(read.from)),
+        last_sequence: last.and_then(sequence),
         finished: read.next_token == FINISHED,
         owned,
     };

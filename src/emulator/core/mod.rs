@@ -11,6 +11,7 @@
 //! - [`table`]: rows in partitions; writing, splitting.
 //! - [`token`]: where a read goes on.
 //! - [`channel`]: what one channel gives, and how far it is consumed.
+//! - [`places`]: where in a channel a record stands.
 //! - [`assignment`]: which client has which channel.
 //! - [`sessions`]: the clients, and how long they may be silent.
 //! - [`tunnel`]: all of that for one tunnel.
@@ -21,6 +22,7 @@ mod encode;
 pub(super) mod ids;
 pub(super) mod key;
 pub(super) mod log;
+pub(super) mod places;
 mod row;
 pub(super) mod sessions;
 pub(super) mod table;
@@ -31,14 +33,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use self::ids::{Id, Ids};
 use self::key::Key;
+use self::places::Places;
 use self::table::{Change, Logged, Schema, Table};
-use self::tunnel::{Plan, Tunnel, status_name};
-use super::clock::Timestamp;
+use self::tunnel::{Plan, Tunnel, status};
+use super::clock::{EmulatorClock, Timestamp};
 use super::failure::Failure;
 use super::fault::{FaultPlan, Notice};
 use super::ledger::{Book, Departure, EventKind};
 use super::scope::Scope;
 use super::settings::Settings;
+use super::witness::RecordId;
 
 /// Everything the emulator knows.
 #[derive(Debug)]
@@ -63,9 +67,9 @@ pub(super) struct Scene<'a> {
 }
 
 impl Core {
-    pub(super) fn new(settings: Settings) -> Core {
+    pub(super) fn new(settings: Settings, clock: EmulatorClock) -> Core {
         Core {
-            ledger: Book::new(settings.ledger_limit),
+            ledger: Book::new(settings.ledger_limit, clock),
             faults: FaultPlan::default(),
             ids: Ids::new(settings.seed),
             tables: BTreeMap::new(),
@@ -97,7 +101,9 @@ impl Core {
     ) -> Result<Vec<Logged>, Failure> {
         let table = self.tables.get_mut(table);
         let table = table.ok_or_else(|| Failure::invalid("the table is gone"))?;
-        Ok(table.write(changes, now))
+        let logged = table.write(changes, now);
+        note_written(table, &logged, &mut self.ledger, now);
+        Ok(logged)
     }
 
     /// Splits a partition; the tunnels on the table get channels for its parts.
@@ -122,11 +128,27 @@ impl Core {
         );
         for tunnel in self.tunnels.values_mut() {
             if *tunnel.table == *table_name {
+                let known = tunnel.channel_count();
                 tunnel.add_children(&children, table);
+                note_added(tunnel, known, table, &mut self.ledger, now);
                 note_changes(tunnel, &mut self.ledger, now);
             }
         }
         Ok(ids)
+    }
+
+    /// Where in a channel those records stand; `None` if there is no such
+    /// tunnel or channel.
+    pub(super) fn places(
+        &self,
+        tunnel: &str,
+        channel: &str,
+        records: Vec<RecordId>,
+    ) -> Option<Places> {
+        let tunnel = self.tunnels.get(tunnel)?;
+        let channel = tunnel.channel(tunnel.channel_index(channel).ok()?);
+        let table = self.tables.get(&tunnel.table)?;
+        Some(Places::find(channel, table, records))
     }
 
     pub(super) fn create_tunnel(
@@ -152,6 +174,7 @@ impl Core {
                 table: name.0.clone(),
             },
         );
+        note_added(&tunnel, 0, table, &mut self.ledger, now);
         self.names.insert(name, id.clone());
         self.tunnels.insert(id.clone(), tunnel);
         Ok(id)
@@ -234,8 +257,48 @@ fn note_changes(tunnel: &mut Tunnel, ledger: &mut Book, now: Timestamp) {
             tunnel: tunnel.id.clone(),
             channel: tunnel.channel(channel).id.clone(),
             client: tunnel.holder(slot).cloned(),
-            status: status_name(slot),
+            status: status(slot),
             version: slot.version,
+        };
+        ledger.record(now, event);
+    }
+}
+
+/// Writes into the ledger which channels a tunnel has got beyond the `known`.
+fn note_added(tunnel: &Tunnel, known: usize, table: &Table, ledger: &mut Book, now: Timestamp) {
+    for channel in known..tunnel.channel_count() {
+        let of = tunnel.channel(channel);
+        let places = of.places(table);
+        let event = EventKind::ChannelAdded {
+            tunnel: tunnel.id.clone(),
+            channel: of.id.clone(),
+            partition: of.partition(table).map(|partition| partition.id.clone()),
+            start: places.start,
+            end: places.end,
+            parents: tunnel.parents(channel),
+        };
+        ledger.record(now, event);
+    }
+}
+
+/// Writes into the ledger how far the logs have come: an event a partition.
+fn note_written(table: &Table, logged: &[Logged], ledger: &mut Book, now: Timestamp) {
+    let mut written: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for Logged {
+        partition,
+        position,
+        ..
+    } in logged
+    {
+        let range = written.entry(*partition).or_insert((*position, *position));
+        range.1 = *position + 1;
+    }
+    for (partition, (from, to)) in written {
+        let event = EventKind::Written {
+            table: table.schema.name.clone(),
+            partition: table.partitions[partition].id.clone(),
+            from,
+            to,
         };
         ledger.record(now, event);
     }

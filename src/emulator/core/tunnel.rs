@@ -14,6 +14,7 @@ use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::failure::Failure;
 use crate::emulator::fault::Notice;
+use crate::emulator::ledger::ChannelStatus;
 
 /// What a tunnel is created from.
 #[derive(Clone, Debug)]
@@ -370,6 +371,22 @@ impl Tunnel {
         &self.channels[index]
     }
 
+    /// How many channels there are, during the warm-up as well.
+    pub(in crate::emulator) fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The ids of the channels to be read to their end before that one.
+    pub(in crate::emulator) fn parents(&self, channel: usize) -> Vec<Id> {
+        // Most have none; to look for them would take long where channels are many.
+        if self.channels[channel].parents_left == 0 {
+            return Vec::new();
+        }
+        let parents = self.channels.iter();
+        let parents = parents.filter(|parent| parent.children.contains(&channel));
+        parents.map(|parent| parent.id.clone()).collect()
+    }
+
     pub(in crate::emulator) fn channel_mut(&mut self, index: usize) -> &mut Channel {
         &mut self.channels[index]
     }
@@ -407,14 +424,19 @@ impl Tunnel {
     }
 }
 
-/// A channel's status as the meta API names it.
-pub(in crate::emulator) fn status_name(slot: Slot) -> &'static str {
+/// A channel's status as the meta API tells it.
+pub(in crate::emulator) fn status(slot: Slot) -> ChannelStatus {
     match slot.phase {
-        _ if slot.done => "TERMINATED",
-        _ if slot.suspended => "CLOSING",
-        Phase::Wait => "WAIT",
-        Phase::Fresh | Phase::Open => "OPEN",
-        Phase::Closing => "CLOSING",
-        Phase::Closed => "CLOSE",
+        _ if slot.done => ChannelStatus::Terminated,
+        _ if slot.suspended => ChannelStatus::Closing,
+        Phase::Wait => ChannelStatus::Wait,
+        Phase::Fresh | Phase::Open => ChannelStatus::Open,
+        Phase::Closing => ChannelStatus::Closing,
+        Phase::Closed => ChannelStatus::Close,
     }
+}
+
+/// Its name.
+pub(in crate::emulator) fn status_name(slot: Slot) -> &'static str {
+    status(slot).as_str()
 }

@@ -184,7 +184,9 @@ impl Service {
     ) -> Reply {
         let result = {
             let mut core = self.shared.core.lock();
+            core.ledger.on_behalf_of(Some(&call.id));
             let result = run(&mut core, request, self.shared.clock.now());
+            core.ledger.on_behalf_of(None);
             self.note_answer(
                 &mut core,
                 &call.id,
@@ -262,6 +264,7 @@ impl Service {
             action: call.action,
             effect: format!("{effect:?}"),
             carried_out,
+            answer_suffers: effect.spoils_answer(),
         };
         let now = self.shared.clock.now();
         self.shared.core.lock().ledger.record(now, event);
