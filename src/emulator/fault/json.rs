@@ -159,13 +159,14 @@ pub(super) mod duration {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::emulator::duration::{EXPECTED, format, parse};
+    use crate::emulator::duration::{EXPECTED, parse};
+    use crate::emulator::fault::words;
 
     pub(in crate::emulator::fault) fn serialize<S: Serializer>(
         time: &Duration,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format(*time))
+        serializer.serialize_str(&words::time(*time))
     }
 
     pub(in crate::emulator::fault) fn deserialize<'de, D: Deserializer<'de>>(

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::json::{self, ANY};
 use super::target::{Chance, FaultTarget, On};
-use super::words::{Word, Words, quoted};
+use super::words::{self, Word, Words, quoted};
 use super::{Effect, Fault, Notice};
 use crate::emulator::duration;
 
@@ -259,14 +259,13 @@ impl fmt::Display for FaultTarget {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = duration::format;
         match self {
             Effect::Fail {
                 status,
                 code,
                 message,
             } => write!(f, "fail {status} {} {}", quoted(code), quoted(message)),
-            Effect::Delay(time) => write!(f, "delay {}", format(*time)),
+            Effect::Delay(time) => write!(f, "delay {}", words::time(*time)),
             Effect::Reset => f.write_str("reset"),
             Effect::Close => f.write_str("close"),
             Effect::Cut => f.write_str("cut"),
@@ -278,7 +277,7 @@ impl fmt::Display for Effect {
             Effect::Duplicate => f.write_str("duplicate"),
             Effect::Expire => f.write_str("expire"),
             Effect::Split => f.write_str("split"),
-            Effect::Jump(by) => write!(f, "jump {}", format(*by)),
+            Effect::Jump(by) => write!(f, "jump {}", words::time(*by)),
             Effect::Take { channel, notice } => write!(f, "take {} {notice}", quoted(channel)),
             Effect::TakeAll(notice) => write!(f, "take-all {notice}"),
         }

@@ -1,9 +1,12 @@
-//! The words of a line of a fault script, and where they stand.
+//! The words of a line of a fault script, where they stand, and how values are
+//! written.
 
 use std::iter::Peekable;
 use std::str::Chars;
+use std::time::Duration;
 
 use super::script::FaultScriptError;
+use crate::emulator::duration;
 
 /// A word: `value`, `key=value`, and either with the value in quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,4 +197,40 @@ pub(super) fn quoted(value: &str) -> String {
         other => String::from(other),
     };
     format!("\"{}\"", value.chars().map(escape).collect::<String>())
+}
+
+/// The time in the longest unit that tells it exactly.
+pub(super) fn time(time: Duration) -> String {
+    let nanos = time.as_nanos();
+    let exact = |(_, unit): &&(&str, u128)| nanos.is_multiple_of(*unit);
+    match duration::UNITS.iter().find(exact) {
+        Some((name, unit)) if nanos > 0 => format!("{}{name}", nanos / unit),
+        _ => "0s".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_the_longest_unit_that_is_exact() {
+        for (text, wanted) in [
+            ("0ms", "0s"),
+            ("250ms", "250ms"),
+            ("1000ms", "1s"),
+            ("48h", "2d"),
+            ("90s", "90s"),
+            ("120s", "2m"),
+            ("1001us", "1001us"),
+            (
+                "18446744073709551615999999999ns",
+                "18446744073709551615999999999ns",
+            ),
+        ] {
+            let parsed = duration::parse(text).expect(text);
+            assert_eq!(time(parsed), wanted);
+            assert_eq!(duration::parse(wanted), Some(parsed));
+        }
+    }
 }
