@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::clock::EmulatorClock;
 use super::handle::Emulator;
-use super::settings::Settings;
+use super::settings::{Settings, TrimmedRead};
 use crate::error::TunnelError;
 
 /// Starts an [`Emulator`]. Made by [`Emulator::builder`].
@@ -99,10 +99,19 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How long the change log is kept, which bounds how early a tunnel may
-    /// start. Defaults to 7 days.
+    /// How long a change stays in the log of its table, which bounds how late
+    /// it can be read and how early a tunnel may start. For tables that do
+    /// [not say themselves](super::TableSpec::retention). Defaults to 7 days,
+    /// the longest that the service allows.
     pub fn retention(mut self, retention: Duration) -> EmulatorBuilder {
         self.settings.retention = retention;
+        self
+    }
+
+    /// What becomes of a read whose place is no longer in the log. Defaults to
+    /// [`TrimmedRead::Fail`].
+    pub fn trimmed_read(mut self, trimmed_read: TrimmedRead) -> EmulatorBuilder {
+        self.settings.trimmed_read = trimmed_read;
         self
     }
 

@@ -61,4 +61,5 @@ pub use self::core::key::KeyType;
 pub use self::fault::{Fault, FaultTarget, Notice};
 pub use self::handle::Emulator;
 pub use self::ledger::{ChannelState, Departure, Event, EventKind, Ledger};
+pub use self::settings::TrimmedRead;
 pub use self::table::{PartitionInfo, RowUpdate, Table, TableSpec, Written};
