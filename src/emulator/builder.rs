@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::access_key::AccessKey;
 use super::clock::EmulatorClock;
 use super::handle::Emulator;
 use super::settings::{Settings, TrimmedRead};
+use crate::credentials::Credentials;
 use crate::error::TunnelError;
 
 /// Starts an [`Emulator`]. Made by [`Emulator::builder`].
@@ -36,15 +38,32 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The only access key that is accepted. Defaults to `emulator-key` and
-    /// `emulator-secret`.
+    /// The access key that is accepted and may do everything. Defaults to
+    /// `emulator-key` and `emulator-secret`.
     pub fn access_key(
         mut self,
         id: impl Into<String>,
         secret: impl Into<String>,
     ) -> EmulatorBuilder {
-        self.settings.access_key_id = id.into();
-        self.settings.access_key_secret = secret.into();
+        self.settings.access_key = AccessKey::new(Credentials::new(id, secret));
+        self
+    }
+
+    /// Accepts one more access key, which may need a security token and may
+    /// be allowed to do a part of everything only. Defaults to none.
+    ///
+    /// ```
+    /// use tablestore_tunnel::Credentials;
+    /// use tablestore_tunnel::emulator::{AccessKey, Emulator, Permission};
+    ///
+    /// let temporary = Credentials::new("STS.id", "secret").security_token("token");
+    /// let reader = AccessKey::new(temporary)
+    ///     .allow_only([Permission::DescribeTunnel, Permission::ConsumeTunnel]);
+    /// let emulator = Emulator::builder().key(reader).start()?;
+    /// # Ok::<(), tablestore_tunnel::TunnelError>(())
+    /// ```
+    pub fn key(mut self, key: AccessKey) -> EmulatorBuilder {
+        self.settings.more_keys.push(key);
         self
     }
 

@@ -70,12 +70,16 @@ impl Emulator {
 
     /// The id of the access key that it accepts.
     pub fn access_key_id(&self) -> &str {
-        &self.shared.settings.access_key_id
+        self.shared
+            .settings
+            .access_key
+            .credentials()
+            .access_key_id()
     }
 
     /// The secret of that access key.
     pub fn access_key_secret(&self) -> &str {
-        &self.shared.settings.access_key_secret
+        self.shared.settings.access_key.credentials().secret()
     }
 
     /// Its clock.

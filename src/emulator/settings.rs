@@ -1,9 +1,11 @@
 //! [`Settings`]: how the emulator behaves, with the defaults.
 
-use std::fmt;
+use std::iter;
 use std::time::Duration;
 
+use super::access_key::AccessKey;
 use super::core::log::Limits;
+use crate::credentials::Credentials;
 
 /// What becomes of a read whose place is no longer in the change log.
 ///
@@ -27,11 +29,13 @@ pub enum TrimmedRead {
 }
 
 /// What the builder decides.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) instance: String,
-    pub(super) access_key_id: String,
-    pub(super) access_key_secret: String,
+    /// The key that the handle tells of.
+    pub(super) access_key: AccessKey,
+    /// Keys that are accepted as well.
+    pub(super) more_keys: Vec<AccessKey>,
     pub(super) seed: u64,
     pub(super) limits: Limits,
     pub(super) base_split_rows: usize,
@@ -50,8 +54,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             instance: "emulator".to_owned(),
-            access_key_id: "emulator-key".to_owned(),
-            access_key_secret: "emulator-secret".to_owned(),
+            access_key: AccessKey::new(Credentials::new("emulator-key", "emulator-secret")),
+            more_keys: Vec::new(),
             seed: 0,
             limits: Limits {
                 rows: 5_000,
@@ -70,13 +74,10 @@ impl Default for Settings {
     }
 }
 
-impl fmt::Debug for Settings {
-    /// Without the secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("instance", &self.instance)
-            .field("access_key_id", &self.access_key_id)
-            .field("seed", &self.seed)
-            .finish_non_exhaustive()
+impl Settings {
+    /// The key of that id, if it is accepted.
+    pub(super) fn key(&self, id: &str) -> Option<&AccessKey> {
+        let mut keys = iter::once(&self.access_key).chain(&self.more_keys);
+        keys.find(|key| key.credentials().access_key_id() == id)
     }
 }

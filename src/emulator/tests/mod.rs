@@ -7,6 +7,7 @@
 //! - `sharing`: clients that share a tunnel, and those that vanish.
 //! - `partitions`: partitions that are split and merged.
 //! - `refusals`: what is refused, with which status and code.
+//! - `permissions`: access keys and what they may do.
 //! - `faults`: faults as they arrive at a client.
 //! - `operating`: RPO and Schedule.
 //! - `offsets`: where a stream begins and ends.
@@ -17,6 +18,7 @@ mod faults;
 mod offsets;
 mod operating;
 mod partitions;
+mod permissions;
 mod raw;
 mod records;
 mod refusals;

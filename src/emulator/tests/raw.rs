@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use prost::Message;
 
+use crate::Credentials;
 use crate::api::protocol as p;
 use crate::api::sign::{content_md5, signature};
 use crate::emulator::{Action, Emulator};
@@ -22,10 +23,16 @@ pub(super) struct Answer {
 pub(super) struct Raw {
     pub(super) stream: TcpStream,
     pub(super) emulator: Emulator,
+    credentials: Credentials,
 }
 
 impl Raw {
     pub(super) fn new(emulator: &Emulator) -> Raw {
+        let (id, secret) = (emulator.access_key_id(), emulator.access_key_secret());
+        Raw::with_key(emulator, Credentials::new(id, secret))
+    }
+
+    pub(super) fn with_key(emulator: &Emulator, credentials: Credentials) -> Raw {
         let address = emulator.endpoint().trim_start_matches("http://");
         let stream = TcpStream::connect(address).expect("connect");
         let timeout = Some(Duration::from_secs(20));
@@ -33,6 +40,7 @@ impl Raw {
         Raw {
             stream,
             emulator: emulator.clone(),
+            credentials,
         }
     }
 
@@ -48,13 +56,16 @@ impl Raw {
         let mut headers: BTreeMap<String, String> = [
             ("X-Ots-Date", date),
             ("X-Ots-Apiversion", "2018-04-01".into()),
-            ("X-Ots-Accesskeyid", self.emulator.access_key_id().into()),
+            ("X-Ots-Accesskeyid", self.credentials.access_key_id().into()),
             ("X-Ots-Instancename", self.emulator.instance().into()),
             ("X-Ots-Contentmd5", content_md5(body)),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+        if let Some(token) = self.credentials.token() {
+            headers.insert("X-Ots-Ststoken".into(), token.into());
+        }
         self.sign(uri, &mut headers);
         headers
     }
@@ -63,7 +74,7 @@ impl Raw {
         let pairs = headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
-        let signature = signature(self.emulator.access_key_secret(), uri, pairs);
+        let signature = signature(self.credentials.secret(), uri, pairs);
         headers.insert("X-Ots-Signature".into(), signature);
     }
 
