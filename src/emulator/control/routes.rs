@@ -32,7 +32,7 @@ const fn route(
     }
 }
 
-const ROUTES: [Route; 19] = [
+const ROUTES: [Route; 23] = [
     route("GET", "/", "lists these calls", index),
     route("GET", "/health", "says that it serves", health),
     route("GET", "/state", "lists all tables and tunnels", state),
@@ -78,7 +78,7 @@ const ROUTES: [Route; 19] = [
         "DELETE",
         "/tunnels/{id}/clients/{client}",
         "forgets a client",
-        tunnels::expire,
+        tunnels::forget,
     ),
     route(
         "GET",
@@ -106,6 +106,25 @@ const ROUTES: [Route; 19] = [
         "/reset",
         "forgets tables, tunnels, faults and ledger",
         reset,
+    ),
+    route("DELETE", "/tables/{table}", "drops a table", tables::remove),
+    route(
+        "POST",
+        "/tables/{table}/merge",
+        "merges two partitions",
+        partitions::merge,
+    ),
+    route(
+        "POST",
+        "/tables/{table}/trim",
+        "drops the beginning of logs",
+        partitions::trim,
+    ),
+    route(
+        "POST",
+        "/tunnels/{id}/expire",
+        "makes a tunnel expired",
+        tunnels::expire,
     ),
 ];
 
