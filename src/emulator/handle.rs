@@ -45,7 +45,7 @@ impl Emulator {
         settings: Settings,
     ) -> Result<Emulator, TunnelError> {
         let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(settings.clone())),
+            core: Mutex::new(Core::new(settings.clone(), clock.clone())),
             clock,
             settings,
         });
@@ -133,6 +133,10 @@ impl Emulator {
         expired.map_err(|failure| TunnelError::client(failure.message))
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Arms a fault: it counts the requests from now on.
     pub fn fault(&self, fault: Fault) {
         self.shared.core.lock().faults.add(fault);
@@ -149,7 +153,7 @@ impl Emulator {
         self.shared.core.lock().faults.clear();
     }
 
-    /// What happened so far.
+    /// What happened so far, for [`Ledger::verdict`] to judge.
     pub fn ledger(&self) -> Ledger {
         self.shared.core.lock().ledger.copy()
     }

@@ -20,6 +20,7 @@ mod call;
 mod clock;
 mod faults;
 mod guard;
+mod ledger;
 mod partitions;
 mod routes;
 mod rows;

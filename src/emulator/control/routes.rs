@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Answer, Call, ROOT, Refusal, clock, faults, partitions, rows, tables, tunnels};
+use super::{
+    Answer, Call, ROOT, Refusal, clock, faults, ledger, partitions, rows, tables, tunnels,
+};
 use crate::emulator::core::Core;
 use crate::emulator::handle::Shared;
 
@@ -32,7 +34,7 @@ const fn route(
     }
 }
 
-const ROUTES: [Route; 23] = [
+const ROUTES: [Route; 26] = [
     route("GET", "/", "lists these calls", index),
     route("GET", "/health", "says that it serves", health),
     route("GET", "/state", "lists all tables and tunnels", state),
@@ -126,6 +128,14 @@ const ROUTES: [Route; 23] = [
         "makes a tunnel expired",
         tunnels::expire,
     ),
+    route(
+        "GET",
+        "/ledger",
+        "gives what happened, one event a line",
+        ledger::read,
+    ),
+    route("DELETE", "/ledger", "forgets what happened", ledger::clear),
+    route("GET", "/verdict", "judges the clients", ledger::verdict),
 ];
 
 /// The route of a request.
@@ -187,6 +197,6 @@ fn state(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
 
 /// As if the emulator had just been started, except for its clock.
 fn reset(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    *shared.core.lock() = Core::new(shared.settings.clone());
+    *shared.core.lock() = Core::new(shared.settings.clone(), shared.clock.clone());
     Answer::done()
 }

@@ -8,12 +8,13 @@
 //! - `partitions`: partitions that are split and merged.
 //! - `refusals`: what is refused, with which status and code.
 //! - `permissions`: access keys and what they may do.
-//! - `faults`: faults as they arrive at a client.
+//! - `faults`, `fault_effects`: faults as they arrive at a client.
 //! - `operating`: RPO and Schedule.
 //! - `offsets`: where a stream begins and ends.
 //! - `records`: what records hold.
 
 mod consuming;
+mod fault_effects;
 mod faults;
 mod offsets;
 mod operating;
