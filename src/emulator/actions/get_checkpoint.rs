@@ -19,14 +19,14 @@ pub(in crate::emulator) fn run(
     request: p::GetCheckpointRequest,
     now: Timestamp,
 ) -> Result<p::GetCheckpointResponse, Failure> {
-    let scene = core.scene(&request.tunnel_id, now)?;
+    let scene = core.consuming(&request.tunnel_id, now)?;
     let index = scene.tunnel.channel_index(&request.channel_id)?;
     let owned = owned(&scene, &request.client_id, index)?;
     let channel = scene.tunnel.channel(index);
     let checkpoint = channel.checkpoint.clone();
     let event = EventKind::CheckpointGiven {
         channel: channel.id.clone(),
-        position: channel.position(&checkpoint.token)?,
+        position: checkpoint.place.map(|place| place.position),
         tunnel: scene.tunnel.id.clone(),
         client: request.client_id.into(),
         sequence_number: checkpoint.sequence_number,

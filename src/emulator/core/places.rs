@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::channel::{Channel, Source};
 use super::key::{self, Route};
-use super::table::{SnapshotRow, Table};
+use super::partition::SnapshotRow;
+use super::table::Table;
 use crate::emulator::witness::RecordId;
 use crate::record::{SequenceInfo, Value};
 

@@ -67,6 +67,19 @@ impl Book {
         }
     }
 
+    /// Forgets all events; those to come count on.
+    pub(in crate::emulator) fn clear(&mut self) {
+        self.events.clear();
+    }
+
+    /// The events from that order number on.
+    pub(in crate::emulator) fn since(&self, order: u64) -> Ledger {
+        let skipped = self.events.partition_point(|event| event.order < order);
+        Ledger {
+            events: self.events.range(skipped..).cloned().collect(),
+        }
+    }
+
     pub(in crate::emulator) fn copy(&self) -> Ledger {
         Ledger {
             events: self.events.iter().cloned().collect(),

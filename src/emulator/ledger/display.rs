@@ -29,12 +29,17 @@ impl Display for EventKind {
             | EventKind::TunnelCreated { .. }
             | EventKind::TunnelDeleted { .. }
             | EventKind::ChannelAdded { .. }
-            | EventKind::Split { .. } => data(self, f),
+            | EventKind::Split { .. }
+            | EventKind::Merged { .. }
+            | EventKind::Trimmed { .. }
+            | EventKind::TableDropped { .. }
+            | EventKind::TunnelExpired { .. } => data(self, f),
             EventKind::Connected { .. }
             | EventKind::Gone { .. }
             | EventKind::Heartbeat { .. }
             | EventKind::ChannelChanged { .. } => holding(self, f),
             EventKind::CheckpointGiven { .. }
+            | EventKind::Skipped { .. }
             | EventKind::Read { .. }
             | EventKind::Saved { .. }
             | EventKind::Processed { .. }
@@ -115,6 +120,17 @@ fn data(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
         EventKind::Split {
             parent, children, ..
         } => write!(f, "partition {parent} split: {}", children.join(", ")),
+        EventKind::Merged { parents, child, .. } => {
+            write!(f, "partitions {} merged: {child}", parents.join(", "))
+        }
+        EventKind::Trimmed {
+            partition,
+            from,
+            to,
+            ..
+        } => write!(f, "log of partition {partition} lost {from}..{to}"),
+        EventKind::TableDropped { table } => write!(f, "table {table} dropped"),
+        EventKind::TunnelExpired { tunnel } => write!(f, "tunnel {tunnel} expired"),
         _ => Ok(()),
     }
 }
@@ -184,6 +200,16 @@ fn consuming(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
             write!(f, "{client} got the checkpoint of {channel}: ")?;
             place(*position, f)
         }
+        EventKind::Skipped {
+            client,
+            channel,
+            from,
+            count,
+            ..
+        } => write!(
+            f,
+            "{client} passed over {count} trimmed records of {channel} from {from} on"
+        ),
         EventKind::Read {
             client,
             channel,

@@ -163,6 +163,43 @@ mod tests {
                 r#""event":"split","table":"orders","parent":"p","children":["q","r"]"#,
             ),
             (
+                EventKind::Merged {
+                    table: "orders".into(),
+                    parents: vec!["p".into(), "q".into()],
+                    child: "r".into(),
+                },
+                r#""event":"merged","table":"orders","parents":["p","q"],"child":"r""#,
+            ),
+            (
+                EventKind::Trimmed {
+                    table: "orders".into(),
+                    partition: "p".into(),
+                    from: 1,
+                    to: 3,
+                },
+                r#""event":"trimmed","table":"orders","partition":"p","from":1,"to":3"#,
+            ),
+            (
+                EventKind::TableDropped {
+                    table: "orders".into(),
+                },
+                r#""event":"table_dropped","table":"orders""#,
+            ),
+            (
+                EventKind::TunnelExpired { tunnel: "t".into() },
+                r#""event":"tunnel_expired","tunnel":"t""#,
+            ),
+            (
+                EventKind::Skipped {
+                    tunnel: "t".into(),
+                    client: "x".into(),
+                    channel: "c".into(),
+                    from: 2,
+                    count: 5,
+                },
+                r#""event":"skipped","tunnel":"t","client":"x","channel":"c","from":2,"count":5"#,
+            ),
+            (
                 EventKind::Connected {
                     tunnel: "t".into(),
                     client: "x".into(),
