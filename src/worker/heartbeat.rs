@@ -5,7 +5,6 @@
 //! for an answer, so that a slow one holds up nothing else.
 
 use std::sync::Arc;
-use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, warn};
@@ -18,6 +17,7 @@ use crate::api::protocol::{
 };
 use crate::error::TunnelError;
 use crate::stop::Stop;
+use crate::threads;
 
 /// What the loop asks for.
 pub(crate) enum Call {
@@ -42,12 +42,10 @@ impl Heartbeat {
     /// until the sender is dropped.
     pub(crate) fn spawn(self) -> Result<Sender<Call>, TunnelError> {
         let (sender, calls) = unbounded();
-        thread::Builder::new()
-            .name("tunnel-heartbeat".to_owned())
-            .spawn(move || self.run(&calls))
-            .map_err(|error| {
-                TunnelError::client("the heartbeat thread could not be started").with_source(error)
-            })?;
+        let clock = self.hang_up.clock().clone();
+        threads::spawn(&clock, "tunnel-heartbeat", move || self.run(&calls)).map_err(|error| {
+            TunnelError::client("the heartbeat thread could not be started").with_source(error)
+        })?;
         Ok(sender)
     }
 
@@ -58,7 +56,7 @@ impl Heartbeat {
         let Some(client_id) = client_id else {
             return;
         };
-        for call in calls {
+        while let Ok(call) = self.hang_up.clock().recv(calls, None) {
             match call {
                 Call::Beat(channels) => {
                     let answer = flatten(unwind::contain(|| self.beat(&client_id, channels)));
