@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, info};
 use parking_lot::Mutex;
 
-use super::beat::BeatSchedule;
+use super::beat::{BeatSchedule, attempt_timeout};
 use super::board::Board;
 use super::heartbeat::{Call, Heartbeat};
 use super::lease::Lease;
@@ -218,6 +218,10 @@ impl TunnelWorker {
                 timeout: Some(seconds),
                 client_tag: Some(settings.client_tag.clone()),
             },
+            attempt_timeout: attempt_timeout(
+                settings.heartbeat_interval,
+                settings.heartbeat_timeout,
+            ),
             hang_up,
             events: inner.events.clone(),
         }
