@@ -22,7 +22,7 @@ pub(crate) struct Row {
     /// The sum of all amounts.
     pub(crate) balance: i64,
     /// How many changes that were.
-    pub(crate) changes: u64,
+    pub(crate) changes: i64,
     /// Where the last of them came from,
     pub(crate) channel_id: String,
     /// its `SequenceInfo` as text,

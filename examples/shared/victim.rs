@@ -8,7 +8,7 @@ use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::Emulator;
+use tablestore_tunnel::emulator::{Emulator, EventKind};
 
 /// How often the consumer is killed.
 const KILLS: usize = 4;
@@ -26,20 +26,20 @@ const IS_VICTIM: &str = "EXAMPLE_ENDS_WITH_ITS_PARENT";
 /// In each round the table is changed, the consumer starts, and is killed in
 /// the middle of its work; in the last round, when all is stored.
 ///
-/// `change` makes a round's changes and says how many, `stored` how many have
-/// been stored in all. How many were written in all.
+/// `change` makes a round's changes and says how many records that gives,
+/// `stored` how many have been stored so far. How many were written in all.
 pub(crate) fn kill_and_restart(
     emulator: &Emulator,
     arguments: &[&str],
-    mut change: impl FnMut(usize) -> Result<u64, Box<dyn Error>>,
-    stored: impl Fn() -> Result<u64, Box<dyn Error>>,
-) -> Result<u64, Box<dyn Error>> {
+    mut change: impl FnMut(usize) -> Result<i64, Box<dyn Error>>,
+    stored: impl Fn() -> Result<i64, Box<dyn Error>>,
+) -> Result<i64, Box<dyn Error>> {
     let mut written = 0;
     for kill in 1..=KILLS {
         let before = stored()?;
         written += change(kill)?;
         let (wanted, look) = match kill < KILLS {
-            true => (before + 1, LOOK),
+            true => (before.midpoint(written), LOOK),
             false => (written, LOOK_FOR_END),
         };
         let victim = Victim::start(emulator, arguments)?;
@@ -49,14 +49,28 @@ pub(crate) fn kill_and_restart(
         // Nobody has to wait until the service takes the consumer for dead.
         emulator.clock().advance(HEARTBEAT_TIMEOUT);
     }
+    println!(
+        "{written} records were written, {} were sent",
+        sent(emulator)
+    );
     Ok(written)
 }
 
+/// How many records the emulator gave, those that it gave again included.
+fn sent(emulator: &Emulator) -> u64 {
+    let ledger = emulator.ledger();
+    let records = ledger.events().iter().map(|event| match &event.kind {
+        EventKind::Read { from, to, .. } => to - from,
+        _ => 0,
+    });
+    records.sum()
+}
+
 fn wait_for(
-    wanted: u64,
+    wanted: i64,
     look: Duration,
-    stored: impl Fn() -> Result<u64, Box<dyn Error>>,
-) -> Result<u64, Box<dyn Error>> {
+    stored: impl Fn() -> Result<i64, Box<dyn Error>>,
+) -> Result<i64, Box<dyn Error>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let so_far = stored()?;
