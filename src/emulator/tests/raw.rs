@@ -279,3 +279,25 @@ pub(super) fn terminated(channel: &p::Channel) -> p::Channel {
         ..channel.clone()
     }
 }
+
+/// Consumes as a good client does, until a heartbeat gives nothing that is
+/// not read: by channel in the order of reading, how many records, and whether
+/// it ended.
+pub(super) fn consume(raw: &mut Raw, tunnel: &str, client: &str) -> Vec<(String, usize, bool)> {
+    let (mut seen, mut reports) = (Vec::new(), Vec::new());
+    loop {
+        let held = raw
+            .beat(tunnel, client, std::mem::take(&mut reports))
+            .expect("channels");
+        for channel in &held {
+            let (records, finished) = raw.drain(tunnel, client, &channel.channel_id);
+            seen.push((channel.channel_id.clone(), records.len(), finished));
+            if finished {
+                reports.push(terminated(channel));
+            }
+        }
+        if reports.is_empty() {
+            return seen;
+        }
+    }
+}
