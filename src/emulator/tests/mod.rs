@@ -12,12 +12,13 @@
 //! - `week`: seven days on a clock that is moved.
 //! - `scale`: many channels and clients.
 //! - `story`: random stories on the core.
-//! - `faults`: faults as they arrive at a client.
+//! - `faults`, `fault_effects`: faults as they arrive at a client.
 //! - `operating`: RPO and Schedule.
 //! - `offsets`: where a stream begins and ends.
 //! - `records`: what records hold.
 
 mod consuming;
+mod fault_effects;
 mod faults;
 mod offsets;
 mod operating;
