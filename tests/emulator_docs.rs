@@ -91,7 +91,8 @@ impl Reader {
         let path = format!("{}/_emulator/tunnels/{tunnel}", self.emulator.endpoint());
         while begin.elapsed() < PATIENCE {
             let body = ureq::get(&path).call().expect("an answer").into_body();
-            let state: serde_json::Value = serde_json::from_reader(body.into_reader()).expect("JSON");
+            let state: serde_json::Value =
+                serde_json::from_reader(body.into_reader()).expect("JSON");
             if let Some(id) = state["clients"][0]["id"].as_str() {
                 return id.to_owned();
             }
@@ -104,7 +105,9 @@ impl Reader {
 /// The block that begins at a line of three backticks and a word, and the rest.
 fn block<'a>(text: &'a str, kinds: &[&str]) -> Option<(&'a str, &'a str)> {
     let kind = kinds.iter().find(|kind| {
-        let rest = text.strip_prefix("```").and_then(|text| text.strip_prefix(**kind));
+        let rest = text
+            .strip_prefix("```")
+            .and_then(|text| text.strip_prefix(**kind));
         rest.is_some_and(|rest| rest.starts_with('\n'))
     })?;
     let body = &text[3 + kind.len() + 1..];
@@ -145,7 +148,10 @@ fn every_command_prints_what_the_page_says() {
         fs::write(&path, &now).expect("the page");
     }
     for (line, (written, printed)) in (1..).zip(page.lines().zip(now.lines())) {
-        assert_eq!(written, printed, "line {line}; UPDATE_DOCS=1 writes the page anew");
+        assert_eq!(
+            written, printed,
+            "line {line}; UPDATE_DOCS=1 writes the page anew"
+        );
     }
     assert_eq!(page.len(), now.len());
 }
