@@ -62,6 +62,8 @@ const PLAN: Plan = Plan {
 /// How long a batch takes on the emulator, so that there is something to see.
 const WORK: Duration = Duration::from_millis(400);
 
+type Show = Box<dyn FnMut(&Status)>;
+
 fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init();
     println!("progress: shows rows, rate and lag of each channel of a tunnel");
@@ -88,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let work_config = TunnelWorkerConfig::builder(factory)
         .heartbeat_interval(Duration::from_secs(5))
         .backoff(ChannelBackoffConfig::default().max_delay(Duration::from_secs(1)))
-        .pool_threads(8)
+        .pool_threads(4)
         .build()?;
     let daemon = TunnelWorkerDaemon::new(tunnel_client.clone(), tunnel_id, work_config);
     let handle = daemon.clone();
@@ -102,9 +104,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut show, pause) = how_to_show();
     let mut watch = Watch::new(rows);
     let req = DescribeTunnelRequest::new(&table_name, &tunnel_name);
-    while daemon.snapshot().state != WorkerState::Ended {
+    loop {
+        // The last look is after the end.
+        let is_over = daemon.snapshot().state == WorkerState::Ended;
         let described = tunnel_client.describe_tunnel(&req)?;
         show(&watch.look(&described, &daemon.snapshot()));
+        if is_over {
+            break;
+        }
         thread::sleep(pause);
     }
     drop(show);
@@ -114,7 +121,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// In place on a terminal, a line now and then elsewhere; and how often.
-fn how_to_show() -> (Box<dyn FnMut(&Status)>, Duration) {
+fn how_to_show() -> (Show, Duration) {
     if !io::stdout().is_terminal() {
         return (Box::new(lines::show), Duration::from_secs(1));
     }
