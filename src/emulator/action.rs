@@ -63,6 +63,11 @@ impl Action {
     pub(super) fn from_uri(uri: &str) -> Option<Action> {
         Action::ALL.into_iter().find(|action| action.uri() == uri)
     }
+
+    /// The action that `Display` writes so.
+    pub(super) fn from_name(name: &str) -> Option<Action> {
+        Action::from_uri(&format!("/tunnel/{name}"))
+    }
 }
 
 impl fmt::Display for Action {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The emulator's clock: the machine's, or one that is moved by hand.
 ///
@@ -48,6 +49,11 @@ impl EmulatorClock {
     /// What time it is on this clock.
     pub fn utc(&self) -> OffsetDateTime {
         self.now().to_utc()
+    }
+
+    /// Whether it goes on by itself.
+    pub(super) fn runs(&self) -> bool {
+        self.0.runs
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -102,6 +108,17 @@ impl Timestamp {
 
     pub(super) const fn nanos(self) -> i64 {
         (self.0 * 1_000) as i64
+    }
+
+    pub(super) fn to_rfc3339(self) -> String {
+        // Fails for years beyond 9999, which no RFC 3339 time can tell.
+        let text = self.to_utc().format(&Rfc3339);
+        text.unwrap_or_else(|_| self.to_string())
+    }
+
+    /// How long after `earlier` this is.
+    pub(super) fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
     pub(super) fn plus(self, by: Duration) -> Timestamp {

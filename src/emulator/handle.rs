@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::builder::EmulatorBuilder;
 use super::clock::EmulatorClock;
 use super::core::Core;
-use super::fault::Fault;
+use super::fault::{Fault, FaultStatus};
 use super::ledger::Ledger;
 use super::server::Server;
 use super::settings::Settings;
@@ -108,7 +108,13 @@ impl Emulator {
         self.shared.core.lock().faults.add(fault);
     }
 
-    /// Disarms all faults that are still to come.
+    /// The faults that it was given since the last
+    /// [`Emulator::clear_faults`], with how often each was hit.
+    pub fn faults(&self) -> Vec<FaultStatus> {
+        self.shared.core.lock().faults.list()
+    }
+
+    /// Disarms all faults that are still to come, and forgets the others.
     pub fn clear_faults(&self) {
         self.shared.core.lock().faults.clear();
     }

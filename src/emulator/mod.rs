@@ -29,19 +29,21 @@
 //! - `table`: [`Table`], [`TableSpec`] and writing rows.
 //! - `core`: what the emulator knows, without sockets and clock.
 //! - `actions`: one file per action.
-//! - `server`: HTTP around it.
+//! - `server`: HTTP around it; `control`: a JSON API beside the protocol.
 //! - `action`, `scope`, `failure`: a request's kind, whom it is about, an
 //!   answer that is an error.
 //! - `fault`: what goes wrong.
 //! - `ledger`: what happened; `check`: what of it breaks the rules.
-//! - `clock`: what time it is.
+//! - `clock`: what time it is; `duration`: lengths of time as text.
 
 mod action;
 mod actions;
 mod builder;
 mod check;
 mod clock;
+mod control;
 mod core;
+mod duration;
 mod failure;
 mod fault;
 mod handle;
@@ -58,7 +60,7 @@ pub use self::builder::EmulatorBuilder;
 pub use self::check::{Rule, Violation};
 pub use self::clock::EmulatorClock;
 pub use self::core::key::KeyType;
-pub use self::fault::{Fault, FaultTarget, Notice};
+pub use self::fault::{Fault, FaultScriptError, FaultStatus, FaultTarget, Notice};
 pub use self::handle::Emulator;
 pub use self::ledger::{ChannelState, Departure, Event, EventKind, Ledger};
 pub use self::table::{PartitionInfo, RowUpdate, Table, TableSpec, Written};

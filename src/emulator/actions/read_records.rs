@@ -35,6 +35,10 @@ impl Answer for Batch {
         body.extend(self.rest.encode_to_vec());
         body
     }
+
+    fn records(&self) -> usize {
+        self.frames.len()
+    }
 }
 
 /// As on the service, anyone who names the tunnel may read, unless the

@@ -21,7 +21,7 @@ mod encode;
 pub(super) mod ids;
 pub(super) mod key;
 pub(super) mod log;
-mod row;
+pub(super) mod row;
 pub(super) mod sessions;
 pub(super) mod table;
 pub(super) mod token;
@@ -35,7 +35,8 @@ use self::table::{Change, Logged, Schema, Table};
 use self::tunnel::{Plan, Tunnel, status_name};
 use super::clock::Timestamp;
 use super::failure::Failure;
-use super::fault::{FaultPlan, Notice};
+use super::fault::Notice;
+use super::fault::plan::FaultPlan;
 use super::ledger::{Book, Departure, EventKind};
 use super::scope::Scope;
 use super::settings::Settings;
@@ -83,6 +84,11 @@ impl Core {
         let table = Table::new(schema, &mut self.ids, now);
         self.tables.insert(name, table);
         Ok(())
+    }
+
+    /// The names of all tables, in order.
+    pub(super) fn table_names(&self) -> Vec<Id> {
+        self.tables.keys().cloned().collect()
     }
 
     pub(super) fn table(&self, name: &str) -> Result<&Table, Failure> {

@@ -132,6 +132,16 @@ impl Table {
             .position(|partition| &*partition.id == id)
     }
 
+    /// Up to `limit` rows as they are now, each with its partition.
+    pub(in crate::emulator) fn rows(&self, limit: usize) -> Vec<(Id, SnapshotRow)> {
+        let living = self.routes.values().map(|index| &self.partitions[*index]);
+        let rows = living.flat_map(|partition| {
+            let rows = partition.snapshot().into_iter();
+            rows.map(|row| (partition.id.clone(), row))
+        });
+        rows.take(limit).collect()
+    }
+
     /// Applies the changes in order, as one bulk: per partition they share a
     /// timestamp and are counted by the row index.
     pub(in crate::emulator) fn write(
