@@ -306,6 +306,15 @@ run_all() {
   return "$failed"
 }
 
+# differences OPTION...: the probes, on the clients that are there.
+differences() {
+  local clients=(--ours "$bin/interop_consume" --go "$work/consume")
+  if has_java; then
+    clients+=(--java "$work/java/classes:$(<"$work/classpath")")
+  fi
+  "$bin/interop_differences" "${clients[@]}" "$@"
+}
+
 build
 if has_java; then
   build_java
@@ -313,8 +322,16 @@ else
   echo "interop: Java or Maven is not installed, that SDK is not tested"
   all_with_java=()
 fi
-if [ $# -eq 0 ]; then
+page=$root/docs/sdk-differences.md
+if [ "${1:-}" = --table ]; then
+  shift
+  # Some of them are only shown: the page has all.
+  [ $# -gt 0 ] || set -- --write "$page"
+  differences "$@"
+elif [ $# -gt 0 ]; then
+  run_all "$@"
+else
   # The longest first, so that none is left alone at the end.
-  set -- "${all_with_java[@]}" "${all[@]}"
+  run_all "${all_with_java[@]}" "${all[@]}"
+  differences --check "$page"
 fi
-run_all "$@"
