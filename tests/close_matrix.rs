@@ -354,7 +354,8 @@ impl Cell {
             _ => "CLOSE",
         };
         let reports = |e: &EventKind| {
-            let is_wanted = |r: &tablestore_tunnel::emulator::ChannelState| r.status == wanted;
+            let is_wanted =
+                |r: &tablestore_tunnel::emulator::ChannelState| r.status.as_str() == wanted;
             matches!(e, EventKind::Heartbeat { reported, .. } if reported.iter().any(is_wanted))
         };
         self.scene

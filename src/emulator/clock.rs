@@ -23,6 +23,8 @@ struct Inner {
     runs: bool,
     /// Microseconds: since 1970 when the clock stands, else what it is ahead.
     micros: AtomicU64,
+    /// Microseconds that it was moved by hand.
+    moved: AtomicU64,
 }
 
 impl EmulatorClock {
@@ -44,6 +46,12 @@ impl EmulatorClock {
     /// takes effect with the next request.
     pub fn advance(&self, by: Duration) {
         self.0.micros.fetch_add(micros(by), Ordering::SeqCst);
+        self.0.moved.fetch_add(micros(by), Ordering::SeqCst);
+    }
+
+    /// How far it was moved by hand, in all.
+    pub(super) fn moved(&self) -> Duration {
+        Duration::from_micros(self.0.moved.load(Ordering::SeqCst))
     }
 
     /// What time it is on this clock.
@@ -67,7 +75,12 @@ impl EmulatorClock {
 
     fn new(runs: bool, micros: u64) -> EmulatorClock {
         let micros = AtomicU64::new(micros);
-        EmulatorClock(Arc::new(Inner { runs, micros }))
+        let moved = AtomicU64::new(0);
+        EmulatorClock(Arc::new(Inner {
+            runs,
+            micros,
+            moved,
+        }))
     }
 }
 

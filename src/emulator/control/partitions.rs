@@ -37,6 +37,49 @@ pub(super) fn split(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ref
     Answer::json(&json!({"children": children.map(|id| id.to_string())}))
 }
 
+/// Two neighbours.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MergeJson {
+    partitions: [String; 2],
+}
+
+pub(super) fn merge(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(shared, call)?;
+    let MergeJson {
+        partitions: [one, other],
+    } = call.json()?;
+    let child = table.merge(&one, &other);
+    let child = child.map_err(|error| Refusal::conflict(&error))?;
+    Answer::json(&json!({"child": *child}))
+}
+
+/// Which changes to drop: of a partition, those before a position; without
+/// one, all that there are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrimJson {
+    partition: Option<String>,
+    position: Option<u64>,
+}
+
+pub(super) fn trim(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(shared, call)?;
+    let dropped = match call.json()? {
+        TrimJson {
+            partition: None,
+            position: None,
+        } => table.expire(),
+        TrimJson {
+            partition: Some(partition),
+            position,
+        } => table.trim(&partition, position.unwrap_or(u64::MAX)),
+        _ => return Err(Refusal::bad("a position needs the partition it is in")),
+    };
+    let dropped = dropped.map_err(|error| Refusal::conflict(&error))?;
+    Answer::json(&json!({"dropped": dropped}))
+}
+
 /// The values of a primary key.
 pub(super) fn values(key: &[Json]) -> Result<Vec<Value>, Refusal> {
     let values = key.iter().map(value::parse);

@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Map, Value as Json, json};
 
 use super::{Answer, Call, Refusal, tables, value};
+use crate::emulator::core::partition::SnapshotRow;
 use crate::emulator::core::row::Row;
-use crate::emulator::core::table::SnapshotRow;
 use crate::emulator::core::{key, key::KeyType};
 use crate::emulator::handle::Shared;
 use crate::emulator::table::{RowUpdate, RowWrite, Written};
@@ -190,7 +190,7 @@ pub(super) fn read(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refu
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let rows = {
         let core = shared.core.lock();
-        core.table(table.name())?.rows(limit)
+        core.table(table.name())?.rows(limit, shared.clock.now())
     };
     Answer::lines(rows.iter().map(|(partition, row)| shown(partition, row)))
 }

@@ -1,12 +1,15 @@
 //! Creating, describing and dropping tables.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Call, Refusal};
 use crate::emulator::core::key::KeyType;
+use crate::emulator::fault::json::duration as duration_json;
+use crate::emulator::fault::time_text as text;
 use crate::emulator::handle::Shared;
 use crate::emulator::table::{PartitionInfo, Table, TableSpec};
 
@@ -22,7 +25,14 @@ struct TableJson {
     max_versions: u32,
     #[serde(default)]
     origin_columns: Vec<String>,
+    retention: Option<TimeJson>,
+    time_to_live: Option<TimeJson>,
+    max_version_offset: Option<TimeJson>,
 }
+
+/// A length of time, as `7d`.
+#[derive(Deserialize)]
+struct TimeJson(#[serde(with = "duration_json")] Duration);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,10 +57,19 @@ fn one() -> u32 {
 
 impl TableJson {
     fn into_spec(self) -> TableSpec {
-        let spec = TableSpec::new(self.name)
+        let mut spec = TableSpec::new(self.name)
             .partitions(self.partitions)
             .max_versions(self.max_versions as usize)
             .origin_columns(self.origin_columns);
+        if let Some(TimeJson(retention)) = self.retention {
+            spec = spec.retention(retention);
+        }
+        if let Some(TimeJson(time_to_live)) = self.time_to_live {
+            spec = spec.time_to_live(time_to_live);
+        }
+        if let Some(TimeJson(offset)) = self.max_version_offset {
+            spec = spec.max_version_offset(offset);
+        }
         let add = |spec: TableSpec, key: KeyJson| {
             let kind = match key.kind {
                 TypeJson::Integer => KeyType::Integer,
@@ -80,6 +99,15 @@ pub(super) fn list(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal
 
 pub(super) fn describe(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
     Answer::json(&of(shared, &open(shared, call)?)?)
+}
+
+/// Drops a table with the tunnels on it.
+pub(super) fn remove(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = open(shared, call)?;
+    let mut core = shared.core.lock();
+    core.drop_table(table.name(), shared.clock.now())?;
+    drop(core);
+    Answer::done()
 }
 
 /// All tables, by name.
@@ -112,6 +140,9 @@ fn of(shared: &Shared, table: &Table) -> Result<Json, Refusal> {
         "primary_key": keys.map(key).collect::<Vec<_>>(),
         "max_versions": of.schema.max_versions,
         "origin_columns": of.schema.origin_columns,
+        "retention": text(of.schema.retention),
+        "time_to_live": of.schema.time_to_live.map(text),
+        "max_version_offset": of.schema.max_version_offset.map(text),
         "stream_id": *of.stream_id,
         "partitions": partitions.iter().map(partition).collect::<Vec<_>>(),
     }))
@@ -124,6 +155,7 @@ fn partition(partition: &PartitionInfo) -> Json {
         "parents": parents,
         "rows": partition.rows,
         "changes": partition.changes,
+        "oldest": partition.oldest,
         "active": partition.active,
     })
 }

@@ -22,8 +22,16 @@ pub(super) fn describe(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, 
     Answer::json(&of(shared, call.argument(0))?)
 }
 
-/// Forgets a client, as if it had been silent for too long.
+/// Makes a tunnel expired, as if its log had not been read in time.
 pub(super) fn expire(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let id = call.argument(0);
+    let expired = shared.core.lock().expire_tunnel(id, shared.clock.now());
+    expired.map_err(|_| no_tunnel(id))?;
+    Answer::done()
+}
+
+/// Forgets a client, as if it had been silent for too long.
+pub(super) fn forget(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (tunnel, client) = (call.argument(0), call.argument(1));
     let mut core = shared.core.lock();
     core.scene(tunnel, shared.clock.now())
@@ -56,6 +64,7 @@ fn of(shared: &Shared, id: &str) -> Result<Json, Refusal> {
         "table": *tunnel.table,
         "type": format!("{:?}", tunnel.plan.kind),
         "stage": tunnel.stage(),
+        "expired": tunnel.is_expired(),
         "created": tunnel.created.to_rfc3339(),
         "channels": channels.collect::<Vec<_>>(),
         "clients": clients(&scene, now),
@@ -66,8 +75,8 @@ fn channel(scene: &Scene<'_>, index: usize, channel: &Channel) -> Json {
     let slot = scene.tunnel.assignment.slot(index);
     let client = scene.tunnel.holder(slot).map(|id| &**id);
     let checkpoint = &channel.checkpoint;
-    // Absent for `finished`, behind which there is no place.
-    let position = channel.position(&checkpoint.token).ok().flatten();
+    // None for `finished`, behind which there is no place.
+    let position = checkpoint.place.map(|place| place.position);
     json!({
         "id": *channel.id,
         "type": channel.type_name(),

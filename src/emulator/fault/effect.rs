@@ -52,6 +52,18 @@ impl Effect {
         )
     }
 
+    /// Whether the client gets no answer, another one, or a late one.
+    pub(in crate::emulator) fn spoils_answer(&self) -> bool {
+        !matches!(
+            self,
+            Effect::Expire
+                | Effect::Split
+                | Effect::Jump(_)
+                | Effect::Take { .. }
+                | Effect::TakeAll(_)
+        )
+    }
+
     /// Whether it can happen where there is no client to answer to.
     pub(super) fn fits_write(&self) -> bool {
         matches!(self, Effect::Split | Effect::Jump(_))

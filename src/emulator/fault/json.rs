@@ -153,7 +153,7 @@ impl Fault {
 }
 
 /// A length of time, as `250ms`.
-pub(super) mod duration {
+pub(in crate::emulator) mod duration {
     use std::time::Duration;
 
     use serde::de::Error;
@@ -162,14 +162,14 @@ pub(super) mod duration {
     use crate::emulator::duration::{EXPECTED, parse};
     use crate::emulator::fault::words;
 
-    pub(in crate::emulator::fault) fn serialize<S: Serializer>(
+    pub(in crate::emulator) fn serialize<S: Serializer>(
         time: &Duration,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&words::time(*time))
     }
 
-    pub(in crate::emulator::fault) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::emulator) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;

@@ -25,6 +25,7 @@ pub use self::plan::FaultStatus;
 pub use self::script::FaultScriptError;
 pub use self::target::FaultTarget;
 use self::target::On;
+pub(super) use self::words::time as time_text;
 use super::action::Action;
 
 /// Something that goes wrong at chosen requests.

@@ -200,7 +200,7 @@ pub(super) fn quoted(value: &str) -> String {
 }
 
 /// The time in the longest unit that tells it exactly.
-pub(super) fn time(time: Duration) -> String {
+pub(in crate::emulator) fn time(time: Duration) -> String {
     let nanos = time.as_nanos();
     let exact = |(_, unit): &&(&str, u128)| nanos.is_multiple_of(*unit);
     match duration::UNITS.iter().find(exact) {

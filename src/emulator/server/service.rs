@@ -89,7 +89,7 @@ impl Service {
         let action = Action::from_uri(&request.head.path);
         let action = action
             .ok_or_else(|| Failure::invalid(format!("unknown operation: {}", request.head.path)))?;
-        auth::check(request, &self.shared.settings, crate::clock::utc())?;
+        auth::check(request, action, &self.shared.settings, crate::clock::utc())?;
         Ok(action)
     }
 
@@ -159,7 +159,9 @@ impl Service {
     fn carry_out<Q, A: Answer>(&self, call: &Call, request: Q, run: Run<Q, A>) -> Done {
         let (result, late, records) = {
             let mut core = self.shared.core.lock();
+            core.ledger.on_behalf_of(Some(&call.id));
             let result = run(&mut core, request, self.shared.clock.now());
+            core.ledger.on_behalf_of(None);
             let failure = result.as_ref().err();
             self.note_answer(&mut core, &call.id, Some(call.action), failure);
             let records = result.as_ref().map_or(0, Answer::records);

@@ -86,6 +86,7 @@ impl Service {
             action: call.action,
             effect: effect.to_string(),
             carried_out,
+            answer_suffers: effect.spoils_answer(),
         };
         let now = self.shared.clock.now();
         self.shared.core.lock().ledger.record(now, event);
