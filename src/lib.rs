@@ -134,6 +134,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api;
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub mod bench;
 mod client;
 mod clock;
 mod config;

@@ -48,6 +48,13 @@ impl<'a> Cursor<'a> {
         self.rest
     }
 
+    /// Goes on with `rest`, which is an end of what is unread.
+    #[inline]
+    pub(super) fn go_to(&mut self, rest: &'a [u8]) {
+        debug_assert!(self.rest.ends_with(rest));
+        self.rest = rest;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::cell::Cell;
 use super::crc8;
 use super::cursor::{Cursor, Fault, Problem};
+use super::heads::Heads;
 use super::sequence::SequenceInfo;
 use super::tag;
 
@@ -19,20 +20,25 @@ pub(super) struct Row {
 
 impl Row {
     /// Checks a PlainBuffer that has to be exactly one row.
-    pub(super) fn check(mut cursor: Cursor<'_>) -> Result<Row, Fault> {
+    pub(super) fn check<'a>(mut cursor: Cursor<'a>, heads: &mut Heads<'a>) -> Result<Row, Fault> {
         let header = cursor.u32("row header")?;
         if header != tag::HEADER {
             return Err(cursor.fault("row header", Problem::Unexpected(header.into())));
         }
-        let mut crc = 0;
-        let primary_key = cells(&mut cursor, tag::ROW_PK, &mut crc)?;
-        let columns = cells(&mut cursor, tag::ROW_DATA, &mut crc)?;
+        let mut cells = Cells {
+            heads,
+            place: 0,
+            crc: 0,
+        };
+        let primary_key = cells.check(&mut cursor, tag::ROW_PK)?;
+        let columns = cells.check(&mut cursor, tag::ROW_DATA)?;
+        let crc = cells.crc;
         let delete_marker = cursor.accept(tag::DELETE_ROW_MARKER);
         let sequence_info = match cursor.accept(tag::EXTENSION) {
             true => extension(cursor.sized("extension")?)?,
             false => None,
         };
-        let computed = crc8::update(crc, &[u8::from(delete_marker)]);
+        let computed = crc8::update_byte(crc, u8::from(delete_marker));
         check_sum(&mut cursor, computed)?;
         cursor.finish("row")?;
         Ok(Row {
@@ -44,15 +50,48 @@ impl Row {
     }
 }
 
-/// The cells after `tag`, if it is there; their checksums go into the row's.
-fn cells(cursor: &mut Cursor<'_>, tag: u8, crc: &mut u8) -> Result<Range<usize>, Fault> {
-    let tagged = cursor.accept(tag);
-    let start = cursor.at();
-    while let Some(cell) = if tagged { Cell::next(cursor)? } else { None } {
-        cell.check(cursor)?;
-        *crc = crc8::update(*crc, &[cell.checksum]);
+/// The cells of a row, as far as they are checked.
+struct Cells<'h, 'a> {
+    heads: &'h mut Heads<'a>,
+    /// How many there were.
+    place: usize,
+    /// The checksum of their checksums.
+    crc: u8,
+}
+
+impl<'a> Cells<'_, 'a> {
+    /// The cells after `tag`, if it is there.
+    fn check(&mut self, cursor: &mut Cursor<'a>, tag: u8) -> Result<Range<usize>, Fault> {
+        let tagged = cursor.accept(tag);
+        let start = cursor.at();
+        if tagged {
+            while let Some(checksum) = self.next(cursor)? {
+                self.crc = crc8::update_byte(self.crc, checksum);
+                self.place += 1;
+            }
+        }
+        Ok(start..cursor.at())
     }
-    Ok(start..cursor.at())
+
+    /// The checksum of the next cell, or `None` where something else follows.
+    #[inline]
+    fn next(&mut self, cursor: &mut Cursor<'a>) -> Result<Option<u8>, Fault> {
+        if let Some(known) = self.heads.find(self.place, cursor.rest()) {
+            cursor.go_to(known.rest);
+            return Ok(Some(known.checksum));
+        }
+        self.next_unknown(cursor)
+    }
+
+    fn next_unknown(&mut self, cursor: &mut Cursor<'a>) -> Result<Option<u8>, Fault> {
+        let bytes = cursor.rest();
+        let Some(cell) = Cell::next(cursor)? else {
+            return Ok(None);
+        };
+        cell.check(cursor)?;
+        self.heads.learn(self.place, &cell, bytes);
+        Ok(Some(cell.checksum))
+    }
 }
 
 fn check_sum(cursor: &mut Cursor<'_>, computed: u8) -> Result<(), Fault> {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::cell::Cell;
 use super::cursor::{Cursor, Fault, Problem};
+use super::heads::Heads;
 use super::kind::{ActionType, ColumnKind};
 use super::row::Row;
 use super::sequence::SequenceInfo;
@@ -25,6 +26,12 @@ use super::value::ValueRef;
 #[derive(Clone)]
 pub struct Record {
     window: Bytes,
+    parts: Parts,
+}
+
+/// What was found in a window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
     action: ActionType,
     delete_marker: bool,
     sequence_info: Option<SequenceInfo>,
@@ -48,62 +55,75 @@ pub(super) struct Layout {
     pub(super) origin_row: Option<Range<usize>>,
 }
 
-impl Record {
+impl Parts {
     /// Checks all of a record; offsets in the fault count from the window.
-    pub(super) fn decode(window: Bytes, layout: Layout) -> Result<Record, Fault> {
-        let whole = Cursor::new(&window);
+    pub(super) fn check<'a>(
+        window: &'a [u8],
+        layout: Layout,
+        heads: &mut Heads<'a>,
+    ) -> Result<Parts, Fault> {
+        let whole = Cursor::new(window);
         if u32::try_from(window.len()).is_err() {
             return Err(whole.fault("record of 4 GiB or more", Problem::NotAllowed));
         }
-        let row = Row::check(Cursor::over(&window, layout.row))?;
+        let row = Row::check(Cursor::over(window, layout.row), heads)?;
         if row.primary_key.is_empty() {
             return Err(whole.fault("primary key", Problem::Missing));
         }
         let origin = layout
             .origin_row
-            .map(|span| Row::check(Cursor::over(&window, span)));
-        Ok(Record {
+            .map(|span| Row::check(Cursor::over(window, span), heads));
+        Ok(Parts {
             action: layout.action,
             delete_marker: row.delete_marker,
             sequence_info: row.sequence_info,
             primary_key: Section::new(row.primary_key),
             columns: Section::new(row.columns),
             origin_columns: origin.transpose()?.map(|row| Section::new(row.columns)),
-            window,
         })
+    }
+}
+
+impl Record {
+    /// A window and what was found in it.
+    pub(super) fn new(window: Bytes, parts: Parts) -> Record {
+        Record { window, parts }
     }
 
     /// What was done to the row. Go: `Type`.
     pub fn action(&self) -> ActionType {
-        self.action
+        self.parts.action
     }
 
     /// Where the record stands in the log of its channel; `None` for base data.
     pub fn sequence_info(&self) -> Option<SequenceInfo> {
-        self.sequence_info
+        self.parts.sequence_info
     }
 
     /// Time of the change in microseconds since 1970; 0 for base data, as in Go.
     pub fn timestamp(&self) -> i64 {
-        self.sequence_info.map_or(0, |sequence| sequence.timestamp)
+        self.parts
+            .sequence_info
+            .map_or(0, |sequence| sequence.timestamp)
     }
 
     /// The primary key, in the order of the table; at least one column.
     pub fn primary_key(&self) -> PrimaryKeyColumns<'_> {
-        PrimaryKeyColumns(self.cells(self.primary_key))
+        PrimaryKeyColumns(self.cells(self.parts.primary_key))
     }
 
     /// What was done to the columns, in the order of the service; several
     /// versions of a column are several items.
     pub fn columns(&self) -> RecordColumns<'_> {
-        RecordColumns(self.cells(self.columns))
+        RecordColumns(self.cells(self.parts.columns))
     }
 
     /// The columns before the change, as far as the table's stream carries
     /// them; else nothing.
     pub fn origin_columns(&self) -> RecordColumns<'_> {
         RecordColumns(
-            self.origin_columns
+            self.parts
+                .origin_columns
                 .map_or(Cells::NONE, |section| self.cells(section)),
         )
     }
@@ -111,7 +131,7 @@ impl Record {
     /// Whether the service sent the row before the change, be it without
     /// columns.
     pub fn has_origin(&self) -> bool {
-        self.origin_columns.is_some()
+        self.parts.origin_columns.is_some()
     }
 
     /// Whether the row carries the delete marker of PlainBuffer.
@@ -119,7 +139,7 @@ impl Record {
     /// The service does not promise one with every deletion: whether a row was
     /// deleted is what [`Record::action`] tells.
     pub fn has_delete_marker(&self) -> bool {
-        self.delete_marker
+        self.parts.delete_marker
     }
 
     /// The value of the column of that name: the newest version that was put,
@@ -132,7 +152,7 @@ impl Record {
     pub fn get(&self, name: &str) -> Option<ValueRef<'_>> {
         let named = |cell: &Cell<'_>| cell.name == name.as_bytes();
         let put = |cell: &Cell<'_>| named(cell) && cell.kind == ColumnKind::Put;
-        self.cells(self.columns)
+        self.cells(self.parts.columns)
             .filter(put)
             .reduce(|best, cell| {
                 if cell.timestamp > best.timestamp {
@@ -141,7 +161,7 @@ impl Record {
                     best
                 }
             })
-            .or_else(|| self.cells(self.primary_key).find(named))
+            .or_else(|| self.cells(self.parts.primary_key).find(named))
             .and_then(|cell| cell.value().ok()?)
     }
 
@@ -152,7 +172,7 @@ impl Record {
     pub fn detach(&self) -> Record {
         Record {
             window: Bytes::copy_from_slice(&self.window),
-            ..self.clone()
+            parts: self.parts,
         }
     }
 
@@ -166,7 +186,7 @@ impl Record {
 
 impl Section {
     fn new(span: Range<usize>) -> Section {
-        // `Record::decode` refuses longer windows first.
+        // `Parts::check` refuses longer windows first.
         let offset = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
         Section {
             start: offset(span.start),
