@@ -70,6 +70,11 @@ impl<'a> Cell<'a> {
         self.typed.map(value).transpose()
     }
 
+    /// The type of the value, if the cell has one.
+    pub(super) fn value_type(&self) -> Option<u8> {
+        self.typed?.rest().first().copied()
+    }
+
     fn computed_checksum(&self) -> u8 {
         let mut crc = crc8::update(0, self.name);
         if let Some(typed) = self.typed {

@@ -9,11 +9,12 @@
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "no u8 leaves a table of 256, and there is a table for each byte of a u32"
+    reason = "no u8 leaves a table of 256, and no place in a block the block"
 )]
 
 /// Bytes that are summed at once.
 const BLOCK: usize = 16;
+type Block = [u8; BLOCK];
 
 /// `TABLES[k][b]` is the checksum of `b` followed by `k` zero bytes.
 static TABLES: [[u8; 256]; 4] = tables();
@@ -28,6 +29,13 @@ pub(crate) fn update(crc: u8, bytes: &[u8]) -> u8 {
 #[inline]
 pub(super) fn update_word(crc: u8, bytes: [u8; 8]) -> u8 {
     reduce_word(u64::from_be_bytes(bytes) ^ u64::from(crc) << 56)
+}
+
+/// The checksum of what gave `crc` so far, followed by twice eight bytes.
+#[inline]
+pub(super) fn update_words(crc: u8, first: [u8; 8], second: [u8; 8]) -> u8 {
+    let first = u64::from_be_bytes(first) ^ u64::from(crc) << 56;
+    reduce_words(first, u64::from_be_bytes(second))
 }
 
 /// The checksum of what gave `crc` so far, followed by one byte.
@@ -46,75 +54,93 @@ pub(super) struct Sum {
 }
 
 /// As [`update`], and whether the bytes are ASCII, which comes along.
+///
+/// Of what does not fill a word the first bytes are cut off by a shift: zeros
+/// before a polynomial change nothing.
 #[inline]
 pub(super) fn sum(crc: u8, bytes: &[u8]) -> Sum {
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        return match bytes.len() {
-            8..=BLOCK => sum_overlapping(crc, *first, *last, bytes.len()),
-            _ => sum_long(crc, bytes),
-        };
+    match bytes.len() {
+        17.. => sum_long(crc, bytes),
+        9..=16 => sum_words(crc, bytes),
+        5..=8 => sum_word(crc, bytes),
+        _ => None,
     }
-    let high = bytes.iter().fold(0, |high, byte| high | byte);
+    .unwrap_or_else(|| sum_bytes(crc, bytes))
+}
+
+/// Nine to sixteen bytes.
+#[inline]
+fn sum_words(crc: u8, bytes: &[u8]) -> Option<Sum> {
+    let first = u64::from_be_bytes(*bytes.first_chunk()?);
+    let last = u64::from_be_bytes(*bytes.last_chunk()?);
+    let state = (first ^ u64::from(crc) << 56) >> (8 * (16 - bytes.len()));
+    Some(Sum {
+        crc: reduce_words(state, last),
+        is_ascii: (first | last) & HIGH_BITS as u64 == 0,
+    })
+}
+
+/// Five to eight bytes.
+#[inline]
+fn sum_word(crc: u8, bytes: &[u8]) -> Option<Sum> {
+    let first = u32::from_be_bytes(*bytes.first_chunk()?);
+    let last = u32::from_be_bytes(*bytes.last_chunk()?);
+    let state = (first ^ u32::from(crc) << 24) >> (8 * (8 - bytes.len()));
+    Some(Sum {
+        crc: reduce_word(u64::from(state) << 32 | u64::from(last)),
+        is_ascii: (first | last) & HIGH_BITS as u32 == 0,
+    })
+}
+
+fn sum_bytes(crc: u8, bytes: &[u8]) -> Sum {
     Sum {
         crc: bytes.iter().copied().fold(crc, update_byte),
-        is_ascii: high < 0x80,
+        is_ascii: bytes.is_ascii(),
     }
 }
 
-/// Of 8 to 16 bytes the first and the last 8.
-#[inline]
-fn sum_overlapping(crc: u8, first: [u8; 8], last: [u8; 8], len: usize) -> Sum {
-    let (first, last) = (u64::from_be_bytes(first), u64::from_be_bytes(last));
-    let after_first = 8 * (len - 8);
-    let whole = u128::from(first ^ u64::from(crc) << 56) << after_first
-        // Where they overlap, the first have it all.
-        | u128::from(last) & !(u128::MAX << after_first);
-    Sum {
-        crc: reduce(whole),
-        is_ascii: (first | last) & HIGH_BITS as u64 == 0,
-    }
-}
-
-/// More than 16 bytes: every 16th byte is summed by itself.
-fn sum_long(crc: u8, bytes: &[u8]) -> Sum {
-    // What does not fill a block comes first: zeros before it change nothing.
-    let (first, blocks) = bytes.as_rchunks::<BLOCK>();
-    let begin = first
-        .iter()
-        .fold(0, |all, byte| all << 8 | u128::from(*byte));
-    let mut high = begin;
-    let state = match first.len().checked_sub(1) {
-        Some(last) => begin ^ u128::from(crc) << (8 * last),
-        None => 0,
-    };
-    let mut lanes = state.to_be_bytes();
-    let mut crc = if first.is_empty() { crc } else { 0 };
-    for block in blocks {
-        high |= u128::from_ne_bytes(*block);
-        lanes = shift_lanes(lanes);
-        for (lane, byte) in lanes.iter_mut().zip(block) {
-            *lane ^= byte;
-        }
-        lanes[0] ^= std::mem::take(&mut crc);
-    }
-    Sum {
+/// More than sixteen bytes. Every 16th byte is summed by itself.
+fn sum_long(crc: u8, bytes: &[u8]) -> Option<Sum> {
+    // From 1 to 16: there is something to begin with.
+    let odd = (bytes.len() - 1) % BLOCK + 1;
+    let first = u128::from_be_bytes(*bytes.first_chunk()?);
+    let state = (first ^ u128::from(crc) << 120) >> (8 * (BLOCK - odd));
+    let (blocks, _) = bytes.get(odd..)?.as_chunks();
+    let (lanes, high) = sum_blocks(state.to_be_bytes(), blocks);
+    Some(Sum {
         crc: reduce(u128::from_be_bytes(lanes)),
-        is_ascii: high & HIGH_BITS == 0,
+        is_ascii: (u128::from_ne_bytes(high) | first) & HIGH_BITS == 0,
+    })
+}
+
+/// What `lanes` are after these blocks, and all bytes of these together.
+///
+/// Before a block each lane moves on by 128 bits, which is the same as by one
+/// bit. Written so that it becomes vector instructions.
+#[inline(never)]
+fn sum_blocks(mut lanes: Block, blocks: &[Block]) -> (Block, Block) {
+    let mut high = [0; BLOCK];
+    for block in blocks {
+        for lane in 0..BLOCK {
+            let byte = lanes[lane];
+            let carry = if byte & 0x80 == 0 { 0 } else { 0x07 };
+            lanes[lane] = byte << 1 ^ carry ^ block[lane];
+            high[lane] |= block[lane];
+        }
     }
+    (lanes, high)
 }
 
 const HIGH_BITS: u128 = u128::from_ne_bytes([0x80; BLOCK]);
 
-/// All lanes on by a block: 128 bits, which is the same as one bit.
-#[inline]
-fn shift_lanes(lanes: [u8; BLOCK]) -> [u8; BLOCK] {
-    lanes.map(|lane| lane << 1 ^ if lane & 0x80 == 0 { 0 } else { 0x07 })
-}
-
 /// The checksum of 16 bytes.
 #[inline]
 fn reduce(block: u128) -> u8 {
-    let (high, low) = ((block >> 64) as u64, block as u64);
+    reduce_words((block >> 64) as u64, block as u64)
+}
+
+#[inline]
+fn reduce_words(high: u64, low: u64) -> u8 {
     // What the shifts to the left push out comes in again on the right.
     let out = high >> 48 ^ high >> 56;
     reduce_word(low ^ high ^ high << 8 ^ high << 16 ^ out ^ out << 8 ^ out << 16)
@@ -196,6 +222,8 @@ mod tests {
             }
             let word = [1, 2, 0xFF, 4, 5, 0x80, 7, 8];
             assert_eq!(update_word(crc, word), plain(crc, &word));
+            let twice = [word, [9; 8]].concat();
+            assert_eq!(update_words(crc, word, [9; 8]), plain(crc, &twice));
             assert_eq!(update_byte(crc, 0xA5), plain(crc, &[0xA5]));
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::cell::Cell;
 use super::crc8;
 use super::cursor::{Cursor, Fault, Problem};
-use super::heads::Heads;
+use super::heads::{Heads, Progress};
 use super::sequence::SequenceInfo;
 use super::tag;
 
@@ -27,7 +27,7 @@ impl Row {
         }
         let mut cells = Cells {
             heads,
-            place: 0,
+            count: 0,
             crc: 0,
         };
         let primary_key = cells.check(&mut cursor, tag::ROW_PK)?;
@@ -53,8 +53,7 @@ impl Row {
 /// The cells of a row, as far as they are checked.
 struct Cells<'h, 'a> {
     heads: &'h mut Heads<'a>,
-    /// How many there were.
-    place: usize,
+    count: usize,
     /// The checksum of their checksums.
     crc: u8,
 }
@@ -65,32 +64,36 @@ impl<'a> Cells<'_, 'a> {
         let tagged = cursor.accept(tag);
         let start = cursor.at();
         if tagged {
-            while let Some(checksum) = self.next(cursor)? {
-                self.crc = crc8::update_byte(self.crc, checksum);
-                self.place += 1;
+            self.skip_known(cursor);
+            while self.check_next(cursor)? {
+                self.skip_known(cursor);
             }
         }
         Ok(start..cursor.at())
     }
 
-    /// The checksum of the next cell, or `None` where something else follows.
     #[inline]
-    fn next(&mut self, cursor: &mut Cursor<'a>) -> Result<Option<u8>, Fault> {
-        if let Some(known) = self.heads.find(self.place, cursor.rest()) {
-            cursor.go_to(known.rest);
-            return Ok(Some(known.checksum));
-        }
-        self.next_unknown(cursor)
+    fn skip_known(&mut self, cursor: &mut Cursor<'a>) {
+        let progress = self.heads.skip_known(Progress {
+            place: self.count,
+            crc: self.crc,
+            rest: cursor.rest(),
+        });
+        (self.count, self.crc) = (progress.place, progress.crc);
+        cursor.go_to(progress.rest);
     }
 
-    fn next_unknown(&mut self, cursor: &mut Cursor<'a>) -> Result<Option<u8>, Fault> {
+    /// Checks one cell; false where something else follows.
+    fn check_next(&mut self, cursor: &mut Cursor<'a>) -> Result<bool, Fault> {
         let bytes = cursor.rest();
         let Some(cell) = Cell::next(cursor)? else {
-            return Ok(None);
+            return Ok(false);
         };
         cell.check(cursor)?;
-        self.heads.learn(self.place, &cell, bytes);
-        Ok(Some(cell.checksum))
+        self.heads.learn(self.count, &cell, bytes);
+        self.crc = crc8::update_byte(self.crc, cell.checksum);
+        self.count += 1;
+        Ok(true)
     }
 }
 
