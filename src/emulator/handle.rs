@@ -70,12 +70,16 @@ impl Emulator {
 
     /// The id of the access key that it accepts.
     pub fn access_key_id(&self) -> &str {
-        &self.shared.settings.access_key_id
+        self.shared
+            .settings
+            .access_key
+            .credentials()
+            .access_key_id()
     }
 
     /// The secret of that access key.
     pub fn access_key_secret(&self) -> &str {
-        &self.shared.settings.access_key_secret
+        self.shared.settings.access_key.credentials().secret()
     }
 
     /// Its clock.
@@ -101,6 +105,32 @@ impl Emulator {
     /// `OTSClientError` if there is no such table.
     pub fn table(&self, name: &str) -> Result<Table, TunnelError> {
         Table::open(&self.shared, name)
+    }
+
+    /// Drops a table with all that is on it: its tunnels are gone, and their
+    /// clients are told so with the next request (`OTSParameterInvalid`). A
+    /// new table of that name may follow; handles on the old one are dead.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no such table.
+    pub fn drop_table(&self, name: &str) -> Result<(), TunnelError> {
+        let mut core = self.shared.core.lock();
+        let dropped = core.drop_table(name, self.shared.clock.now());
+        dropped.map_err(|failure| TunnelError::client(failure.message))
+    }
+
+    /// Makes a tunnel expired now, as if its log had not been read in time:
+    /// all that consumes it is answered with `OTSTunnelExpired`. It is still
+    /// listed, and deleted after 30 days of the emulator's clock.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no tunnel of that id.
+    pub fn expire_tunnel(&self, tunnel_id: &str) -> Result<(), TunnelError> {
+        let mut core = self.shared.core.lock();
+        let expired = core.expire_tunnel(tunnel_id, self.shared.clock.now());
+        expired.map_err(|failure| TunnelError::client(failure.message))
     }
 
     /// Arms a fault: it counts the requests from now on.

@@ -84,6 +84,36 @@ pub enum EventKind {
         /// Ids of its parts.
         children: Vec<Arc<str>>,
     },
+    /// Two partitions were merged.
+    Merged {
+        /// The table.
+        table: Arc<str>,
+        /// Ids of the partitions that were merged, the lower first.
+        parents: Vec<Arc<str>>,
+        /// Id of what they became.
+        child: Arc<str>,
+    },
+    /// Changes are no longer in the log.
+    Trimmed {
+        /// The table.
+        table: Arc<str>,
+        /// Id of the partition.
+        partition: Arc<str>,
+        /// Position of the first that went, counted from 0.
+        from: u64,
+        /// Position of the first that stayed.
+        to: u64,
+    },
+    /// A table was dropped, after the tunnels on it.
+    TableDropped {
+        /// The table.
+        table: Arc<str>,
+    },
+    /// A tunnel cannot be consumed any more: its log was not read in time.
+    TunnelExpired {
+        /// Its id.
+        tunnel: Arc<str>,
+    },
     /// A client connected.
     Connected {
         /// The tunnel.
@@ -124,6 +154,20 @@ pub enum EventKind {
         /// Its version now.
         version: i64,
     },
+    /// A read went past records that no one will get: they were trimmed
+    /// before they were read. The read itself follows.
+    Skipped {
+        /// The tunnel.
+        tunnel: Arc<str>,
+        /// Who read.
+        client: Arc<str>,
+        /// What was read.
+        channel: Arc<str>,
+        /// Position that was asked for.
+        from: u64,
+        /// How many records were passed over.
+        count: u64,
+    },
     /// Records were read.
     Read {
         /// The tunnel.
@@ -132,8 +176,9 @@ pub enum EventKind {
         client: Arc<str>,
         /// What was read.
         channel: Arc<str>,
-        /// Position of the first record: of the snapshot split or of the
-        /// partition's log, counted from 0.
+        /// Position that was asked for: of the snapshot split or of the
+        /// partition's log, counted from 0. The first record is there, unless
+        /// the read [went past](EventKind::Skipped) some.
         from: u64,
         /// Position after the last record.
         to: u64,

@@ -26,6 +26,7 @@
 //!
 //! - `handle`: [`Emulator`], the handle.
 //! - `builder`: [`EmulatorBuilder`]; `settings`: its values and defaults.
+//! - `access_key`: [`AccessKey`]: who may ask for what.
 //! - `table`: [`Table`], [`TableSpec`] and writing rows.
 //! - `core`: what the emulator knows, without sockets and clock.
 //! - `actions`: one file per action.
@@ -36,6 +37,7 @@
 //! - `ledger`: what happened; `check`: what of it breaks the rules.
 //! - `clock`: what time it is.
 
+mod access_key;
 mod action;
 mod actions;
 mod builder;
@@ -53,6 +55,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use self::access_key::{AccessKey, Permission};
 pub use self::action::Action;
 pub use self::builder::EmulatorBuilder;
 pub use self::check::{Rule, Violation};
@@ -61,4 +64,5 @@ pub use self::core::key::KeyType;
 pub use self::fault::{Fault, FaultTarget, Notice};
 pub use self::handle::Emulator;
 pub use self::ledger::{ChannelState, Departure, Event, EventKind, Ledger};
+pub use self::settings::TrimmedRead;
 pub use self::table::{PartitionInfo, RowUpdate, Table, TableSpec, Written};

@@ -18,7 +18,7 @@ pub(in crate::emulator) fn run(
     request: p::GetCheckpointRequest,
     now: Timestamp,
 ) -> Result<p::GetCheckpointResponse, Failure> {
-    let scene = core.scene(&request.tunnel_id, now)?;
+    let scene = core.consuming(&request.tunnel_id, now)?;
     let channel = scene.tunnel.channel_index(&request.channel_id)?;
     owned(&scene, &request.client_id, channel)?;
     let checkpoint = scene.tunnel.channel(channel).checkpoint.clone();

@@ -19,7 +19,7 @@ pub(in crate::emulator) fn run(
     request: p::HeartbeatRequest,
     now: Timestamp,
 ) -> Result<p::HeartbeatResponse, Failure> {
-    let mut scene = core.scene(&request.tunnel_id, now)?;
+    let mut scene = core.consuming(&request.tunnel_id, now)?;
     let channels = scene
         .tunnel
         .beat(&request.client_id, &request.channels, now)?;

@@ -7,6 +7,8 @@ use super::{Answer, Request, owned};
 use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::core::Core;
+use crate::emulator::core::channel::Reading;
+use crate::emulator::core::ids::Id;
 use crate::emulator::core::token::FINISHED;
 use crate::emulator::failure::Failure;
 use crate::emulator::ledger::EventKind;
@@ -44,16 +46,35 @@ pub(in crate::emulator) fn run(
     request: p::ReadRecordsRequest,
     now: Timestamp,
 ) -> Result<Batch, Failure> {
-    let scene = core.scene(&request.tunnel_id, now)?;
+    let mut scene = core.consuming(&request.tunnel_id, now)?;
     let index = scene.tunnel.channel_index(&request.channel_id)?;
     let owned = owned(&scene, &request.client_id, index)?;
-    let (end, limits) = (scene.tunnel.end(), scene.settings.limits);
-    let channel = scene.tunnel.channel_mut(index);
-    let read = channel.read(&request.token, scene.table, limits, end, now)?;
+    let how = Reading {
+        table: scene.table,
+        limits: scene.settings.limits,
+        end: scene.tunnel.end(),
+        trimmed: scene.settings.trimmed_read,
+        now,
+    };
+    let read = scene.tunnel.read(index, &request.token, how);
+    scene.note_changes(now);
+    let read = read?;
+    let channel = scene.tunnel.channel(index).id.clone();
+    let (tunnel, client) = (scene.tunnel.id.clone(), Id::from(request.client_id));
+    if read.skipped() > 0 {
+        let event = EventKind::Skipped {
+            tunnel: tunnel.clone(),
+            client: client.clone(),
+            channel: channel.clone(),
+            from: read.from,
+            count: read.skipped(),
+        };
+        scene.ledger.record(now, event);
+    }
     let event = EventKind::Read {
-        channel: channel.id.clone(),
-        tunnel: scene.tunnel.id.clone(),
-        client: request.client_id.into(),
+        channel,
+        tunnel,
+        client,
         from: read.from,
         to: read.page.next,
         finished: read.next_token == FINISHED,

@@ -118,7 +118,7 @@ impl Service {
         let action = Action::from_uri(&request.head.path);
         let action = action
             .ok_or_else(|| Failure::invalid(format!("unknown operation: {}", request.head.path)))?;
-        auth::check(request, &self.shared.settings, crate::clock::utc())?;
+        auth::check(request, action, &self.shared.settings, crate::clock::utc())?;
         Ok(action)
     }
 
