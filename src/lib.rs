@@ -140,6 +140,7 @@ mod model;
 mod observer;
 mod processor;
 mod record;
+mod spare;
 mod stop;
 mod threads;
 mod worker;

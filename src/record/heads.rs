@@ -6,7 +6,7 @@
 //! comes after the name is of a few usual forms; a cell of any other form, and
 //! every fault, is left to [`Cell`](super::cell::Cell).
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::{crc8, tag};
 
 /// More columns than this are read without help.
@@ -158,7 +158,7 @@ fn text(crc: u8, bytes: &[u8]) -> Option<(u8, &[u8])> {
 /// For a text of which the length or a letter is not ASCII.
 #[inline(never)]
 fn is_utf8(text: &[u8]) -> bool {
-    text.is_ascii() || str::from_utf8(text).is_ok()
+    cell::text(text).is_some()
 }
 
 /// Two words that overlap are compared faster than memory of any length.

@@ -1,11 +1,10 @@
 //! [`Record`]: a checked window into the batch it arrived in.
 
 use std::ops::Range;
-use std::str;
 
 use bytes::Bytes;
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::cursor::{Cursor, Fault, Problem};
 use super::heads::Heads;
 use super::kind::{ActionType, ColumnKind};
@@ -162,7 +161,7 @@ impl Record {
                 }
             })
             .or_else(|| self.cells(self.parts.primary_key).find(named))
-            .and_then(|cell| cell.value().ok()?)
+            .and_then(|cell| cell.value())
     }
 
     /// The same record in memory of its own, as large as the record.
@@ -177,10 +176,8 @@ impl Record {
     }
 
     fn cells(&self, section: Section) -> Cells<'_> {
-        Cells(Cursor::over(
-            &self.window,
-            section.start as usize..section.end as usize,
-        ))
+        let span = section.start as usize..section.end as usize;
+        Cells(self.window.get(span).unwrap_or_default())
     }
 }
 
@@ -197,10 +194,10 @@ impl Section {
 
 /// The cells of a checked section.
 #[derive(Clone, Debug)]
-struct Cells<'a>(Cursor<'a>);
+struct Cells<'a>(&'a [u8]);
 
 impl Cells<'_> {
-    const NONE: Cells<'static> = Cells(Cursor::EMPTY);
+    const NONE: Cells<'static> = Cells(&[]);
 }
 
 impl<'a> Iterator for Cells<'a> {
@@ -208,8 +205,9 @@ impl<'a> Iterator for Cells<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Cell<'a>> {
-        // Cannot fail, as all were read before, when the record was checked.
-        Cell::next(&mut self.0).ok()?
+        let (cell, rest) = Cell::again(self.0)?;
+        self.0 = rest;
+        Some(cell)
     }
 }
 
@@ -224,8 +222,8 @@ impl<'a> Iterator for PrimaryKeyColumns<'a> {
     fn next(&mut self) -> Option<PrimaryKeyColumn<'a>> {
         let cell = self.0.next()?;
         Some(PrimaryKeyColumn {
-            name: str::from_utf8(cell.name).ok()?,
-            value: cell.value().ok()??,
+            name: cell::text(cell.name)?,
+            value: cell.value()?,
         })
     }
 }
@@ -239,11 +237,13 @@ pub struct PrimaryKeyColumn<'a> {
 
 impl<'a> PrimaryKeyColumn<'a> {
     /// Name of the column.
+    #[inline]
     pub fn name(&self) -> &'a str {
         self.name
     }
 
     /// Value of the column.
+    #[inline]
     pub fn value(&self) -> ValueRef<'a> {
         self.value
     }
@@ -268,23 +268,27 @@ pub struct RecordColumn<'a>(Cell<'a>);
 
 impl<'a> RecordColumn<'a> {
     /// Name of the column.
+    #[inline]
     pub fn name(&self) -> &'a str {
         // Never the default: it was checked with the record.
-        str::from_utf8(self.0.name).unwrap_or_default()
+        cell::text(self.0.name).unwrap_or_default()
     }
 
     /// What was done to the column. Go: `Type`.
+    #[inline]
     pub fn kind(&self) -> ColumnKind {
         self.0.kind
     }
 
     /// The value of a put or an increment; deletions have none.
+    #[inline]
     pub fn value(&self) -> Option<ValueRef<'a>> {
-        self.0.value().ok()?
+        self.0.value()
     }
 
     /// The version in milliseconds since 1970; a deletion of all versions has
     /// none.
+    #[inline]
     pub fn timestamp(&self) -> Option<i64> {
         self.0.timestamp
     }
