@@ -124,6 +124,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api;
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub mod bench;
 mod client;
 mod clock;
 mod config;
@@ -137,6 +140,7 @@ mod model;
 mod observer;
 mod processor;
 mod record;
+mod spare;
 mod stop;
 mod threads;
 mod worker;

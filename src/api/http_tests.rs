@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
+use crate::api::ANY_SIZE;
 use crate::api::sign;
 use crate::api::test_server::{Request, Step, TestServer};
 use crate::api::vectors::{self, Exchange};
@@ -64,7 +65,7 @@ fn read(api: &HttpApi) -> Result<RawBatch, TunnelError> {
         channel_id: "ch".into(),
         token: "token".into(),
     };
-    api.read_records(&request, &Stop::new())
+    api.read_records(&request, ANY_SIZE, &Stop::new())
 }
 
 fn expected_signature(request: &Request, secret: &str) -> String {
@@ -512,7 +513,9 @@ fn repeat(api: &HttpApi, exchange: &Exchange) -> Result<(), TunnelError> {
             .map(drop),
         "/tunnel/shutdown" => api.shutdown(&decoded(exchange), stop).map(drop),
         "/tunnel/getcheckpoint" => api.get_checkpoint(&decoded(exchange), stop).map(drop),
-        "/tunnel/readrecords" => api.read_records(&decoded(exchange), stop).map(drop),
+        "/tunnel/readrecords" => api
+            .read_records(&decoded(exchange), ANY_SIZE, stop)
+            .map(drop),
         "/tunnel/checkpoint" => api.checkpoint(&decoded(exchange), stop).map(drop),
         uri => panic!("no such action: {uri}"),
     }

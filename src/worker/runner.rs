@@ -10,11 +10,11 @@ use log::{error, trace, warn};
 
 use super::backoff::Backoff;
 use super::connection::{Connection, Item};
+use super::link::Link;
 use super::receipt::Mark;
 use super::round::{Claim, Round};
 use super::unwind;
 use crate::FINISH_TAG;
-use crate::config::Settings;
 use crate::error::TunnelError;
 use crate::observer::WorkerEventKind;
 use crate::processor::{
@@ -132,7 +132,7 @@ impl Runner {
     }
 
     fn begin(&mut self, connection: &Connection, round: Round) -> Step {
-        match self.decode(&connection.link.settings, round) {
+        match self.decode(&connection.link, round) {
             Ok(current) => self.give(connection, current),
             Err(error) => {
                 // Nothing is skipped: the channel comes back to this very batch.
@@ -142,10 +142,11 @@ impl Runner {
         }
     }
 
-    fn decode(&mut self, settings: &Settings, round: Round) -> Result<Current, TunnelError> {
+    fn decode(&mut self, link: &Link, round: Round) -> Result<Current, TunnelError> {
+        let settings = &link.settings;
         let (records, binary_records) = match settings.options.need_binary_record {
             true => (Vec::new(), Some(round.binary_records()?)),
-            false => (round.records()?, None),
+            false => (round.records(&link.pool.spare_records)?, None),
         };
         let record_count = round.record_count();
         let bytes = round.bytes();
@@ -219,12 +220,13 @@ impl Runner {
             self.context.record_count()
         );
         let Current {
-            records,
+            mut records,
             mark,
             claim,
             ..
         } = current;
-        drop(records);
+        records.clear();
+        connection.link.pool.spare_records.put(records);
         drop(claim);
         connection.progressed(mark);
         connection.give_credit();
@@ -325,7 +327,6 @@ mod tests {
     use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
     use crate::worker::budget::Allowance;
     use crate::worker::checkpoint::ChannelCheckpointer;
-    use crate::worker::link::Link;
 
     /// Counts its calls.
     struct Count(Arc<std::sync::atomic::AtomicUsize>);
@@ -364,7 +365,10 @@ mod tests {
             record_count: 1,
             ..BatchContext::default()
         });
-        let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
+        let loan = link
+            .budget
+            .try_borrow(&Allowance::new(false))
+            .expect("room");
         runner.current = Some(Current {
             records: Vec::new(),
             claim: Claim { loan, place: None },
