@@ -141,6 +141,7 @@ mod credentials;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
+mod fingerprint;
 mod model;
 mod observer;
 mod processor;
