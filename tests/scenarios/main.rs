@@ -6,6 +6,7 @@
 //! - `quota`: how many channels are at work at once.
 //! - `reading`: how far ahead and how much at a time channels are read.
 //! - `detect`: channels that do not come to their end.
+//! - `idle`: what a channel costs that has nothing to deliver.
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
 //! - `logging`: what is logged, and what never is.
@@ -26,6 +27,7 @@ mod endings;
 mod faults;
 mod harness;
 mod hostile;
+mod idle;
 mod judge;
 mod kinds;
 mod logging;
