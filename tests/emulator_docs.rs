@@ -45,7 +45,7 @@ impl Reader {
             self.note_parts();
         }
         let shell = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", script])
+            .args(["-eu", "-c", script])
             .envs(self.variables.iter().cloned())
             .stderr(Stdio::inherit())
             .output()
@@ -80,20 +80,23 @@ impl Reader {
         let daemon = TunnelWorkerDaemon::new(client, tunnel.as_str(), config);
         let running = daemon.clone();
         let thread = thread::spawn(move || drop(running.run()));
-        let id = self.wait_for_client(&tunnel);
-        self.variables.push(("TUNNEL", tunnel));
-        self.variables.push(("CLIENT", id));
+        let [client, channel] = self.wait_for_client(&tunnel);
+        let known = [("TUNNEL", tunnel), ("CLIENT", client), ("CHANNEL", channel)];
+        self.variables.extend(known);
         (daemon, thread)
     }
 
-    fn wait_for_client(&mut self, tunnel: &str) -> String {
+    /// Its id, and that of a channel it has.
+    fn wait_for_client(&mut self, tunnel: &str) -> [String; 2] {
         let begin = Instant::now();
         let path = format!("{}/_emulator/tunnels/{tunnel}", self.emulator.endpoint());
         while begin.elapsed() < PATIENCE {
             let body = ureq::get(&path).call().expect("an answer").into_body();
-            let state: serde_json::Value = serde_json::from_reader(body.into_reader()).expect("JSON");
-            if let Some(id) = state["clients"][0]["id"].as_str() {
-                return id.to_owned();
+            let state: serde_json::Value =
+                serde_json::from_reader(body.into_reader()).expect("JSON");
+            let channel = &state["channels"][0];
+            if let (Some(client), Some(id)) = (channel["client"].as_str(), channel["id"].as_str()) {
+                return [client, id].map(str::to_owned);
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -104,7 +107,9 @@ impl Reader {
 /// The block that begins at a line of three backticks and a word, and the rest.
 fn block<'a>(text: &'a str, kinds: &[&str]) -> Option<(&'a str, &'a str)> {
     let kind = kinds.iter().find(|kind| {
-        let rest = text.strip_prefix("```").and_then(|text| text.strip_prefix(**kind));
+        let rest = text
+            .strip_prefix("```")
+            .and_then(|text| text.strip_prefix(**kind));
         rest.is_some_and(|rest| rest.starts_with('\n'))
     })?;
     let body = &text[3 + kind.len() + 1..];
@@ -143,9 +148,13 @@ fn every_command_prints_what_the_page_says() {
     assert!(ran > 20, "{ran} blocks ran");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &now).expect("the page");
+        return;
     }
     for (line, (written, printed)) in (1..).zip(page.lines().zip(now.lines())) {
-        assert_eq!(written, printed, "line {line}; UPDATE_DOCS=1 writes the page anew");
+        assert_eq!(
+            written, printed,
+            "line {line}; UPDATE_DOCS=1 writes the page anew"
+        );
     }
     assert_eq!(page.len(), now.len());
 }

@@ -149,9 +149,7 @@ fn a_client_is_forgotten() {
     assert_eq!(consumer.beat().expect("channels").len(), 1);
     emulator.fault(Fault::on(Action::Heartbeat).expire());
     assert_eq!(consumer.beat(), gone);
-    let expired = |event: &&Event| {
-        matches!(&event.kind, EventKind::Gone { why, .. } if *why == Departure::Expired)
-    };
+    let expired = |event: &&Event| matches!(&event.kind, EventKind::Gone { why, .. } if *why == Departure::Expired);
     assert_eq!(emulator.ledger().events().iter().filter(expired).count(), 2);
 }
 
