@@ -1,0 +1,10 @@
+//! Types of other crates in this one's API.
+//!
+//! A new major version of one of these crates is a new major version of this
+//! one. A check in CI compares the list with the API.
+//!
+//! | crate | types | where |
+//! |---|---|---|
+//! | `time` | `OffsetDateTime` | times of the meta API |
+//! | `rayon` | `ThreadPool` | [`TunnelWorkerConfigBuilder::pool`](crate::TunnelWorkerConfigBuilder::pool) |
+//! | `ureq` | `Agent`, `ConfigBuilder`, `AgentScope` | [`TunnelConfig::agent`](crate::TunnelConfig::agent), [`TunnelConfig::agent_config`](crate::TunnelConfig::agent_config) |
