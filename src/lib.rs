@@ -138,6 +138,7 @@ mod observer;
 mod processor;
 mod record;
 mod stop;
+mod threads;
 mod worker;
 
 /// How the crate is built, for those who change it.
@@ -151,6 +152,7 @@ pub mod _design {}
 mod readme {}
 
 pub use client::TunnelClient;
+pub use clock::Clock;
 pub use config::{
     ChannelBackoffConfig, TunnelConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder,
 };

@@ -87,20 +87,21 @@ impl HttpApi {
         M: Message + Default + Complete,
     {
         let body = request.encode_to_vec();
-        let reply = retry(&self.meta, stop, || self.attempt(uri, &body))?;
-        match decode(uri, reply.body) {
-            Ok(message) => Ok(Answered {
-                message,
-                request_id: reply.request_id,
-            }),
-            Err(error) => Err(error.with_request_id(reply.request_id)),
-        }
+        answered(uri, retry(&self.meta, stop, || self.attempt(uri, &body))?)
     }
 
     /// One attempt: signed afresh, sent, answered.
     fn attempt(&self, uri: &str, body: &[u8]) -> Result<Reply, TunnelError> {
-        let response = self
-            .request(uri, body)?
+        self.send(uri, body, self.request(uri, body)?)
+    }
+
+    fn send(
+        &self,
+        uri: &str,
+        body: &[u8],
+        request: RequestBuilder<WithBody>,
+    ) -> Result<Reply, TunnelError> {
+        let response = request
             .send(body)
             .map_err(|error| failure::of_transport(error, self.endpoint.url()))?;
         let status = response.status();
@@ -204,9 +205,19 @@ impl TunnelApi for HttpApi {
     fn heartbeat(
         &self,
         request: &p::HeartbeatRequest,
+        attempt_timeout: Duration,
         stop: &Stop,
     ) -> Answer<p::HeartbeatResponse> {
-        self.call("/tunnel/heartbeat", request, stop)
+        let (uri, body) = ("/tunnel/heartbeat", request.encode_to_vec());
+        let timeout = attempt_timeout.min(self.request_timeout);
+        let mut idle_age = None;
+        let attempt = || {
+            let request = self.request(uri, &body)?;
+            // None of the idle connections is younger than that.
+            let max_idle_age = idle_age.replace(Duration::ZERO);
+            self.send(uri, &body, limited(request, timeout, max_idle_age))
+        };
+        answered(uri, retry(&self.meta, stop, attempt)?)
     }
 
     fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse> {
@@ -275,6 +286,29 @@ fn default_agent(endpoint: &Endpoint, config: &TunnelConfig) -> Agent {
     };
     let connector = DefaultConnector::default();
     Agent::with_parts(builder.build(), connector, CachingResolver::default())
+}
+
+/// A request with limits of its own.
+fn limited(
+    request: RequestBuilder<WithBody>,
+    timeout: Duration,
+    max_idle_age: Option<Duration>,
+) -> RequestBuilder<WithBody> {
+    let config = request.config().timeout_global(Some(timeout));
+    match max_idle_age {
+        Some(age) => config.max_idle_age(age).build(),
+        None => config.build(),
+    }
+}
+
+fn answered<M: Message + Default + Complete>(uri: &str, reply: Reply) -> Answer<M> {
+    match decode(uri, reply.body) {
+        Ok(message) => Ok(Answered {
+            message,
+            request_id: reply.request_id,
+        }),
+        Err(error) => Err(error.with_request_id(reply.request_id)),
+    }
 }
 
 fn decode<M: Message + Default + Complete>(uri: &str, body: Bytes) -> Result<M, TunnelError> {

@@ -303,6 +303,33 @@ fn a_connection_that_the_server_closed_meanwhile_does_no_harm() {
 }
 
 #[test]
+fn a_heartbeat_without_an_answer_soon_goes_out_again_on_a_new_connection() {
+    let both = Arc::new(Barrier::new(2));
+    let answer = p::HeartbeatResponse::default().encode_to_vec();
+    let server = TestServer::start([
+        Step::Together(both.clone(), list_body()),
+        Step::Together(both, list_body()),
+        Step::Silence,
+        Step::Answer(200, "", answer),
+    ]);
+    // Its request timeout is a minute.
+    let api = api(&server, TunnelConfig::new());
+    thread::scope(|scope| {
+        scope.spawn(|| list(&api).expect("one"));
+        list(&api).expect("the other");
+    });
+    let began = clock::now();
+    let request = p::HeartbeatRequest::default();
+    let soon = Duration::from_millis(50);
+    api.heartbeat(&request, soon, &Stop::new())
+        .expect("answered");
+    assert!(clock::now() - began < Duration::from_secs(30));
+    let connections: Vec<_> = server.requests().iter().map(|r| r.connection).collect();
+    assert!(connections[2] < 2, "a kept one first, {connections:?}");
+    assert_eq!(connections[3], 2, "the other kept one may be as dead");
+}
+
+#[test]
 fn no_answer_in_time_is_a_network_failure() {
     let server = TestServer::start([Step::Silence]);
     let config = TunnelConfig::new().request_timeout(Duration::from_millis(100));
@@ -480,7 +507,9 @@ fn repeat(api: &HttpApi, exchange: &Exchange) -> Result<(), TunnelError> {
         "/tunnel/getrpobyoffset" => api.get_rpo_by_offset(&decoded(exchange), stop).map(drop),
         "/tunnel/schedule" => api.schedule(&decoded(exchange), stop).map(drop),
         "/tunnel/connect" => api.connect(&decoded(exchange), stop).map(drop),
-        "/tunnel/heartbeat" => api.heartbeat(&decoded(exchange), stop).map(drop),
+        "/tunnel/heartbeat" => api
+            .heartbeat(&decoded(exchange), Duration::MAX, stop)
+            .map(drop),
         "/tunnel/shutdown" => api.shutdown(&decoded(exchange), stop).map(drop),
         "/tunnel/getcheckpoint" => api.get_checkpoint(&decoded(exchange), stop).map(drop),
         "/tunnel/readrecords" => api.read_records(&decoded(exchange), stop).map(drop),

@@ -33,6 +33,7 @@ mod test_server;
 pub(crate) mod vectors;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use crate::error::TunnelError;
 use crate::record::RawBatch;
@@ -69,8 +70,14 @@ pub(crate) trait TunnelApi: Debug + Send + Sync {
     ) -> Answer<p::GetRpoResponse>;
     fn schedule(&self, request: &p::ScheduleRequest, stop: &Stop) -> Answer<p::ScheduleResponse>;
     fn connect(&self, request: &p::ConnectRequest, stop: &Stop) -> Answer<p::ConnectResponse>;
-    fn heartbeat(&self, request: &p::HeartbeatRequest, stop: &Stop)
-    -> Answer<p::HeartbeatResponse>;
+    /// Each attempt for at most `attempt_timeout`, and each but the first on a
+    /// connection of its own: an old one may be what failed.
+    fn heartbeat(
+        &self,
+        request: &p::HeartbeatRequest,
+        attempt_timeout: Duration,
+        stop: &Stop,
+    ) -> Answer<p::HeartbeatResponse>;
     fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse>;
     fn get_checkpoint(
         &self,

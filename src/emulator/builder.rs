@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::access_key::AccessKey;
 use super::clock::EmulatorClock;
 use super::handle::Emulator;
-use super::settings::Settings;
+use super::settings::{Settings, TrimmedRead};
+use crate::credentials::Credentials;
 use crate::error::TunnelError;
 
 /// Starts an [`Emulator`]. Made by [`Emulator::builder`].
@@ -36,15 +38,32 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The only access key that is accepted. Defaults to `emulator-key` and
-    /// `emulator-secret`.
+    /// The access key that is accepted and may do everything. Defaults to
+    /// `emulator-key` and `emulator-secret`.
     pub fn access_key(
         mut self,
         id: impl Into<String>,
         secret: impl Into<String>,
     ) -> EmulatorBuilder {
-        self.settings.access_key_id = id.into();
-        self.settings.access_key_secret = secret.into();
+        self.settings.access_key = AccessKey::new(Credentials::new(id, secret));
+        self
+    }
+
+    /// Accepts one more access key, which may need a security token and may
+    /// be allowed to do a part of everything only. Defaults to none.
+    ///
+    /// ```
+    /// use tablestore_tunnel::Credentials;
+    /// use tablestore_tunnel::emulator::{AccessKey, Emulator, Permission};
+    ///
+    /// let temporary = Credentials::new("STS.id", "secret").security_token("token");
+    /// let reader = AccessKey::new(temporary)
+    ///     .allow_only([Permission::DescribeTunnel, Permission::ConsumeTunnel]);
+    /// let emulator = Emulator::builder().key(reader).start()?;
+    /// # Ok::<(), tablestore_tunnel::TunnelError>(())
+    /// ```
+    pub fn key(mut self, key: AccessKey) -> EmulatorBuilder {
+        self.settings.more_keys.push(key);
         self
     }
 
@@ -99,10 +118,19 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How long the change log is kept, which bounds how early a tunnel may
-    /// start. Defaults to 7 days.
+    /// How long a change stays in the log of its table, which bounds how late
+    /// it can be read and how early a tunnel may start. For tables that do
+    /// [not say themselves](super::TableSpec::retention). Defaults to 7 days,
+    /// the longest that the service allows.
     pub fn retention(mut self, retention: Duration) -> EmulatorBuilder {
         self.settings.retention = retention;
+        self
+    }
+
+    /// What becomes of a read whose place is no longer in the log. Defaults to
+    /// [`TrimmedRead::Fail`].
+    pub fn trimmed_read(mut self, trimmed_read: TrimmedRead) -> EmulatorBuilder {
+        self.settings.trimmed_read = trimmed_read;
         self
     }
 

@@ -62,6 +62,21 @@ impl Failure {
         Failure::new(400, "OTSSequenceNumberNotMatch", message)
     }
 
+    /// The log that the tunnel still needs is gone.
+    pub(super) fn expired(name: &str) -> Failure {
+        let message = format!("tunnel {name} is expired: a part of its log was not read in time");
+        Failure::new(400, "OTSTunnelExpired", message)
+    }
+
+    /// The words of the service's documentation, which clients look for.
+    pub(super) fn trimmed() -> Failure {
+        Failure::new(
+            503,
+            "OTSTunnelServerUnavailable",
+            "OTSTrimmedDataAccess Requested stream data is already trimmed or does not exist.",
+        )
+    }
+
     pub(super) fn auth(message: impl Into<String>) -> Failure {
         Failure::new(403, "OTSAuthFailed", message)
     }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::builder::EmulatorBuilder;
 use super::clock::EmulatorClock;
 use super::core::Core;
-use super::fault::Fault;
+use super::fault::{Fault, FaultStatus};
 use super::ledger::Ledger;
 use super::server::Server;
 use super::settings::Settings;
@@ -45,7 +45,7 @@ impl Emulator {
         settings: Settings,
     ) -> Result<Emulator, TunnelError> {
         let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(settings.clone())),
+            core: Mutex::new(Core::new(settings.clone(), clock.clone())),
             clock,
             settings,
         });
@@ -70,12 +70,16 @@ impl Emulator {
 
     /// The id of the access key that it accepts.
     pub fn access_key_id(&self) -> &str {
-        &self.shared.settings.access_key_id
+        self.shared
+            .settings
+            .access_key
+            .credentials()
+            .access_key_id()
     }
 
     /// The secret of that access key.
     pub fn access_key_secret(&self) -> &str {
-        &self.shared.settings.access_key_secret
+        self.shared.settings.access_key.credentials().secret()
     }
 
     /// Its clock.
@@ -103,17 +107,53 @@ impl Emulator {
         Table::open(&self.shared, name)
     }
 
+    /// Drops a table with all that is on it: its tunnels are gone, and their
+    /// clients are told so with the next request (`OTSParameterInvalid`). A
+    /// new table of that name may follow; handles on the old one are dead.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no such table.
+    pub fn drop_table(&self, name: &str) -> Result<(), TunnelError> {
+        let mut core = self.shared.core.lock();
+        let dropped = core.drop_table(name, self.shared.clock.now());
+        dropped.map_err(|failure| TunnelError::client(failure.message))
+    }
+
+    /// Makes a tunnel expired now, as if its log had not been read in time:
+    /// all that consumes it is answered with `OTSTunnelExpired`. It is still
+    /// listed, and deleted after 30 days of the emulator's clock.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no tunnel of that id.
+    pub fn expire_tunnel(&self, tunnel_id: &str) -> Result<(), TunnelError> {
+        let mut core = self.shared.core.lock();
+        let expired = core.expire_tunnel(tunnel_id, self.shared.clock.now());
+        expired.map_err(|failure| TunnelError::client(failure.message))
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Arms a fault: it counts the requests from now on.
     pub fn fault(&self, fault: Fault) {
         self.shared.core.lock().faults.add(fault);
     }
 
-    /// Disarms all faults that are still to come.
+    /// The faults that it was given since the last
+    /// [`Emulator::clear_faults`], with how often each was hit.
+    pub fn faults(&self) -> Vec<FaultStatus> {
+        self.shared.core.lock().faults.list()
+    }
+
+    /// Disarms all faults that are still to come, and forgets the others.
     pub fn clear_faults(&self) {
         self.shared.core.lock().faults.clear();
     }
 
-    /// What happened so far.
+    /// What happened so far, for [`Ledger::verdict`] to judge.
     pub fn ledger(&self) -> Ledger {
         self.shared.core.lock().ledger.copy()
     }

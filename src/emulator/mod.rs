@@ -26,22 +26,27 @@
 //!
 //! - `handle`: [`Emulator`], the handle.
 //! - `builder`: [`EmulatorBuilder`]; `settings`: its values and defaults.
+//! - `access_key`: [`AccessKey`]: who may ask for what.
 //! - `table`: [`Table`], [`TableSpec`] and writing rows.
 //! - `core`: what the emulator knows, without sockets and clock.
 //! - `actions`: one file per action.
-//! - `server`: HTTP around it.
+//! - `server`: HTTP around it; `control`: a JSON API beside the protocol.
 //! - `action`, `scope`, `failure`: a request's kind, whom it is about, an
 //!   answer that is an error.
 //! - `fault`: what goes wrong.
-//! - `ledger`: what happened; `check`: what of it breaks the rules.
-//! - `clock`: what time it is.
+//! - `ledger`: what happened; `witness`: what consumers have dealt with;
+//!   `check`: what of it breaks the rules.
+//! - `clock`: what time it is; `duration`: lengths of time as text.
 
+mod access_key;
 mod action;
 mod actions;
 mod builder;
 mod check;
 mod clock;
+mod control;
 mod core;
+mod duration;
 mod failure;
 mod fault;
 mod handle;
@@ -52,13 +57,17 @@ mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
+mod witness;
 
+pub use self::access_key::{AccessKey, Permission};
 pub use self::action::Action;
 pub use self::builder::EmulatorBuilder;
-pub use self::check::{Rule, Violation};
+pub use self::check::{Checker, Finding, Rule, Severity, Summary, Verdict};
 pub use self::clock::EmulatorClock;
 pub use self::core::key::KeyType;
-pub use self::fault::{Fault, FaultTarget, Notice};
+pub use self::fault::{Fault, FaultScriptError, FaultStatus, FaultTarget, Notice};
 pub use self::handle::Emulator;
-pub use self::ledger::{ChannelState, Departure, Event, EventKind, Ledger};
+pub use self::ledger::{ChannelState, ChannelStatus, Departure, Event, EventKind, Ledger};
+pub use self::settings::TrimmedRead;
 pub use self::table::{PartitionInfo, RowUpdate, Table, TableSpec, Written};
+pub use self::witness::{RecordId, Witness};

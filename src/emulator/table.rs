@@ -1,10 +1,14 @@
 //! [`Table`]: writing rows, and cutting partitions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::core::Core;
 use super::core::key::{self, Key, KeyType};
-use super::core::table::{Change, Logged, Schema};
+use super::core::partition::Partition;
+use super::core::table::{Change, Logged, Schema, Table as CoreTable};
 use super::failure::Failure;
+use super::fault::harm;
 use super::handle::Shared;
 use crate::error::TunnelError;
 use crate::record::{ActionType, OwnedColumn, SequenceInfo, Value};
@@ -17,6 +21,9 @@ pub struct TableSpec {
     partitions: u64,
     max_versions: usize,
     origin_columns: Vec<String>,
+    retention: Option<Duration>,
+    time_to_live: Option<Duration>,
+    max_version_offset: Option<Duration>,
 }
 
 impl TableSpec {
@@ -28,6 +35,9 @@ impl TableSpec {
             partitions: 1,
             max_versions: 1,
             origin_columns: Vec::new(),
+            retention: None,
+            time_to_live: None,
+            max_version_offset: None,
         }
     }
 
@@ -60,6 +70,30 @@ impl TableSpec {
         names: impl IntoIterator<Item = N>,
     ) -> TableSpec {
         self.origin_columns = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long a change stays in the log. Defaults to what the emulator was
+    /// [told](super::EmulatorBuilder::retention).
+    pub fn retention(mut self, retention: Duration) -> TableSpec {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// How long a cell is there, counted from its version on the emulator's
+    /// clock. After that it is not among the rows that a tunnel begins with;
+    /// the log has no entry of its end. Defaults to forever.
+    pub fn time_to_live(mut self, time_to_live: Duration) -> TableSpec {
+        self.time_to_live = Some(time_to_live);
+        self
+    }
+
+    /// How far the version of a cell may be from the time of writing, before
+    /// and after; other versions are refused. Defaults to any distance, so
+    /// that tests may use small numbers; on the service it is a day unless a
+    /// table says otherwise.
+    pub fn max_version_offset(mut self, offset: Duration) -> TableSpec {
+        self.max_version_offset = Some(offset);
         self
     }
 }
@@ -148,6 +182,9 @@ pub struct PartitionInfo {
     pub rows: usize,
     /// How many changes were written to it.
     pub changes: u64,
+    /// Position of the oldest change that is still in its log, counted from 0;
+    /// equal to `changes` if there is none.
+    pub oldest: u64,
     /// Whether it takes writes: not split and not merged.
     pub active: bool,
 }
@@ -160,14 +197,13 @@ pub struct PartitionInfo {
 pub struct Table {
     shared: Arc<Shared>,
     name: Arc<str>,
+    /// Tells it from a later table of the same name; compared by address.
+    stream_id: Arc<str>,
     primary_key: Arc<[(String, KeyType)]>,
 }
 
 impl Table {
     pub(super) fn create(shared: &Arc<Shared>, spec: TableSpec) -> Result<Table, TunnelError> {
-        if spec.primary_key.is_empty() {
-            return Err(TunnelError::client("a table needs a primary key"));
-        }
         let schema = Schema {
             name: spec.name.as_str().into(),
             primary_key: spec.primary_key,
@@ -175,6 +211,9 @@ impl Table {
             max_versions: spec.max_versions,
             origin_columns: spec.origin_columns,
             epoch_grows: shared.settings.epoch_grows,
+            retention: spec.retention.unwrap_or(shared.settings.retention),
+            time_to_live: spec.time_to_live,
+            max_version_offset: spec.max_version_offset,
         };
         let created = shared.core.lock().create_table(schema, shared.clock.now());
         created.map_err(TunnelError::client)?;
@@ -183,8 +222,10 @@ impl Table {
 
     pub(super) fn open(shared: &Arc<Shared>, name: &str) -> Result<Table, TunnelError> {
         let core = shared.core.lock();
-        let schema = &core.table(name).map_err(refused)?.schema;
+        let table = core.table(name).map_err(refused)?;
+        let schema = &table.schema;
         Ok(Table {
+            stream_id: table.stream_id.clone(),
             name: schema.name.clone(),
             primary_key: schema.primary_key.as_slice().into(),
             shared: Arc::clone(shared),
@@ -200,7 +241,10 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if the key does not fit the table's.
+    /// `OTSClientError` if the key does not fit the table's, if the service
+    /// would not store the row (a key of more than 1 KB, a value of more than
+    /// 2 MB, more than 4 MB or 1024 columns in all), or if the table was
+    /// dropped. So with every write.
     pub fn put<K: Into<Value>, N: Into<String>, V: Into<Value>>(
         &self,
         key: impl IntoIterator<Item = K>,
@@ -213,7 +257,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if the key does not fit the table's.
+    /// `OTSClientError` as for [`Table::put`].
     pub fn update<K: Into<Value>>(
         &self,
         key: impl IntoIterator<Item = K>,
@@ -226,7 +270,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if the key does not fit the table's.
+    /// `OTSClientError` as for [`Table::put`].
     pub fn delete<K: Into<Value>>(
         &self,
         key: impl IntoIterator<Item = K>,
@@ -240,8 +284,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if a key does not fit the table's; then nothing is
-    /// written.
+    /// `OTSClientError` as for [`Table::put`]; then nothing is written.
     pub fn put_all<K: Into<Value>, N: Into<String>, V: Into<Value>>(
         &self,
         rows: impl IntoIterator<
@@ -263,10 +306,10 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if there is no such partition, it is split already, or
-    /// it has fewer than two rows.
-    pub fn split(&self, partition: &str) -> Result<[Arc<str>; 2], TunnelError> {
-        self.split_where(|_| Ok(partition.to_owned()), None)
+    /// `OTSClientError` if there is no such partition, it is split or merged
+    /// already, or it has fewer than two rows.
+    pub fn split(&self, partition_id: &str) -> Result<[Arc<str>; 2], TunnelError> {
+        self.split_where(|table| partition(table, partition_id), None)
     }
 
     /// Splits the partition of a key: the key and those above it (among those
@@ -281,29 +324,89 @@ impl Table {
         key: impl IntoIterator<Item = K>,
     ) -> Result<[Arc<str>; 2], TunnelError> {
         let key = self.key(key)?;
-        let partition = |table: &super::core::table::Table| {
-            Ok(table.partitions[table.partition_of(&key)].id.to_string())
-        };
-        self.split_where(partition, Some(key.clone()))
+        let which = |table: &CoreTable| Ok(table.partition_of(&key));
+        self.split_where(which, Some(key.clone()))
+    }
+
+    /// Merges two partitions that lie next to each other, in either order,
+    /// such as the two parts of a split; the id of the result. Partitions that
+    /// a table begins with lie in the order of [`Table::partitions`].
+    ///
+    /// Tunnels read both to their end before they read what they became.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there are no such partitions, one is split or
+    /// merged already, or another lies between them.
+    pub fn merge(&self, one: &str, other: &str) -> Result<Arc<str>, TunnelError> {
+        let mut core = self.shared.core.lock();
+        let now = self.shared.clock.now();
+        let table = self.here(&core)?;
+        let parents = [partition(table, one)?, partition(table, other)?];
+        let merged = core.merge(&self.name, parents, now);
+        merged.map_err(TunnelError::client)
+    }
+
+    /// Drops the changes of one partition before a position from its log, as
+    /// the retention does in time; how many. Rows stay.
+    ///
+    /// What tunnels have not read of them is lost, see
+    /// [`TrimmedRead`](super::TrimmedRead).
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no such partition.
+    pub fn trim(&self, partition_id: &str, position: u64) -> Result<u64, TunnelError> {
+        let mut core = self.shared.core.lock();
+        let now = self.shared.clock.now();
+        let index = partition(self.here(&core)?, partition_id)?;
+        let trimmed = core.trim(&self.name, index, position, now);
+        trimmed.map_err(refused)
+    }
+
+    /// Drops all changes of all partitions from their logs, as if the
+    /// retention were over for everything written so far; how many.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if the table was dropped.
+    pub fn expire(&self) -> Result<u64, TunnelError> {
+        let mut core = self.shared.core.lock();
+        let now = self.shared.clock.now();
+        self.here(&core)?;
+        core.expire(&self.name, now).map_err(refused)
     }
 
     /// All its partitions, in the order in which they were made; those that
-    /// were split too.
+    /// were split or merged too. None if the table was dropped.
     pub fn partitions(&self) -> Vec<PartitionInfo> {
-        let core = self.shared.core.lock();
-        // Tables are never dropped.
-        let Ok(table) = core.table(&self.name) else {
+        let mut core = self.shared.core.lock();
+        core.age(&self.name, self.shared.clock.now());
+        let Ok(table) = self.here(&core) else {
             return Vec::new();
         };
         let id = |index: &usize| table.partitions[*index].id.clone();
-        let info = |partition: &super::core::table::Partition| PartitionInfo {
+        let info = |partition: &Partition| PartitionInfo {
             id: partition.id.clone(),
             parents: partition.parents.iter().map(id).collect(),
             rows: partition.rows(),
             changes: partition.log.end(),
+            oldest: partition.log.first(),
             active: partition.lives(),
         };
         table.partitions.iter().map(info).collect()
+    }
+
+    /// The table in the core, if it is still this one.
+    fn here<'a>(&self, core: &'a Core) -> Result<&'a CoreTable, TunnelError> {
+        let table = core.table(&self.name).map_err(refused)?;
+        match Arc::ptr_eq(&table.stream_id, &self.stream_id) {
+            true => Ok(table),
+            false => Err(TunnelError::client(format!(
+                "table {} was dropped; there is another of that name now",
+                self.name
+            ))),
+        }
     }
 
     fn key<K: Into<Value>>(&self, key: impl IntoIterator<Item = K>) -> Result<Key, TunnelError> {
@@ -323,6 +426,13 @@ impl Table {
         Ok(written.swap_remove(0))
     }
 
+    /// Writes all of those, in order, or none.
+    pub(super) fn write_rows(&self, rows: Vec<RowWrite>) -> Result<Vec<Written>, TunnelError> {
+        let plan = |(action, key, update)| Ok((action, self.key::<Value>(key)?, update));
+        let planned: Result<Vec<Planned>, TunnelError> = rows.into_iter().map(plan).collect();
+        self.write(planned?)
+    }
+
     fn write(&self, planned: Vec<Planned>) -> Result<Vec<Written>, TunnelError> {
         let mut core = self.shared.core.lock();
         // Under the lock, so that times are in the order of the log.
@@ -333,31 +443,42 @@ impl Table {
             columns: update.into_columns(now.millis()),
         };
         let changes = planned.into_iter().map(change).collect();
-        let logged = core.write(&self.name, changes, now).map_err(refused)?;
-        let table = core.table(&self.name).map_err(refused)?;
+        self.here(&core)?;
+        let logged = core.write(&self.name, changes, now);
+        let logged = logged.map_err(TunnelError::client)?;
+        let table = self.here(&core)?;
         let written = |logged: Logged| Written {
             partition: table.partitions[logged.partition].id.clone(),
             position: logged.position,
             sequence_info: logged.sequence,
         };
-        Ok(logged.into_iter().map(written).collect())
+        let written: Vec<Written> = logged.into_iter().map(written).collect();
+        let partitions = written.iter().map(|written| &written.partition);
+        harm::after_write(&mut core, &self.shared.clock, &self.name, partitions);
+        Ok(written)
     }
 
     fn split_where(
         &self,
-        partition: impl FnOnce(&super::core::table::Table) -> Result<String, TunnelError>,
+        which: impl FnOnce(&CoreTable) -> Result<usize, TunnelError>,
         key: Option<Key>,
     ) -> Result<[Arc<str>; 2], TunnelError> {
         let mut core = self.shared.core.lock();
         let now = self.shared.clock.now();
-        let table = core.table(&self.name).map_err(refused)?;
-        let id = partition(table)?;
-        let missing = || TunnelError::client(format!("no partition {id}"));
-        let index = table.by_id(&id).ok_or_else(missing)?;
+        let index = which(self.here(&core)?)?;
         let split = core.split(&self.name, index, key, now);
         split.map_err(TunnelError::client)
     }
 }
+
+fn partition(table: &CoreTable, id: &str) -> Result<usize, TunnelError> {
+    let missing =
+        || TunnelError::client(format!("table {} has no partition {id}", table.schema.name));
+    table.by_id(id).ok_or_else(missing)
+}
+
+/// A change whose key is not looked at yet.
+pub(super) type RowWrite = (ActionType, Vec<Value>, RowUpdate);
 
 /// A change whose versions wait for the time of writing.
 type Planned = (ActionType, Key, RowUpdate);

@@ -27,6 +27,14 @@ impl<T> Latest<T> {
         }
     }
 
+    /// Puts back what was there before, which may have been nothing.
+    pub(crate) fn replace(&self, value: Option<T>) {
+        match value {
+            Some(value) => self.set(value),
+            None => drop(self.take()),
+        }
+    }
+
     pub(crate) fn take(&self) -> Option<T> {
         self.receiver.try_recv().ok()
     }

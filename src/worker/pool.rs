@@ -53,11 +53,12 @@ impl Pool {
     pub(crate) fn schedule(&self, connection: Arc<Connection>) {
         // As many tasks as queued channels: no task finds the queue empty and
         // no channel stays behind. Sending cannot fail, we hold a receiver.
+        let task = connection.link.clock().task();
         let _ = self.ready.send(connection);
         let next = self.next.clone();
         self.threads.spawn_fifo(move || {
             if let Ok(connection) = next.try_recv() {
-                connection.take_turn();
+                task.run(|| connection.take_turn());
             }
         });
     }

@@ -2,10 +2,8 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
-use crossbeam_channel::select;
 use log::{debug, info};
 
 use super::backoff::{Backoff, is_full};
@@ -21,7 +19,6 @@ use super::saver::Saver;
 use super::unwind;
 use crate::FINISH_TAG;
 use crate::api::protocol::{GetCheckpointRequest, GetCheckpointResponse};
-use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
 use crate::observer::WorkerEventKind;
 use crate::processor::{
@@ -29,9 +26,7 @@ use crate::processor::{
 };
 use crate::record::{self, RawBatch};
 use crate::stop::Stop;
-
-/// There may be thousands of readers; the user's factory runs here as well.
-const STACK_SIZE: usize = 512 * 1024;
+use crate::threads;
 
 /// The thread of one channel.
 pub(crate) struct Reader {
@@ -58,10 +53,8 @@ impl Reader {
             connection: connection.clone(),
             predecessors,
         };
-        let spawned = thread::Builder::new()
-            .name("tunnel-reader".to_owned())
-            .stack_size(STACK_SIZE)
-            .spawn(move || reader.run());
+        let clock = connection.link.clock();
+        let spawned = threads::spawn(clock, "tunnel-reader", move || reader.run());
         if let Err(error) = spawned {
             let error = TunnelError::client("no thread to read a channel").with_source(error);
             // Not here: the observer hears of it, and this is the worker's loop.
@@ -147,9 +140,10 @@ impl Reader {
                 "channel {}: waits for its last callback from before",
                 connection.channel_id
             );
-            select! {
-                recv(predecessor.fired()) -> _ => {}
-                recv(connection.closing.fired()) -> _ => return,
+            let clock = connection.link.clock();
+            clock.wait(&[predecessor, &connection.closing], None);
+            if connection.closing.is_fired() {
+                return;
             }
         }
         connection.meter.reader_is(ReaderStage::Opening);
@@ -171,19 +165,15 @@ impl Reader {
         let connection = &self.connection;
         let link = &connection.link;
         let id = &connection.channel_id;
-        let lost = connection.lost.clone();
-        let service: Arc<dyn Checkpointer> = Arc::new(ChannelCheckpointer::new(
-            link.clone(),
-            id.clone(),
-            lost,
-            sequence_number,
-        ));
+        let ownership = connection.ownership();
+        let service = ChannelCheckpointer::new(link, ownership.clone(), sequence_number);
+        let service: Arc<dyn Checkpointer> = Arc::new(service);
         let checkpointer = match &link.settings.checkpointer {
             Some(wrap) => unwind::user_code(|| wrap(id, service))
                 .map_err(|panic| user_failed("made no checkpointer", panic.into()))?,
             None => service,
         };
-        Ok(Saver::new(connection, checkpointer))
+        Ok(Saver::new(connection, ownership, checkpointer))
     }
 
     fn context(&self, is_stream: bool, saver: Arc<Saver>) -> Result<ChannelContext, TunnelError> {
@@ -197,7 +187,7 @@ impl Reader {
             channel_id: connection.channel_id.clone(),
             is_stream,
             closing: connection.closing.clone(),
-            handle: ProcessorHandle::new(saver, connection.lost.clone()),
+            handle: ProcessorHandle::new(saver, connection.ownership()),
         });
         Ok(ChannelContext::new(identity, custom_value))
     }
@@ -316,7 +306,7 @@ impl Reader {
         let Some(loan) = loan else {
             return Ok(None);
         };
-        let began = clock::now();
+        let began = connection.link.clock().now();
         let Some(first) = self.read(at, loan)? else {
             return Ok(None);
         };
@@ -393,7 +383,7 @@ impl Reader {
             channel_id: &self.connection.channel_id,
             records,
             bytes,
-            elapsed: clock::now() - brought.began,
+            elapsed: self.connection.link.clock().now() - brought.began,
         });
     }
 }

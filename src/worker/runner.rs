@@ -14,7 +14,6 @@ use super::receipt::Mark;
 use super::round::{Claim, Round};
 use super::unwind;
 use crate::FINISH_TAG;
-use crate::clock;
 use crate::config::Settings;
 use crate::error::TunnelError;
 use crate::observer::WorkerEventKind;
@@ -43,6 +42,8 @@ pub(crate) struct Runner {
     processor: Box<dyn ChannelProcessor>,
     context: ChannelContext,
     current: Option<Current>,
+    /// The last batch that was given to the callback.
+    delivered: Option<Mark>,
     /// Records handed over since the channel was opened.
     records: u64,
     /// Everything is processed; the user's code has yet to commit `finished`.
@@ -81,6 +82,7 @@ impl Runner {
             processor,
             context,
             current: None,
+            delivered: None,
             records: 0,
             waits_for_commit: false,
         }
@@ -184,16 +186,20 @@ impl Runner {
         if self.context.record_count() == 0 && !options.always_call_back && !last_to_commit {
             return self.done(connection, current);
         }
-        // Decoding took its time.
+        // Decoding took its time. Marked first: who ends the channel either
+        // sees the mark, or is seen here.
+        connection.marks.delivered.set(current.mark.clone());
         if !connection.may_call() {
+            connection.marks.delivered.replace(self.delivered.clone());
             self.current = Some(current);
             return not_now(connection);
         }
-        connection.marks.delivered.set(current.mark.clone());
-        let began = clock::now();
+        self.delivered = Some(current.mark.clone());
+        let clock = connection.link.clock();
+        let began = clock.now();
         let process = || self.processor.process(&self.context, &current.records);
         let result = unwind::user_code(process);
-        current.elapsed = clock::now() - began;
+        current.elapsed = clock.now() - began;
         match result {
             Ok(Ok(())) => self.done(connection, current),
             Ok(Err(error)) => self.failed(connection, current, error),
@@ -317,7 +323,6 @@ fn not_now(connection: &Connection) -> Step {
 mod tests {
     use super::*;
     use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
-    use crate::stop::Stop;
     use crate::worker::budget::Allowance;
     use crate::worker::checkpoint::ChannelCheckpointer;
     use crate::worker::link::Link;
@@ -333,16 +338,15 @@ mod tests {
     }
 
     fn runner(link: &Arc<Link>, connection: &Arc<Connection>, count: Count) -> Runner {
-        let lost = Stop::new();
-        let id = connection.channel_id.clone();
-        let checkpointer = ChannelCheckpointer::new(link.clone(), id, lost.clone(), 0);
+        let ownership = connection.ownership();
+        let checkpointer = ChannelCheckpointer::new(link, ownership.clone(), 0);
         let identity = ChannelIdentity {
             tunnel_id: "t".into(),
             client_id: "c".into(),
             channel_id: "channel".into(),
             is_stream: true,
             closing: connection.closing.clone(),
-            handle: ProcessorHandle::new(Arc::new(checkpointer), lost),
+            handle: ProcessorHandle::new(Arc::new(checkpointer), ownership),
         };
         let context = ChannelContext::new(Arc::new(identity), None);
         Runner::new(Box::new(count), context)
@@ -375,11 +379,11 @@ mod tests {
         });
         assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
         assert_eq!(called(), 1);
-        link.lease.extend(crate::clock::now());
+        link.lease.extend(link.clock().now());
         assert_eq!(runner.step(&connection), Step::Pause(LEASE_PAUSE));
         assert_eq!(called(), 1, "the session may be lost");
         link.lease
-            .extend(crate::clock::now() + Duration::from_secs(60));
+            .extend(link.clock().now() + Duration::from_secs(60));
         assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
         assert_eq!(called(), 2, "it was not, and the batch is there");
         connection.drop_lost();

@@ -113,7 +113,7 @@ java_consumer() { # NAME TYPE
 
 our_consumer() { # NAME
   : >"$dir/$1.jsonl"
-  start "$1" bash -c 'exec "$0" orders interop >"$1"' "$bin/tail" "$dir/$1.jsonl"
+  start "$1" bash -c 'exec "$0" orders interop --json >"$1"' "$bin/tail" "$dir/$1.jsonl"
 }
 
 check() {

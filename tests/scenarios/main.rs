@@ -13,6 +13,7 @@
 //! - `observing`: events, snapshots, health.
 //! - `parts`: parts that the program makes itself.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
+//! - `driven`: long stories on a clock that is moved by hand.
 //! - `endings`: who may end a daemon when, and what becomes of it.
 //! - `loss`: what happens to channels that are lost.
 //! - `reentry`: user code that calls back into the crate.
@@ -21,6 +22,7 @@
 
 mod budget;
 mod detect;
+mod driven;
 mod endings;
 mod faults;
 mod harness;

@@ -19,15 +19,15 @@ pub(in crate::emulator) fn run(
     request: p::CheckpointRequest,
     now: Timestamp,
 ) -> Result<p::CheckpointResponse, Failure> {
-    let mut scene = core.scene(&request.tunnel_id, now)?;
+    let mut scene = core.consuming(&request.tunnel_id, now)?;
     let index = scene.tunnel.channel_index(&request.channel_id)?;
     let owned = owned(&scene, &request.client_id, index)?;
     let (token, sequence_number) = (&request.checkpoint, request.sequence_number);
-    scene.tunnel.save(index, token, sequence_number)?;
+    scene.tunnel.save(index, token, sequence_number, now)?;
     let channel = scene.tunnel.channel(index);
     let event = EventKind::Saved {
         channel: channel.id.clone(),
-        position: channel.position(token)?,
+        position: channel.checkpoint.place.map(|place| place.position),
         tunnel: scene.tunnel.id.clone(),
         client: request.client_id.into(),
         sequence_number,

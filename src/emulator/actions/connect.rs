@@ -24,7 +24,7 @@ pub(in crate::emulator) fn run(
     request: p::ConnectRequest,
     now: Timestamp,
 ) -> Result<p::ConnectResponse, Failure> {
-    let scene = core.scene(&request.tunnel_id, now)?;
+    let scene = core.consuming(&request.tunnel_id, now)?;
     let config = request.client_config.unwrap_or_default();
     let client = scene.ids.client(config.client_tag());
     let timeout = scene.settings.client_timeout;
@@ -32,9 +32,12 @@ pub(in crate::emulator) fn run(
     scene.tunnel.sessions.connect(client.clone(), timeout, now);
     let client_id = client.to_string();
     let tunnel = scene.tunnel.id.clone();
-    scene
-        .ledger
-        .record(now, EventKind::Connected { tunnel, client });
+    let event = EventKind::Connected {
+        tunnel,
+        client,
+        timeout,
+    };
+    scene.ledger.record(now, event);
     Ok(p::ConnectResponse { client_id })
 }
 

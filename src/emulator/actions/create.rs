@@ -1,14 +1,15 @@
 //! `/tunnel/create`.
 
+use std::time::Duration;
+
 use super::Request;
 use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::core::Core;
+use crate::emulator::core::limits;
 use crate::emulator::core::tunnel::Plan;
 use crate::emulator::failure::Failure;
 use crate::emulator::scope::Scope;
-use crate::emulator::settings::Settings;
-use std::time::Duration;
 
 /// A start offset must keep this distance from the end of the retention.
 const RETENTION_MARGIN: Duration = Duration::from_secs(5 * 60);
@@ -25,14 +26,15 @@ pub(in crate::emulator) fn run(
     now: Timestamp,
 ) -> Result<p::CreateTunnelResponse, Failure> {
     let tunnel = request.tunnel;
-    check_name(&tunnel.tunnel_name)?;
+    limits::check_tunnel_name(&tunnel.tunnel_name).map_err(Failure::invalid)?;
     let kind = p::TunnelType::try_from(tunnel.tunnel_type)
         .map_err(|_| Failure::invalid("unknown tunnel type"))?;
     let config = match (kind, tunnel.stream_tunnel_config) {
         (p::TunnelType::BaseData, _) | (_, None) => p::StreamTunnelConfig::default(),
         (_, Some(config)) => config,
     };
-    check_offsets(&config, &core.settings, now)?;
+    let retention = core.table(&tunnel.table_name)?.schema.retention;
+    check_offsets(&config, retention, now)?;
     let plan = Plan {
         name: tunnel.tunnel_name.into(),
         kind,
@@ -46,37 +48,72 @@ pub(in crate::emulator) fn run(
     })
 }
 
-/// The service documents no rule; this is its Terraform provider's.
-fn check_name(name: &str) -> Result<(), Failure> {
-    let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let rest = name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if first && rest && name.len() <= 255 {
-        return Ok(());
-    }
-    Err(Failure::invalid(format!("invalid tunnel name: {name:?}")))
-}
-
+/// A stream begins within the retention and not in the future, and ends after
+/// its beginning; an end may lie in the future. At now it may begin, though a
+/// newer page of the documentation draws the line just before.
 fn check_offsets(
     config: &p::StreamTunnelConfig,
-    settings: &Settings,
+    retention: Duration,
     now: Timestamp,
 ) -> Result<(), Failure> {
     let start = Timestamp::from_nanos(config.start_offset());
     let end = Timestamp::from_nanos(config.end_offset());
     let (has_start, has_end) = (config.start_offset() != 0, config.end_offset() != 0);
-    let oldest = now.minus(settings.retention.saturating_sub(RETENTION_MARGIN));
+    let oldest = now.minus(retention - RETENTION_MARGIN.min(retention / 2));
     if has_start && (start < oldest || start > now) {
         return Err(Failure::invalid(
             "start offset is outside the retention of the log",
         ));
     }
-    let begins = if has_start { start } else { now };
+    let begins = match config.flag() {
+        _ if has_start => start,
+        p::StartOffsetFlag::Earliest => oldest,
+        p::StartOffsetFlag::Latest => now,
+    };
     if has_end && end <= begins {
         return Err(Failure::invalid(
             "end offset must lie after the start offset",
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_lie_in_the_retention_and_in_order() {
+        let now = Timestamp::from_micros(1_000_000_000_000);
+        let retention = Duration::from_secs(7 * 24 * 3_600);
+        // Seconds before (-) or after now; none: not given.
+        let nanos = |offset: Option<i64>| {
+            offset.map(|seconds| (now.nanos() + seconds * 1_000_000_000).unsigned_abs())
+        };
+        let limit = -7 * 24 * 3_600 + 5 * 60;
+        let (latest, earliest) = (p::StartOffsetFlag::Latest, p::StartOffsetFlag::Earliest);
+        for (flag, start, end, fine) in [
+            (latest, None, None, true),
+            (latest, Some(0), None, true),
+            (latest, Some(1), None, false),
+            (latest, Some(limit), None, true),
+            (latest, Some(limit - 1), None, false),
+            (latest, Some(-10), Some(-5), true),
+            (latest, Some(-10), Some(3_600), true),
+            (latest, Some(-10), Some(-10), false),
+            (latest, Some(-10), Some(-11), false),
+            (latest, None, Some(3_600), true),
+            (latest, None, Some(-5), false),
+            (earliest, None, Some(-5), true),
+            (earliest, None, Some(limit - 1), false),
+        ] {
+            let config = p::StreamTunnelConfig {
+                flag: Some(flag.into()),
+                start_offset: nanos(start),
+                end_offset: nanos(end),
+            };
+            let checked = check_offsets(&config, retention, now);
+            assert_eq!(checked.is_ok(), fine, "{flag:?} {start:?} {end:?}");
+        }
+    }
 }

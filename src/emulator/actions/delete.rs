@@ -18,6 +18,8 @@ pub(in crate::emulator) fn run(
     request: p::DeleteTunnelRequest,
     now: Timestamp,
 ) -> Result<p::DeleteTunnelResponse, Failure> {
-    core.delete_tunnel(&request.table_name, &request.tunnel_name, now)?;
+    let (table, name) = (&request.table_name, &request.tunnel_name);
+    let id = core.tunnel_id(table, name, request.tunnel_id.as_deref(), now)?;
+    core.remove_tunnel(&id, now);
     Ok(p::DeleteTunnelResponse {})
 }

@@ -23,7 +23,8 @@ pub(in crate::emulator) fn run(
     request: p::DescribeTunnelRequest,
     now: Timestamp,
 ) -> Result<p::DescribeTunnelResponse, Failure> {
-    let id = core.tunnel_id(&request.table_name, &request.tunnel_name)?;
+    let (table, name) = (&request.table_name, &request.tunnel_name);
+    let id = core.tunnel_id(table, name, request.tunnel_id.as_deref(), now)?;
     let scene = core.scene(&id, now)?;
     let channels = scene.tunnel.channels();
     Ok(p::DescribeTunnelResponse {
@@ -47,7 +48,7 @@ pub(super) fn tunnel_info(scene: &Scene<'_>) -> p::TunnelInfo {
         instance_name: scene.settings.instance.clone(),
         stream_id: scene.table.stream_id.to_string(),
         stage: tunnel.stage().to_owned(),
-        expired: Some(false),
+        expired: Some(tunnel.is_expired() || tunnel.has_lost(scene.table)),
         tunnel_name: Some(tunnel.plan.name.to_string()),
         public: Some(false),
         stream_tunnel_config: Some(p::StreamTunnelConfig {

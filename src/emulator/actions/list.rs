@@ -24,6 +24,7 @@ pub(in crate::emulator) fn run(
     if let Some(table) = &table {
         core.table(table)?;
     }
+    core.bury(now);
     let ids = core.tunnel_ids(table.as_deref());
     let infos = ids
         .iter()

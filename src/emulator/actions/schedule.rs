@@ -20,7 +20,7 @@ pub(in crate::emulator) fn run(
     request: p::ScheduleRequest,
     now: Timestamp,
 ) -> Result<p::ScheduleResponse, Failure> {
-    let mut scene = core.scene(&request.tunnel_id, now)?;
+    let mut scene = core.consuming(&request.tunnel_id, now)?;
     let find = |channel: &p::Channel| {
         let index = scene.tunnel.channel_index(&channel.channel_id)?;
         Ok((index, channel.status()))
@@ -36,7 +36,7 @@ pub(in crate::emulator) fn run(
             p::ChannelStatus::Closing | p::ChannelStatus::Close => {
                 scene.tunnel.assignment.suspend(channel);
             }
-            p::ChannelStatus::Terminated => scene.tunnel.terminate(channel),
+            p::ChannelStatus::Terminated => scene.tunnel.terminate(channel, now),
         }
     }
     scene.note_changes(now);

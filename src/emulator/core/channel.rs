@@ -1,14 +1,18 @@
-//! [`Channel`]: what one channel gives, and how far it is consumed.
+//! [`Channel`]: what one channel gives.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::checkpoint::{Checkpoint, Place};
 use super::ids::Id;
 use super::key;
-use super::log::{Limits, Page};
-use super::table::{Partition, SnapshotRow, Table};
+use super::log::{ChangeLog, Limits, Page};
+use super::partition::{Partition, SnapshotRow};
+use super::table::Table;
 use super::token::{self, Position};
 use crate::emulator::clock::Timestamp;
 use crate::emulator::failure::Failure;
+use crate::emulator::settings::TrimmedRead;
 use crate::record::encode_row;
 
 /// One channel of a tunnel.
@@ -17,8 +21,9 @@ pub(in crate::emulator) struct Channel {
     pub(in crate::emulator) id: Id,
     pub(in crate::emulator) source: Source,
     pub(in crate::emulator) checkpoint: Checkpoint,
-    /// A read has answered that there is nothing more, ever.
-    pub(in crate::emulator) end_was_read: bool,
+    /// Where it ends, once a read has answered that there is nothing more,
+    /// ever.
+    pub(in crate::emulator) end: Option<u64>,
     /// Channels to be read to their end before this one; their number.
     pub(in crate::emulator) parents_left: usize,
     /// Channels that wait for this one.
@@ -34,25 +39,38 @@ pub(in crate::emulator) enum Source {
     Stream { partition: usize, start: u64 },
 }
 
-/// The saved state of a channel.
-#[derive(Clone, Debug)]
-pub(in crate::emulator) struct Checkpoint {
-    pub(in crate::emulator) token: String,
-    pub(in crate::emulator) sequence_number: i64,
+/// What a read needs to know beside the channel.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::emulator) struct Reading<'a> {
+    pub(in crate::emulator) table: &'a Table,
+    pub(in crate::emulator) limits: Limits,
+    /// When a backfill ends.
+    pub(in crate::emulator) end: Option<Timestamp>,
+    pub(in crate::emulator) trimmed: TrimmedRead,
+    pub(in crate::emulator) now: Timestamp,
 }
 
 /// The answer to a read.
 #[derive(Clone, Debug)]
 pub(in crate::emulator) struct Read {
     pub(in crate::emulator) page: Page,
+    /// Position that was asked for.
     pub(in crate::emulator) from: u64,
     pub(in crate::emulator) next_token: String,
+}
+
+impl Read {
+    /// How many records the read went past because they were trimmed.
+    pub(in crate::emulator) fn skipped(&self) -> u64 {
+        let first = self.page.next - self.page.frames.len() as u64;
+        first.saturating_sub(self.from)
+    }
 }
 
 impl Channel {
     pub(in crate::emulator) fn base(id: Id, rows: Arc<[SnapshotRow]>, table: &Table) -> Channel {
         let token = base_token(&rows, 0, table);
-        Channel::new(id, Source::Base(rows), token)
+        Channel::new(id, Source::Base(rows), token, 0)
     }
 
     pub(in crate::emulator) fn stream(
@@ -62,18 +80,19 @@ impl Channel {
         table: &Table,
     ) -> Channel {
         let token = token::stream(&table.stream_id, &id, start, 0, 0);
-        Channel::new(id, Source::Stream { partition, start }, token)
+        Channel::new(id, Source::Stream { partition, start }, token, start)
     }
 
-    fn new(id: Id, source: Source, token: String) -> Channel {
+    fn new(id: Id, source: Source, token: String, position: u64) -> Channel {
+        let place = Place {
+            position,
+            timestamp: 0,
+        };
         Channel {
             id,
             source,
-            checkpoint: Checkpoint {
-                token,
-                sequence_number: 0,
-            },
-            end_was_read: false,
+            checkpoint: Checkpoint::new(token, place),
+            end: None,
             parents_left: 0,
             children: Vec::new(),
         }
@@ -81,6 +100,22 @@ impl Channel {
 
     pub(in crate::emulator) fn is_stream(&self) -> bool {
         matches!(self.source, Source::Stream { .. })
+    }
+
+    /// The partition whose log it gives; nothing for base data.
+    pub(in crate::emulator) fn partition<'a>(&self, table: &'a Table) -> Option<&'a Partition> {
+        match self.source {
+            Source::Base(_) => None,
+            Source::Stream { partition, .. } => table.partitions.get(partition),
+        }
+    }
+
+    /// The positions of its records so far, also of those that are trimmed.
+    pub(in crate::emulator) fn places(&self, table: &Table) -> Range<u64> {
+        match &self.source {
+            Source::Base(rows) => 0..rows.len() as u64,
+            Source::Stream { partition, start } => *start..table.partitions[*partition].log.end(),
+        }
     }
 
     /// As the meta API names it.
@@ -93,92 +128,94 @@ impl Channel {
     }
 
     /// Saves a checkpoint.
-    ///
-    /// Number 0 passes without a check and leaves the stored number as it is:
-    /// the service's Spark connector always sends 0.
     pub(in crate::emulator) fn save(&mut self, token: &str, number: i64) -> Result<(), Failure> {
-        self.position(token)?;
-        let stored = self.checkpoint.sequence_number;
-        if number != 0 {
-            if number != stored + 1 {
-                return Err(Failure::sequence(stored, number));
-            }
-            self.checkpoint.sequence_number = number;
-        }
-        token.clone_into(&mut self.checkpoint.token);
-        Ok(())
+        let place = self.place(token)?;
+        self.checkpoint.save(token, place, number)
     }
 
-    /// Position of a token of this channel; `None` at the end.
-    pub(in crate::emulator) fn position(&self, token: &str) -> Result<Option<u64>, Failure> {
+    /// Where a token of this channel stands; `None` at the end.
+    pub(in crate::emulator) fn place(&self, token: &str) -> Result<Option<Place>, Failure> {
         let foreign = || Failure::invalid(format!("not a token of channel {}", self.id));
         match (token::parse(token).ok_or_else(foreign)?, &self.source) {
             (Position::Finished, _) => Ok(None),
-            (Position::Base(row), Source::Base(rows)) if row <= rows.len() as u64 => Ok(Some(row)),
-            (Position::Stream { shard, position }, Source::Stream { .. }) if *shard == *self.id => {
-                Ok(Some(position))
+            (Position::Base(row), Source::Base(rows)) if row <= rows.len() as u64 => {
+                Ok(Some(Place {
+                    position: row,
+                    timestamp: 0,
+                }))
             }
+            (
+                Position::Stream {
+                    shard,
+                    position,
+                    timestamp,
+                },
+                Source::Stream { .. },
+            ) if *shard == *self.id => Ok(Some(Place {
+                position,
+                timestamp,
+            })),
             _ => Err(foreign()),
         }
     }
 
-    /// Reads from a token on; `end`: the time at which a backfill ends.
+    /// Whether what lies at a place is no longer in the log.
+    pub(in crate::emulator) fn is_trimmed(&self, place: Option<Place>, table: &Table) -> bool {
+        let log = self.log(table);
+        log.zip(place)
+            .is_some_and(|(log, place)| place.position < log.first())
+    }
+
+    fn log<'a>(&self, table: &'a Table) -> Option<&'a ChangeLog> {
+        match self.source {
+            Source::Base(_) => None,
+            Source::Stream { partition, .. } => Some(&table.partitions[partition].log),
+        }
+    }
+
+    /// Reads from a token on.
     pub(in crate::emulator) fn read(
         &mut self,
         token: &str,
-        table: &Table,
-        limits: Limits,
-        end: Option<Timestamp>,
-        now: Timestamp,
+        how: Reading<'_>,
     ) -> Result<Read, Failure> {
-        let Some(from) = self.position(token)? else {
-            return Ok(self.finish(Page::default(), 0));
+        let Some(place) = self.place(token)? else {
+            return Ok(finished(Page::default(), 0));
         };
         let (page, next_token) = match &self.source {
-            Source::Base(rows) => base_read(rows, from, limits, table),
+            Source::Base(rows) => base_read(rows, place.position, how),
             Source::Stream { partition, start } => {
-                let partition = &table.partitions[*partition];
-                let until = end.map_or(u64::MAX, |end| partition.log.position_at(end));
-                let page = stream_page(partition, from, until, limits)?;
-                let over = end.is_some_and(|end| end <= now);
-                let token = || stream_token(&self.id, partition, page.next, *start, table);
-                let next_token = (!is_end(partition, page.next, until, over)).then(token);
+                let log = &how.table.partitions[*partition].log;
+                let (page, over) = stream_page(log, place.position, how)?;
+                let token = || stream_token(&self.id, log, &page, place, *start, how.table);
+                let next_token = (!over).then(token);
                 (page, next_token)
             }
         };
+        let from = place.position;
         Ok(match next_token {
-            None => self.finish(page, from),
             Some(next_token) => Read {
                 page,
                 from,
                 next_token,
             },
+            None => {
+                self.end = Some(page.next);
+                finished(page, from)
+            }
         })
-    }
-
-    fn finish(&mut self, page: Page, from: u64) -> Read {
-        self.end_was_read = true;
-        Read {
-            page,
-            from,
-            next_token: token::FINISHED.to_owned(),
-        }
     }
 
     /// The point in time up to which the channel is consumed by its saved
     /// token; a stream without anything left is consumed up to now. Base
     /// channels, and streams of which nothing is consumed, are at 0.
     pub(in crate::emulator) fn consumed(&self, table: &Table, now: Timestamp) -> Timestamp {
-        let Source::Stream { partition, start } = self.source else {
+        let Some(log) = self.log(table) else {
             return Timestamp::default();
         };
-        let log = &table.partitions[partition].log;
-        match self.position(&self.checkpoint.token) {
-            Ok(Some(position)) if position < log.end() => {
-                let last = position.checked_sub(1).filter(|last| *last >= start);
-                let time = last.and_then(|last| log.sequence_at(last));
-                let micros = time.map_or(0, |sequence| sequence.timestamp);
-                Timestamp::from_micros(micros.unsigned_abs())
+        match self.checkpoint.place {
+            Some(place) if place.position < log.end() => {
+                Timestamp::from_micros(place.timestamp.unsigned_abs())
             }
             _ => now,
         }
@@ -186,57 +223,62 @@ impl Channel {
 
     /// How many records lie behind the saved token.
     pub(in crate::emulator) fn consumed_count(&self, table: &Table) -> i64 {
-        if self.checkpoint.token != token::FINISHED {
-            return token::count(&self.checkpoint.token);
-        }
-        let all = match &self.source {
-            Source::Base(rows) => rows.len() as u64,
-            Source::Stream { partition, start } => table.partitions[*partition].log.end() - start,
+        let start = match self.source {
+            Source::Base(_) => 0,
+            Source::Stream { start, .. } => start,
         };
-        i64::try_from(all).unwrap_or(i64::MAX)
+        let position = match self.checkpoint.place {
+            Some(place) => place.position,
+            None => self.end.unwrap_or_else(|| self.last_position(table)),
+        };
+        i64::try_from(position.saturating_sub(start)).unwrap_or(i64::MAX)
+    }
+
+    fn last_position(&self, table: &Table) -> u64 {
+        match &self.source {
+            Source::Base(rows) => rows.len() as u64,
+            Source::Stream { partition, .. } => table.partitions[*partition].log.end(),
+        }
+    }
+}
+
+fn finished(page: Page, from: u64) -> Read {
+    Read {
+        page,
+        from,
+        next_token: token::FINISHED.to_owned(),
     }
 }
 
 /// A page of a split, and the token to go on with if there is more.
-fn base_read(
-    rows: &[SnapshotRow],
-    from: u64,
-    limits: Limits,
-    table: &Table,
-) -> (Page, Option<String>) {
+fn base_read(rows: &[SnapshotRow], from: u64, how: Reading<'_>) -> (Page, Option<String>) {
     let skip = usize::try_from(from).unwrap_or(usize::MAX);
     let rest = rows.iter().skip(skip);
-    let columns = &table.schema.primary_key;
+    let columns = &how.table.schema.primary_key;
     let frames = rest.map(|(route, row)| row.base_frame(&key::named(&route.key, columns)));
-    let page = Page::fill(from, frames, limits);
+    let page = Page::fill(from, frames, how.limits);
     let more = page.next < rows.len() as u64;
-    let token = more.then(|| base_token(rows, page.next, table));
+    let token = more.then(|| base_token(rows, page.next, how.table));
     (page, token)
 }
 
-/// Whether nothing will ever be read at a position: all is read, and nothing
-/// is written any more, or what is written lies after the backfill's end.
-fn is_end(partition: &Partition, next: u64, until: u64, over: bool) -> bool {
-    let log = &partition.log;
-    let all_read = next >= until.min(log.end());
-    all_read && (over || log.is_closed() || until < log.end())
-}
-
-fn stream_page(
-    partition: &Partition,
-    from: u64,
-    until: u64,
-    limits: Limits,
-) -> Result<Page, Failure> {
-    let page = partition.log.read(from, until, limits);
-    page.ok_or_else(|| match from < partition.log.first() {
-        true => Failure::new(
-            503,
-            "OTSTunnelServerUnavailable",
-            "OTSTrimmedDataAccess Requested stream data is already trimmed or does not exist.",
-        ),
-        false => Failure::invalid("the token lies after the end of the log"),
-    })
+/// A page of a log, and whether nothing will ever follow it: all is read, and
+/// nothing is written any more, or what is written lies after the backfill's
+/// end.
+fn stream_page(log: &ChangeLog, from: u64, how: Reading<'_>) -> Result<(Page, bool), Failure> {
+    let until = how.end.map_or(u64::MAX, |end| log.position_at(end));
+    let from = match (from < log.first(), how.trimmed) {
+        (false, _) => from,
+        (true, TrimmedRead::Oldest) => log.first(),
+        (true, TrimmedRead::Newest) => log.end(),
+        (true, TrimmedRead::Fail | TrimmedRead::Expire) => return Err(Failure::trimmed()),
+    };
+    let page = log.read(from, until, how.limits);
+    let page = page.ok_or_else(|| Failure::invalid("the token lies after the end of the log"))?;
+    let all_read = page.next >= until.min(log.end());
+    let over = how.end.is_some_and(|end| end <= how.now);
+    let is_end = all_read && (over || log.is_closed() || until < log.end());
+    Ok((page, is_end))
 }
 
 fn base_token(rows: &[SnapshotRow], at: u64, table: &Table) -> String {
@@ -247,11 +289,19 @@ fn base_token(rows: &[SnapshotRow], at: u64, table: &Table) -> String {
     token::base(encode_row(&key, &[], false, None).into(), at)
 }
 
-fn stream_token(id: &str, partition: &Partition, at: u64, start: u64, table: &Table) -> String {
-    let last = at
-        .checked_sub(1)
-        .and_then(|last| partition.log.sequence_at(last));
-    let timestamp = last.map_or(0, |sequence| sequence.timestamp);
-    let count = at.saturating_sub(start);
-    token::stream(&table.stream_id, id, at, timestamp, count)
+/// The token after a page; an empty one keeps the time of the record before,
+/// which may be trimmed by now.
+fn stream_token(
+    id: &str,
+    log: &ChangeLog,
+    page: &Page,
+    before: Place,
+    start: u64,
+    table: &Table,
+) -> String {
+    let read = !page.frames.is_empty();
+    let last = read.then(|| log.sequence_at(page.next - 1)).flatten();
+    let timestamp = last.map_or(before.timestamp, |sequence| sequence.timestamp);
+    let count = page.next.saturating_sub(start);
+    token::stream(&table.stream_id, id, page.next, timestamp, count)
 }

@@ -85,6 +85,19 @@ impl ChangeLog {
         self.first + self.entries.len() as u64
     }
 
+    /// When the oldest entry that is still there was written, in microseconds.
+    pub(in crate::emulator) fn oldest(&self) -> Option<i64> {
+        self.entries.front().map(|entry| entry.sequence.timestamp)
+    }
+
+    /// Drops the entries before a position.
+    pub(in crate::emulator) fn trim(&mut self, to: u64) {
+        let to = to.clamp(self.first, self.end());
+        let dropped = usize::try_from(to - self.first).unwrap_or(usize::MAX);
+        self.entries.drain(..dropped.min(self.entries.len()));
+        self.first = to;
+    }
+
     pub(in crate::emulator) fn last(&self) -> Option<SequenceInfo> {
         self.last
     }
@@ -196,6 +209,27 @@ mod tests {
     fn what_is_not_in_the_log_is_no_page() {
         let limits = Limits { rows: 1, bytes: 1 };
         assert!(log_of(2).read(3, u64::MAX, limits).is_none());
+        let mut log = log_of(5);
+        log.trim(3);
+        assert!(log.read(2, u64::MAX, limits).is_none());
+        assert!(log.read(3, u64::MAX, limits).is_some());
+    }
+
+    #[test]
+    fn positions_stay_when_the_oldest_entries_go() {
+        let mut log = log_of(5);
+        log.trim(3);
+        assert_eq!((log.first(), log.end(), log.oldest()), (3, 5, Some(1_003)));
+        assert_eq!(page(&log, 3, 9, 1_000), (2, 5, false));
+        assert_eq!(log.position_at(Timestamp::from_micros(1_004)), 4);
+        assert_eq!(log.position_at(Timestamp::from_micros(1)), 3);
+        log.trim(1);
+        assert_eq!(log.first(), 3, "what is gone does not come back");
+        log.trim(99);
+        assert_eq!((log.first(), log.end(), log.oldest()), (5, 5, None));
+        let next = log.next_sequence(0, Timestamp::default(), false);
+        assert_eq!(next.timestamp, 1_005, "goes on after what was trimmed");
+        assert_eq!(log.push(next, Bytes::new()), 5);
     }
 
     #[test]

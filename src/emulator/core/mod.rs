@@ -8,37 +8,50 @@
 //! - [`row`]: what a table holds under one key.
 //! - [`encode`]: records become frames of an answer.
 //! - [`log`]: the changes of one partition.
-//! - [`table`]: rows in partitions; writing, splitting.
+//! - [`partition`]: a range of rows with its log.
+//! - [`table`]: rows in partitions; writing, expiry.
+//! - [`cut`]: splitting and merging.
+//! - [`limits`]: what cannot be stored.
 //! - [`token`]: where a read goes on.
-//! - [`channel`]: what one channel gives, and how far it is consumed.
+//! - [`channel`]: what one channel gives; [`checkpoint`]: how far it is
+//!   consumed; [`places`]: where in it a record stands.
 //! - [`assignment`]: which client has which channel.
 //! - [`sessions`]: the clients, and how long they may be silent.
-//! - [`tunnel`]: all of that for one tunnel.
+//! - [`tunnel`]: all of that for one tunnel; [`beat`]: its heartbeats.
+//! - [`tables`], [`tunnels`]: what is done to them as a whole.
 
 pub(super) mod assignment;
+mod beat;
 pub(super) mod channel;
+mod checkpoint;
+mod cut;
 mod encode;
 pub(super) mod ids;
 pub(super) mod key;
+pub(super) mod limits;
 pub(super) mod log;
-mod row;
+pub(super) mod partition;
+pub(super) mod places;
+pub(super) mod row;
 pub(super) mod sessions;
 pub(super) mod table;
+mod tables;
 pub(super) mod token;
 pub(super) mod tunnel;
+mod tunnels;
 
 use std::collections::{BTreeMap, HashMap};
 
 use self::ids::{Id, Ids};
-use self::key::Key;
-use self::table::{Change, Logged, Schema, Table};
-use self::tunnel::{Plan, Tunnel, status_name};
-use super::clock::Timestamp;
+use self::places::Places;
+use self::table::{Logged, Table};
+use self::tunnel::{Tunnel, status};
+use super::clock::{EmulatorClock, Timestamp};
 use super::failure::Failure;
-use super::fault::{FaultPlan, Notice};
+use super::fault::plan::FaultPlan;
 use super::ledger::{Book, Departure, EventKind};
-use super::scope::Scope;
 use super::settings::Settings;
+use super::witness::RecordId;
 
 /// Everything the emulator knows.
 #[derive(Debug)]
@@ -63,9 +76,9 @@ pub(super) struct Scene<'a> {
 }
 
 impl Core {
-    pub(super) fn new(settings: Settings) -> Core {
+    pub(super) fn new(settings: Settings, clock: EmulatorClock) -> Core {
         Core {
-            ledger: Book::new(settings.ledger_limit),
+            ledger: Book::new(settings.ledger_limit, clock),
             faults: FaultPlan::default(),
             ids: Ids::new(settings.seed),
             tables: BTreeMap::new(),
@@ -75,137 +88,31 @@ impl Core {
         }
     }
 
-    pub(super) fn create_table(&mut self, schema: Schema, now: Timestamp) -> Result<(), String> {
-        if self.tables.contains_key(&schema.name) {
-            return Err(format!("table {} exists already", schema.name));
-        }
-        let name = schema.name.clone();
-        let table = Table::new(schema, &mut self.ids, now);
-        self.tables.insert(name, table);
-        Ok(())
-    }
-
-    pub(super) fn table(&self, name: &str) -> Result<&Table, Failure> {
-        self.tables.get(name).ok_or_else(|| Failure::no_table(name))
-    }
-
-    pub(super) fn write(
-        &mut self,
-        table: &str,
-        changes: Vec<Change>,
-        now: Timestamp,
-    ) -> Result<Vec<Logged>, Failure> {
-        let table = self.tables.get_mut(table);
-        let table = table.ok_or_else(|| Failure::invalid("the table is gone"))?;
-        Ok(table.write(changes, now))
-    }
-
-    /// Splits a partition; the tunnels on the table get channels for its parts.
-    pub(super) fn split(
-        &mut self,
-        table_name: &str,
-        partition: usize,
-        key: Option<Key>,
-        now: Timestamp,
-    ) -> Result<[Id; 2], String> {
-        let table = self.tables.get_mut(table_name);
-        let table = table.ok_or("the table is gone")?;
-        let children = table.split(partition, key, &mut self.ids, now)?;
-        let ids = children.map(|child| table.partitions[child].id.clone());
-        self.ledger.record(
-            now,
-            EventKind::Split {
-                table: table.schema.name.clone(),
-                parent: table.partitions[partition].id.clone(),
-                children: ids.to_vec(),
-            },
-        );
-        for tunnel in self.tunnels.values_mut() {
-            if *tunnel.table == *table_name {
-                tunnel.add_children(&children, table);
-                note_changes(tunnel, &mut self.ledger, now);
-            }
-        }
-        Ok(ids)
-    }
-
-    pub(super) fn create_tunnel(
-        &mut self,
-        table: &str,
-        plan: Plan,
-        now: Timestamp,
-    ) -> Result<Id, Failure> {
-        let table = self
-            .tables
-            .get(table)
-            .ok_or_else(|| Failure::no_table(table))?;
-        let name = (table.schema.name.clone(), plan.name.clone());
-        if self.names.contains_key(&name) {
-            return Err(Failure::exists(&name.1));
-        }
-        let tunnel = Tunnel::new(plan, table, &mut self.ids, now);
-        let id = tunnel.id.clone();
-        self.ledger.record(
-            now,
-            EventKind::TunnelCreated {
-                tunnel: id.clone(),
-                table: name.0.clone(),
-            },
-        );
-        self.names.insert(name, id.clone());
-        self.tunnels.insert(id.clone(), tunnel);
-        Ok(id)
-    }
-
-    pub(super) fn delete_tunnel(
-        &mut self,
-        table: &str,
-        name: &str,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        let id = self.tunnel_id(table, name)?;
-        self.names.retain(|_, tunnel| *tunnel != id);
-        self.tunnels.remove(&id);
-        self.ledger
-            .record(now, EventKind::TunnelDeleted { tunnel: id });
-        Ok(())
-    }
-
-    pub(super) fn tunnel_id(&self, table: &str, name: &str) -> Result<Id, Failure> {
-        let id = self.names.get(&(table.into(), name.into()));
-        id.cloned().ok_or_else(|| Failure::no_tunnel(name))
-    }
-
-    /// The ids of the tunnels on a table, or of all, by name.
-    pub(super) fn tunnel_ids(&self, table: Option<&str>) -> Vec<Id> {
-        let of = |name: &Id| table.is_none_or(|table| *table == **name);
-        let names = self.names.iter().filter(|((table, _), _)| of(table));
-        names.map(|(_, id)| id.clone()).collect()
-    }
-
-    /// A fault takes channels from a client, at the heartbeat it is about to
-    /// send; a request that is none names a channel or no client, and is left
-    /// alone.
-    pub(super) fn take_at_beat(&mut self, scope: &Scope, channel: Option<&str>, notice: Notice) {
-        if let (Some(tunnel), Some(client), None) = (&scope.tunnel, &scope.client, &scope.channel)
-            && let Some(tunnel) = self.tunnels.get_mut(tunnel)
-        {
-            tunnel.take_at_beat(client, channel, notice);
-        }
+    /// Where in a channel those records stand; `None` if there is no such
+    /// tunnel or channel.
+    pub(super) fn places(
+        &self,
+        tunnel: &str,
+        channel: &str,
+        records: Vec<RecordId>,
+    ) -> Option<Places> {
+        let tunnel = self.tunnels.get(tunnel)?;
+        let channel = tunnel.channel(tunnel.channel_index(channel).ok()?);
+        let table = self.tables.get(&tunnel.table)?;
+        Some(Places::find(channel, table, records))
     }
 
     /// A tunnel, brought up to the time.
     pub(super) fn scene(&mut self, tunnel: &str, now: Timestamp) -> Result<Scene<'_>, Failure> {
+        let table = self.table_of(tunnel, now)?;
+        self.age(&table, now);
         let found = self.tunnels.get_mut(tunnel);
         let tunnel = found.ok_or_else(|| Failure::no_tunnel(tunnel))?;
-        let gone = tunnel.tick(now);
-        for client in gone {
-            let tunnel = tunnel.id.clone();
-            let why = Departure::Expired;
+        for client in tunnel.tick(now) {
             let event = EventKind::Gone {
-                tunnel,
+                tunnel: tunnel.id.clone(),
                 client,
-                why,
+                why: Departure::Expired,
             };
             self.ledger.record(now, event);
         }
@@ -218,6 +125,28 @@ impl Core {
             ledger: &mut self.ledger,
             ids: &mut self.ids,
         })
+    }
+
+    /// As [`Core::scene`], for what consumes: refused once the tunnel has
+    /// expired.
+    pub(super) fn consuming(&mut self, tunnel: &str, now: Timestamp) -> Result<Scene<'_>, Failure> {
+        let scene = self.scene(tunnel, now)?;
+        match scene.tunnel.is_expired() {
+            true => Err(Failure::expired(&scene.tunnel.plan.name)),
+            false => Ok(scene),
+        }
+    }
+
+    /// The table of a tunnel that is there still.
+    fn table_of(&mut self, tunnel: &str, now: Timestamp) -> Result<Id, Failure> {
+        let no_tunnel = || Failure::no_tunnel(tunnel);
+        let found = self.tunnels.get(tunnel).ok_or_else(no_tunnel)?;
+        if found.is_over(now) {
+            let id = found.id.clone();
+            self.remove_tunnel(&id, now);
+            return Err(no_tunnel());
+        }
+        Ok(found.table.clone())
     }
 }
 
@@ -234,8 +163,52 @@ fn note_changes(tunnel: &mut Tunnel, ledger: &mut Book, now: Timestamp) {
             tunnel: tunnel.id.clone(),
             channel: tunnel.channel(channel).id.clone(),
             client: tunnel.holder(slot).cloned(),
-            status: status_name(slot),
+            status: status(slot),
             version: slot.version,
+        };
+        ledger.record(now, event);
+    }
+    if tunnel.take_expiry_news() {
+        let tunnel = tunnel.id.clone();
+        ledger.record(now, EventKind::TunnelExpired { tunnel });
+    }
+}
+
+/// Writes into the ledger which channels a tunnel has got beyond the `known`.
+fn note_added(tunnel: &Tunnel, known: usize, table: &Table, ledger: &mut Book, now: Timestamp) {
+    for channel in known..tunnel.channel_count() {
+        let of = tunnel.channel(channel);
+        let places = of.places(table);
+        let event = EventKind::ChannelAdded {
+            tunnel: tunnel.id.clone(),
+            channel: of.id.clone(),
+            partition: of.partition(table).map(|partition| partition.id.clone()),
+            start: places.start,
+            end: places.end,
+            parents: tunnel.parents(channel),
+        };
+        ledger.record(now, event);
+    }
+}
+
+/// Writes into the ledger how far the logs have come: an event a partition.
+fn note_written(table: &Table, logged: &[Logged], ledger: &mut Book, now: Timestamp) {
+    let mut written: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for Logged {
+        partition,
+        position,
+        ..
+    } in logged
+    {
+        let range = written.entry(*partition).or_insert((*position, *position));
+        range.1 = *position + 1;
+    }
+    for (partition, (from, to)) in written {
+        let event = EventKind::Written {
+            table: table.schema.name.clone(),
+            partition: table.partitions[partition].id.clone(),
+            from,
+            to,
         };
         ledger.record(now, event);
     }

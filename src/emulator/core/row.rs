@@ -72,12 +72,31 @@ impl Row {
             .collect()
     }
 
-    /// The newest versions of the columns of those names that there are.
-    pub(in crate::emulator) fn newest(&self, names: &[String]) -> Vec<OwnedColumn> {
+    /// The row without the versions below `oldest`; nothing if that leaves
+    /// no cell of a row that had some.
+    pub(in crate::emulator) fn since(&self, oldest: i64) -> Option<Row> {
+        let mut row = self.clone();
+        for versions in row.columns.values_mut() {
+            versions.retain(|version| version.timestamp >= oldest);
+        }
+        row.columns.retain(|_, versions| !versions.is_empty());
+        (!row.columns.is_empty() || self.columns.is_empty()).then_some(row)
+    }
+
+    /// The newest versions of the columns of those names that there are, from
+    /// `oldest` on.
+    pub(in crate::emulator) fn newest(
+        &self,
+        names: &[String],
+        oldest: Option<i64>,
+    ) -> Vec<OwnedColumn> {
         names
             .iter()
             .filter_map(|name| {
                 let version = self.columns.get(name)?.first()?;
+                if oldest.is_some_and(|oldest| version.timestamp < oldest) {
+                    return None;
+                }
                 Some(OwnedColumn::put(
                     name,
                     version.value.clone(),

@@ -1,13 +1,13 @@
-//! [`Table`]: rows in partitions, and a change log for each partition.
+//! [`Table`]: rows in partitions, how they are written, and how long their
+//! changes are kept.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use super::encode;
 use super::ids::{self, Id, Ids};
 use super::key::{self, Key, KeyType, Route};
-use super::log::ChangeLog;
-use super::row::Row;
+use super::partition::{Partition, SnapshotRow};
 use crate::emulator::clock::Timestamp;
 use crate::record::{ActionType, OwnedColumn, OwnedRecord, SequenceInfo};
 
@@ -21,6 +21,12 @@ pub(in crate::emulator) struct Schema {
     pub(in crate::emulator) origin_columns: Vec<String>,
     /// Whether children of a split count one epoch more than their parent.
     pub(in crate::emulator) epoch_grows: bool,
+    /// How long a change stays in its log.
+    pub(in crate::emulator) retention: Duration,
+    /// How long a cell is there to be read, by its version.
+    pub(in crate::emulator) time_to_live: Option<Duration>,
+    /// How far a version may be from the time of writing.
+    pub(in crate::emulator) max_version_offset: Option<Duration>,
 }
 
 /// A change to one row.
@@ -39,50 +45,30 @@ pub(in crate::emulator) struct Logged {
     pub(in crate::emulator) sequence: SequenceInfo,
 }
 
-/// One row of a snapshot; shared with the table until that changes the row.
-pub(in crate::emulator) type SnapshotRow = (Route, Arc<Row>);
+/// Changes that are no longer in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::emulator) struct Trimmed {
+    pub(in crate::emulator) partition: usize,
+    /// Position of the first that was dropped.
+    pub(in crate::emulator) from: u64,
+    /// Position of the first that was not.
+    pub(in crate::emulator) to: u64,
+}
 
 /// Rows in partitions.
 #[derive(Debug)]
 pub(in crate::emulator) struct Table {
     pub(in crate::emulator) schema: Schema,
     pub(in crate::emulator) stream_id: Id,
-    /// All there ever were; split ones stay for their logs.
+    /// All there ever were; those that were split or merged stay for their
+    /// logs. Parents come before their children.
     pub(in crate::emulator) partitions: Vec<Partition>,
     /// The living partitions by where each begins.
-    routes: BTreeMap<Route, usize>,
-}
-
-/// A range of routes with its rows and its log.
-#[derive(Debug)]
-pub(in crate::emulator) struct Partition {
-    /// UUID.
-    pub(in crate::emulator) id: Id,
-    pub(in crate::emulator) created: Timestamp,
-    pub(in crate::emulator) parents: Vec<usize>,
-    pub(in crate::emulator) log: ChangeLog,
-    start: Route,
-    rows: BTreeMap<Route, Arc<Row>>,
-    epoch: i32,
-}
-
-impl Partition {
-    /// The rows as they are now, by route.
-    pub(in crate::emulator) fn snapshot(&self) -> Vec<SnapshotRow> {
-        self.rows
-            .iter()
-            .map(|(route, row)| (route.clone(), Arc::clone(row)))
-            .collect()
-    }
-
-    pub(in crate::emulator) fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Neither split nor merged yet.
-    pub(in crate::emulator) fn lives(&self) -> bool {
-        !self.log.is_closed()
-    }
+    pub(super) routes: BTreeMap<Route, usize>,
+    by_id: HashMap<Id, usize>,
+    /// Partitions by the time of the oldest entry of their logs, so that
+    /// expiry looks at those only that have something to drop.
+    ages: BTreeSet<(i64, usize)>,
 }
 
 impl Table {
@@ -92,24 +78,20 @@ impl Table {
             schema,
             partitions: Vec::new(),
             routes: BTreeMap::new(),
+            by_id: HashMap::new(),
+            ages: BTreeSet::new(),
         };
         for bucket in 0..table.schema.partitions {
-            table.add(Partition {
-                id: ids.uuid().into(),
-                created: now,
-                parents: Vec::new(),
-                log: ChangeLog::default(),
-                start: Route::start_of(bucket),
-                rows: BTreeMap::new(),
-                epoch: 0,
-            });
+            let start = Route::start_of(bucket);
+            table.add(Partition::first(ids.uuid().into(), start, now));
         }
         table
     }
 
-    fn add(&mut self, partition: Partition) -> usize {
+    pub(super) fn add(&mut self, partition: Partition) -> usize {
         let index = self.partitions.len();
         self.routes.insert(partition.start.clone(), index);
+        self.by_id.insert(partition.id.clone(), index);
         self.partitions.push(partition);
         index
     }
@@ -119,7 +101,7 @@ impl Table {
         self.partition_at(&Route::of(key.to_vec(), self.schema.partitions))
     }
 
-    fn partition_at(&self, route: &Route) -> usize {
+    pub(super) fn partition_at(&self, route: &Route) -> usize {
         let before = self.routes.range(..=route).next_back();
         // The first partition begins at the least route of all.
         before.map_or(0, |(_, index)| *index)
@@ -127,9 +109,28 @@ impl Table {
 
     /// The partition of that id.
     pub(in crate::emulator) fn by_id(&self, id: &str) -> Option<usize> {
-        self.partitions
-            .iter()
-            .position(|partition| &*partition.id == id)
+        self.by_id.get(id).copied()
+    }
+
+    /// The rows of a partition that a reader sees now.
+    pub(in crate::emulator) fn snapshot(&self, index: usize, now: Timestamp) -> Vec<SnapshotRow> {
+        self.partitions[index].snapshot(self.oldest_cell(now))
+    }
+
+    /// The version below which cells are no longer there.
+    fn oldest_cell(&self, now: Timestamp) -> Option<i64> {
+        let time_to_live = self.schema.time_to_live?;
+        Some(now.minus(time_to_live).millis())
+    }
+
+    /// Up to `limit` rows as a reader sees them now, each with its partition.
+    pub(in crate::emulator) fn rows(&self, limit: usize, now: Timestamp) -> Vec<(Id, SnapshotRow)> {
+        let rows = self.routes.values().flat_map(|index| {
+            let id = &self.partitions[*index].id;
+            let rows = self.snapshot(*index, now).into_iter();
+            rows.map(|row| (id.clone(), row))
+        });
+        rows.take(limit).collect()
     }
 
     /// Applies the changes in order, as one bulk: per partition they share a
@@ -159,22 +160,15 @@ impl Table {
         now: Timestamp,
         continues: bool,
     ) -> Logged {
+        let origin = self.origin(index, &route, now);
         let partition = &mut self.partitions[index];
         let sequence = partition.log.next_sequence(partition.epoch, now, continues);
-        let origin = match partition.rows.get(&route) {
-            Some(row) if !self.schema.origin_columns.is_empty() => {
-                Some(row.newest(&self.schema.origin_columns))
-            }
-            _ => None,
-        };
-        store(
-            &mut partition.rows,
-            route,
-            &change,
-            self.schema.max_versions,
-        );
+        partition.store(route, &change, self.schema.max_versions);
         let record = to_record(change, sequence, origin, &self.schema.primary_key);
         let position = partition.log.push(sequence, encode::frame(&record));
+        if partition.log.oldest() == Some(sequence.timestamp) {
+            self.ages.insert((sequence.timestamp, index));
+        }
         Logged {
             partition: index,
             position,
@@ -182,70 +176,47 @@ impl Table {
         }
     }
 
-    /// Splits a living partition in two at `key`, or at its middle row.
-    pub(in crate::emulator) fn split(
-        &mut self,
-        index: usize,
-        key: Option<Key>,
-        ids: &mut Ids,
-        now: Timestamp,
-    ) -> Result<[usize; 2], String> {
-        let at = self.split_point(index, key)?;
-        let parent = &mut self.partitions[index];
-        parent.log.close();
-        let upper = parent.rows.split_off(&at);
-        let lower = std::mem::take(&mut parent.rows);
-        let start = parent.start.clone();
-        let epoch = parent.epoch + i32::from(self.schema.epoch_grows);
-        let last = parent.log.last();
-        let mut child = |start, rows| Partition {
-            id: ids.uuid().into(),
-            created: now,
-            parents: vec![index],
-            log: ChangeLog::after(last),
-            start,
-            rows,
-            epoch,
-        };
-        let (lower, upper) = (child(start, lower), child(at, upper));
-        Ok([self.add(lower), self.add(upper)])
+    /// What the columns that go along with a change held before it.
+    fn origin(&self, index: usize, route: &Route, now: Timestamp) -> Option<Vec<OwnedColumn>> {
+        let columns = &self.schema.origin_columns;
+        let row = self.partitions[index].rows.get(route)?;
+        (!columns.is_empty()).then(|| row.newest(columns, self.oldest_cell(now)))
     }
 
-    fn split_point(&self, index: usize, key: Option<Key>) -> Result<Route, String> {
-        let partition = &self.partitions[index];
-        if !partition.lives() {
-            return Err(format!("partition {} is split already", partition.id));
-        }
-        let at = match key {
-            Some(key) => Route::of(key, self.schema.partitions),
-            None => {
-                let middle = partition.rows.keys().nth(partition.rows.len() / 2);
-                let no_rows = || "a partition without rows has no middle to split at".to_owned();
-                middle.cloned().ok_or_else(no_rows)?
-            }
-        };
-        if self.partition_at(&at) != index || at == partition.start {
-            return Err("the key to split at must lie inside the partition".to_owned());
-        }
-        Ok(at)
+    /// Drops all changes that were written before the retention.
+    pub(in crate::emulator) fn expire(&mut self, now: Timestamp) -> Vec<Trimmed> {
+        self.expire_before(now.minus(self.schema.retention))
     }
-}
 
-fn store(rows: &mut BTreeMap<Route, Arc<Row>>, route: Route, change: &Change, max_versions: usize) {
-    match change.action {
-        ActionType::DeleteRow => {
-            rows.remove(&route);
+    /// Drops all changes that were written before a time.
+    pub(in crate::emulator) fn expire_before(&mut self, time: Timestamp) -> Vec<Trimmed> {
+        let mut trimmed = Vec::new();
+        while let Some((_, index)) = self
+            .ages
+            .first()
+            .copied()
+            .filter(|(oldest, _)| *oldest < time.micros_i64())
+        {
+            let to = self.partitions[index].log.position_at(time);
+            trimmed.extend(self.trim(index, to));
         }
-        ActionType::UpdateRow => {
-            // Copied only where a snapshot still holds the old one.
-            let row = Arc::make_mut(rows.entry(route).or_default());
-            row.apply(&change.columns, max_versions);
-        }
-        ActionType::PutRow => {
-            let mut row = Row::default();
-            row.apply(&change.columns, max_versions);
-            rows.insert(route, Arc::new(row));
-        }
+        trimmed
+    }
+
+    /// Drops the changes of one partition before a position, if there are any.
+    pub(in crate::emulator) fn trim(&mut self, index: usize, to: u64) -> Option<Trimmed> {
+        let log = &mut self.partitions[index].log;
+        let from = log.first();
+        let before = log.oldest();
+        log.trim(to);
+        let (to, after) = (log.first(), log.oldest());
+        before.map(|oldest| self.ages.remove(&(oldest, index)));
+        after.map(|oldest| self.ages.insert((oldest, index)));
+        (from < to).then_some(Trimmed {
+            partition: index,
+            from,
+            to,
+        })
     }
 }
 
@@ -262,11 +233,11 @@ fn to_record(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::emulator::core::key::KeyPart;
 
-    fn table(partitions: u64, epoch_grows: bool) -> (Table, Ids) {
+    pub(in crate::emulator::core) fn table(partitions: u64, epoch_grows: bool) -> (Table, Ids) {
         let schema = Schema {
             name: "t".into(),
             primary_key: vec![("id".into(), KeyType::Integer)],
@@ -274,16 +245,19 @@ mod tests {
             max_versions: 1,
             origin_columns: Vec::new(),
             epoch_grows,
+            retention: Duration::from_secs(60),
+            time_to_live: None,
+            max_version_offset: None,
         };
         let mut ids = Ids::new(1);
         (Table::new(schema, &mut ids, at(1)), ids)
     }
 
-    fn at(micros: u64) -> Timestamp {
+    pub(in crate::emulator::core) fn at(micros: u64) -> Timestamp {
         Timestamp::from_micros(micros)
     }
 
-    fn put(id: i64) -> Change {
+    pub(in crate::emulator::core) fn put(id: i64) -> Change {
         Change {
             action: ActionType::PutRow,
             key: vec![KeyPart::Integer(id)],
@@ -305,41 +279,10 @@ mod tests {
     }
 
     #[test]
-    fn a_split_moves_the_rows_and_closes_the_log() {
-        let (mut table, mut ids) = table(1, true);
-        table.write((0..10).map(put).collect(), at(5));
-        let [lower, upper] = table.split(0, None, &mut ids, at(6)).expect("a split");
-        assert!(!table.partitions[0].lives());
-        assert_eq!(table.partitions[0].rows(), 0);
-        assert_eq!(table.partitions[0].log.end(), 10);
-        assert_eq!(table.partitions[lower].rows(), 5);
-        assert_eq!(table.partitions[upper].rows(), 5);
-        assert_eq!(table.partitions[upper].parents, [0]);
-        let logged = table.write(vec![put(2), put(7)], at(5));
-        assert_eq!(logged[0].partition, lower);
-        assert_eq!(logged[1].partition, upper);
-        assert!(logged[0].sequence.timestamp > 5, "goes on after the parent");
-        assert_eq!(logged[0].sequence.epoch, 1);
-        assert!(table.split(0, None, &mut ids, at(7)).is_err());
-    }
-
-    #[test]
-    fn splits_only_inside_the_partition() {
-        let (mut table, mut ids) = table(1, false);
-        assert!(table.split(0, None, &mut ids, at(2)).is_err(), "no rows");
-        let key = |n| Some(vec![KeyPart::Integer(n)]);
-        let [lower, upper] = table.split(0, key(100), &mut ids, at(2)).expect("a split");
-        assert!(table.split(lower, key(100), &mut ids, at(3)).is_err());
-        assert!(table.split(upper, key(100), &mut ids, at(3)).is_err());
-        assert!(table.split(lower, key(50), &mut ids, at(3)).is_ok());
-        assert_eq!(table.partition_of(&[KeyPart::Integer(100)]), upper);
-    }
-
-    #[test]
     fn a_snapshot_keeps_the_rows_of_its_time() {
         let (mut table, _) = table(1, false);
         table.write(vec![put(1)], at(5));
-        let snapshot = table.partitions[0].snapshot();
+        let snapshot = table.snapshot(0, at(6));
         let columns = vec![OwnedColumn::put("w", 9, 2)];
         let update = Change {
             action: ActionType::UpdateRow,
@@ -348,6 +291,53 @@ mod tests {
         };
         table.write(vec![update], at(6));
         assert_eq!(snapshot[0].1.cells().len(), 1);
-        assert_eq!(table.partitions[0].snapshot()[0].1.cells().len(), 2);
+        assert_eq!(table.snapshot(0, at(6))[0].1.cells().len(), 2);
+    }
+
+    #[test]
+    fn changes_go_when_the_retention_is_over() {
+        let (mut table, mut ids) = table(1, false);
+        let seconds = |n: u64| at(n * 1_000_000);
+        table.write(vec![put(1), put(2)], seconds(0));
+        table.write(vec![put(3)], seconds(10));
+        let [lower, upper] = table
+            .split(0, None, &mut ids, seconds(20))
+            .expect("a split");
+        table.write(vec![put(1), put(3)], seconds(20));
+        assert_eq!(table.expire(seconds(60)), []);
+        let gone = |partition, from, to| Trimmed {
+            partition,
+            from,
+            to,
+        };
+        assert_eq!(table.expire(seconds(61)), [gone(0, 0, 2)]);
+        assert_eq!(table.expire(seconds(61)), []);
+        assert_eq!(table.trim(upper, 99), Some(gone(upper, 0, 1)));
+        let rest = table.expire(seconds(1_000));
+        assert_eq!(rest, [gone(0, 2, 3), gone(lower, 0, 1)]);
+        let logged = table.write(vec![put(1)], seconds(1_000));
+        assert_eq!(logged[0].position, 1, "positions are never reused");
+        assert_eq!(table.expire(seconds(2_000)), [gone(lower, 1, 2)]);
+    }
+
+    #[test]
+    fn cells_go_when_their_time_to_live_is_over() {
+        let (mut table, _) = table(1, false);
+        table.schema.time_to_live = Some(Duration::from_secs(10));
+        table.schema.origin_columns = vec!["v".into()];
+        let put_at = |id, version| Change {
+            columns: vec![OwnedColumn::put("v", id, version)],
+            ..put(id)
+        };
+        table.write(vec![put_at(1, 1_000), put_at(2, 5_000)], at(5_000_000));
+        assert_eq!(table.snapshot(0, at(11_000_000)).len(), 2);
+        let later = at(11_001_000);
+        assert_eq!(table.snapshot(0, later).len(), 1);
+        let route = |id| Route::of(vec![KeyPart::Integer(id)], 1);
+        assert_eq!(table.origin(0, &route(1), later), Some(vec![]));
+        assert_eq!(
+            table.origin(0, &route(2), later).map(|cells| cells.len()),
+            Some(1)
+        );
     }
 }

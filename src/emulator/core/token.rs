@@ -26,8 +26,13 @@ const POSITION: Range<usize> = 8..16;
 pub(in crate::emulator) enum Position {
     /// Rows of the split that lie before.
     Base(u64),
-    /// Position in the log of the named shard.
-    Stream { shard: String, position: u64 },
+    /// Position in the log of the named shard, and the time of the record
+    /// before it, in microseconds.
+    Stream {
+        shard: String,
+        position: u64,
+        timestamp: i64,
+    },
     /// At the end.
     Finished,
 }
@@ -70,13 +75,8 @@ pub(in crate::emulator) fn parse(token: &str) -> Option<Position> {
     let content = content(token)?;
     match content.iterator.as_str() {
         "" => Some(Position::Base(u64::try_from(content.total_count).ok()?)),
-        iterator => parse_iterator(iterator),
+        iterator => parse_iterator(iterator, content.timestamp),
     }
-}
-
-/// How many records a token has behind it.
-pub(in crate::emulator) fn count(token: &str) -> i64 {
-    content(token).map_or(0, |content| content.total_count)
 }
 
 fn content(token: &str) -> Option<Token> {
@@ -107,7 +107,7 @@ fn position_bytes(position: u64) -> [u8; POSITION_LEN] {
     bytes
 }
 
-fn parse_iterator(iterator: &str) -> Option<Position> {
+fn parse_iterator(iterator: &str, timestamp: i64) -> Option<Position> {
     let bytes = STANDARD.decode(iterator).ok()?;
     let (checksum, rest) = bytes.split_last()?;
     let (_, parts) = take_part(rest)?;
@@ -120,6 +120,7 @@ fn parse_iterator(iterator: &str) -> Option<Position> {
     Some(Position::Stream {
         shard: String::from_utf8(shard.to_vec()).ok()?,
         position: u64::from_le_bytes(position.get(POSITION)?.try_into().ok()?),
+        timestamp,
     })
 }
 
@@ -132,41 +133,93 @@ fn take_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    /// As the real service made them; published in the tests of another SDK.
-    const REAL_STREAM: &str = "CAISmwESlAFHWFJsYzNSZmRIaHVYekUxTlRRek5EZzJOREV6TWprME1qRTFORGczTTJGbE5UUXRNRFZrTUMwME9XSTVMV0kwTkRBdE1ESTBNamMzTWpnd09HSXhYekUxTlRRek5EZzJOREV6TWprME1qRWNBUUFBQUFBQUFBQTNsZ0FBQUFBQUFBQUFBQUQvLy8vLy8vLy9mNEU9GAAgAA==";
-    const REAL_BASE: &str = "CAISIQoddQAAAAEDBAMAAABrZXkFBgAAAAMBAAAANQogCa4gAA==";
-
     #[test]
     fn tokens_keep_their_position() {
         let token = stream("t_1", "shard_1", 77, 5, 3);
         let shard = "shard_1".to_owned();
-        assert_eq!(
-            parse(&token),
-            Some(Position::Stream {
-                shard,
-                position: 77
-            })
-        );
-        assert_eq!(count(&token), 3);
+        let expected = Position::Stream {
+            shard,
+            position: 77,
+            timestamp: 5,
+        };
+        assert_eq!(parse(&token), Some(expected));
         let token = base(Bytes::from_static(b"key"), 12);
         assert_eq!(parse(&token), Some(Position::Base(12)));
-        assert_eq!(count(&token), 12);
         assert_eq!(parse(FINISHED), Some(Position::Finished));
     }
 
-    #[test]
-    fn real_tokens_have_the_same_structure() {
-        let shard = "4873ae54-05d0-49b9-b440-0242772808b1_1554348641329421";
-        match parse(REAL_STREAM) {
-            Some(Position::Stream { shard: found, .. }) => assert_eq!(found, shard),
-            other => panic!("{other:?}"),
+    /// Tokens of the real service and texts that are none, see its README.
+    const VECTORS: &str = include_str!("../../../tests/vectors/tokens.jsonl");
+
+    fn vectors() -> Vec<serde_json::Value> {
+        VECTORS
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    }
+
+    /// Which of the token's fields hold anything, the lengths of an iterator's
+    /// parts, and its bytes that mean nothing here.
+    fn shape(token: &str) -> (i64, bool, i64, i64, Vec<usize>, Vec<u8>) {
+        let content = Token::parse(token).expect("a token");
+        let iterator = STANDARD.decode(&content.iterator).expect("base64");
+        let (mut parts, mut rest) = (Vec::new(), &iterator[..]);
+        while rest.len() > 1 {
+            let (part, after) = take_part(rest).expect("a part");
+            parts.push(part.to_vec());
+            rest = after;
         }
-        assert_eq!(parse(REAL_BASE), Some(Position::Base(0)));
+        assert!(rest.is_empty() || rest[0] == crc8::update(0, &iterator[..iterator.len() - 1]));
+        let position = parts.last().cloned().unwrap_or_default();
+        let fixed = position
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !POSITION.contains(index))
+            .map(|(_, byte)| *byte)
+            .collect();
+        (
+            content.version,
+            content.primary_key.is_empty(),
+            content.timestamp,
+            content.total_count,
+            // The stream's id has the table's name in it.
+            parts.iter().skip(1).map(Vec::len).collect(),
+            fixed,
+        )
+    }
+
+    #[test]
+    fn tokens_have_the_shape_of_the_real_ones() {
+        let (mut streams, mut bases) = (0, 0);
+        for vector in vectors() {
+            let token = vector["token"].as_str().expect("text");
+            match vector["stream"].as_bool() {
+                Some(true) => {
+                    let Some(Position::Stream { shard, .. }) = parse(token) else {
+                        panic!("{token}");
+                    };
+                    assert_eq!(shape(token), shape(&stream("t_1", &shard, 3, 0, 0)));
+                    streams += 1;
+                }
+                Some(false) => {
+                    let next_key = Token::parse(token).expect("a token").primary_key;
+                    let key = [("key".to_owned(), crate::record::Value::from("5"))];
+                    let ours = crate::record::encode_row(&key, &[], false, None);
+                    assert_eq!(next_key, ours, "a whole row with its checksums");
+                    assert_eq!(token, base(next_key, 0), "to the byte");
+                    bases += 1;
+                }
+                None if token == FINISHED => assert_eq!(parse(token), Some(Position::Finished)),
+                None => assert_eq!(parse(token), None, "{token}"),
+            }
+        }
+        assert_eq!((streams, bases), (1, 1));
     }
 
     #[test]
     fn other_text_is_no_token() {
-        for text in ["", "faketoken", "ZmFrZXRva2Vu", "AAAA", &REAL_STREAM[..40]] {
+        let token = stream("t_1", "shard_1", 77, 5, 3);
+        for text in ["", "AAAA", &token[..40]] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -4,16 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::assignment::{Assignment, ClientNumber, Ended, Phase, Slot};
-use super::channel::{Channel, Source};
+use super::assignment::{Assignment, Phase, Slot};
+use super::beat::Taking;
+use super::channel::{Channel, Read, Reading, Source};
 use super::ids::{self, Id, Ids};
+use super::partition::{Partition, SnapshotRow};
 use super::sessions::Sessions;
-use super::table::{SnapshotRow, Table};
+use super::table::Table;
 use super::token::FINISHED;
 use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::failure::Failure;
-use crate::emulator::fault::Notice;
+use crate::emulator::ledger::ChannelStatus;
+use crate::emulator::settings::TrimmedRead;
+
+/// How long after its expiry a tunnel is deleted.
+const EXPIRED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// What a tunnel is created from.
 #[derive(Clone, Debug)]
@@ -37,23 +43,21 @@ pub(in crate::emulator) struct Tunnel {
     pub(in crate::emulator) sessions: Sessions,
     pub(in crate::emulator) assignment: Assignment,
     /// By the index that the assignment has for them.
-    channels: Vec<Channel>,
-    by_id: HashMap<Id, usize>,
+    pub(super) channels: Vec<Channel>,
+    pub(super) by_id: HashMap<Id, usize>,
     by_partition: HashMap<usize, usize>,
     /// Base channels that are not read to their end.
     base_left: usize,
     /// Whether the channels are there to be seen and read.
     opened: bool,
+    /// How long the table's changes are kept.
+    retention: Duration,
+    /// Since when it cannot be consumed any more.
+    expired: Option<Timestamp>,
+    /// Whether that is still to be told.
+    expiry_is_news: bool,
     /// What faults take from which client at its next heartbeat.
-    takings: Vec<Taking>,
-}
-
-#[derive(Debug)]
-struct Taking {
-    client: Id,
-    /// None: all that it has.
-    channel: Option<Id>,
-    notice: Notice,
+    pub(super) takings: Vec<Taking>,
 }
 
 impl Tunnel {
@@ -77,10 +81,13 @@ impl Tunnel {
             by_partition: HashMap::new(),
             base_left: 0,
             opened: false,
+            retention: table.schema.retention,
+            expired: None,
+            expiry_is_news: false,
             takings: Vec::new(),
         };
         if tunnel.plan.kind != p::TunnelType::Stream {
-            tunnel.add_base(table, ids);
+            tunnel.add_base(table, ids, now);
         }
         if tunnel.plan.kind != p::TunnelType::BaseData {
             tunnel.add_streams(table);
@@ -88,13 +95,10 @@ impl Tunnel {
         tunnel
     }
 
-    fn add_base(&mut self, table: &Table, ids: &mut Ids) {
-        for partition in table
-            .partitions
-            .iter()
-            .filter(|partition| partition.lives())
-        {
-            let rows = partition.snapshot();
+    fn add_base(&mut self, table: &Table, ids: &mut Ids, now: Timestamp) {
+        let living = |index: &usize| table.partitions[*index].lives();
+        for index in (0..table.partitions.len()).filter(living) {
+            let rows = table.snapshot(index, now);
             // A partition without rows has a channel too, which ends at once.
             let none: &[SnapshotRow] = &[];
             let chunks = rows.chunks(self.plan.split_rows);
@@ -106,10 +110,15 @@ impl Tunnel {
         }
     }
 
+    /// Channels for the living partitions, and for those before them that
+    /// hold something to be read. What lies between two of them has one too,
+    /// though it holds nothing: the younger waits for the older by it.
     fn add_streams(&mut self, table: &Table) {
         for (index, partition) in table.partitions.iter().enumerate() {
             let start = self.start_in(partition);
-            if partition.lives() || start < partition.log.end() {
+            let has = |parent: &usize| self.by_partition.contains_key(parent);
+            let follows = partition.parents.iter().any(has);
+            if partition.lives() || start < partition.log.end() || follows {
                 self.add_stream(index, start, table);
             }
         }
@@ -117,7 +126,7 @@ impl Tunnel {
 
     /// Where the stream begins in a partition: at the start offset, else by
     /// the flag. With base data it begins where the snapshot ends.
-    fn start_in(&self, partition: &super::table::Partition) -> u64 {
+    fn start_in(&self, partition: &Partition) -> u64 {
         let config = &self.plan.config;
         match (self.plan.kind, config.start_offset(), config.flag()) {
             (p::TunnelType::Stream, 0, p::StartOffsetFlag::Earliest) => partition.log.first(),
@@ -153,9 +162,16 @@ impl Tunnel {
         index
     }
 
-    /// A partition was split or merged: its children get channels.
-    pub(in crate::emulator) fn add_children(&mut self, partitions: &[usize], table: &Table) {
-        if self.plan.kind == p::TunnelType::BaseData {
+    /// A partition was split or merged: its children get channels, unless a
+    /// backfill has ended before.
+    pub(in crate::emulator) fn add_children(
+        &mut self,
+        partitions: &[usize],
+        table: &Table,
+        now: Timestamp,
+    ) {
+        let over = self.end().is_some_and(|end| end <= now);
+        if over || self.plan.kind == p::TunnelType::BaseData {
             return;
         }
         for partition in partitions {
@@ -188,7 +204,7 @@ impl Tunnel {
     fn open_if_due(&mut self, channel: usize) {
         let due = match self.channels[channel].source {
             Source::Base(_) => true,
-            Source::Stream { .. } => self.base_left == 0,
+            Source::Stream { .. } => self.base_left == 0 && self.expired.is_none(),
         };
         if self.opened && due && self.channels[channel].parents_left == 0 {
             self.assignment.ready(channel);
@@ -196,7 +212,7 @@ impl Tunnel {
     }
 
     /// The channel is read to its end: what waited for it is opened.
-    pub(in crate::emulator) fn finish(&mut self, channel: usize) {
+    pub(in crate::emulator) fn finish(&mut self, channel: usize, now: Timestamp) {
         if self.assignment.slot(channel).done {
             return;
         }
@@ -208,127 +224,63 @@ impl Tunnel {
         if !self.channels[channel].is_stream() {
             self.base_left -= 1;
             if self.base_left == 0 {
-                (0..self.channels.len()).for_each(|channel| self.open_if_due(channel));
+                self.begin_stream(now);
             }
         }
     }
 
-    /// A client's heartbeat; the answer is what it has now.
-    pub(in crate::emulator) fn beat(
+    /// The base data is read. If that took longer than the log is kept, the
+    /// stream has a gap that no one can close: the tunnel is expired.
+    fn begin_stream(&mut self, now: Timestamp) {
+        let both = self.plan.kind == p::TunnelType::BaseAndStream;
+        if both && self.created.plus(self.retention) < now {
+            self.expire(now);
+        }
+        (0..self.channels.len()).for_each(|channel| self.open_if_due(channel));
+    }
+
+    /// From now on it cannot be consumed.
+    pub(in crate::emulator) fn expire(&mut self, now: Timestamp) {
+        if self.expired.is_none() {
+            self.expired = Some(now);
+            self.expiry_is_news = true;
+        }
+    }
+
+    pub(in crate::emulator) fn is_expired(&self) -> bool {
+        self.expired.is_some()
+    }
+
+    /// Whether it has become expired since this was last asked.
+    pub(in crate::emulator) fn take_expiry_news(&mut self) -> bool {
+        std::mem::take(&mut self.expiry_is_news)
+    }
+
+    /// Whether it has been expired for so long that it is deleted.
+    pub(in crate::emulator) fn is_over(&self, now: Timestamp) -> bool {
+        let expired = self.expired;
+        expired.is_some_and(|since| since.plus(EXPIRED_KEPT) <= now)
+    }
+
+    /// Whether something that is still to be consumed is no longer in the log.
+    pub(in crate::emulator) fn has_lost(&self, table: &Table) -> bool {
+        let lost = |channel: &Channel| channel.is_trimmed(channel.checkpoint.place, table);
+        self.channels.iter().any(lost)
+    }
+
+    /// Reads a channel from a token on.
+    pub(in crate::emulator) fn read(
         &mut self,
-        client: &str,
-        reports: &[p::Channel],
-        now: Timestamp,
-    ) -> Result<Vec<p::Channel>, Failure> {
-        let beat = self.sessions.beat(client, now);
-        let beat = beat.ok_or_else(|| Failure::gone(client))?;
-        if beat.first {
-            self.assignment.join(beat.client);
+        channel: usize,
+        token: &str,
+        how: Reading<'_>,
+    ) -> Result<Read, Failure> {
+        let read = &mut self.channels[channel];
+        if how.trimmed == TrimmedRead::Expire && read.is_trimmed(read.place(token)?, how.table) {
+            self.expire(how.now);
+            return Err(Failure::expired(&self.plan.name));
         }
-        self.open();
-        let ended: Vec<Ended> = reports
-            .iter()
-            .filter_map(|report| self.ended(report))
-            .collect();
-        self.assignment.beat(beat.client, &ended);
-        let lost = self.taken_from(client, beat.client);
-        Ok(self.held(beat.client).into_iter().chain(lost).collect())
-    }
-
-    pub(in crate::emulator) fn take_at_beat(
-        &mut self,
-        client: &str,
-        channel: Option<&str>,
-        notice: Notice,
-    ) {
-        self.takings.push(Taking {
-            client: client.into(),
-            channel: channel.map(Id::from),
-            notice,
-        });
-    }
-
-    /// Lets faults take channels from a client; what the answer says of them.
-    fn taken_from(&mut self, client: &str, number: ClientNumber) -> Vec<p::Channel> {
-        let takings = self
-            .takings
-            .extract_if(.., |taking| *taking.client == *client);
-        let takings: Vec<Taking> = takings.collect();
-        let mut told = Vec::new();
-        for Taking {
-            channel, notice, ..
-        } in takings
-        {
-            let is_meant = |held: &usize| {
-                channel
-                    .as_ref()
-                    .is_none_or(|id| self.channels[*held].id == *id)
-            };
-            let held: Vec<usize> = self.assignment.held(number).filter(is_meant).collect();
-            for held in held {
-                self.assignment.seize(held);
-                told.extend(self.told(held, notice));
-            }
-        }
-        told
-    }
-
-    fn told(&self, channel: usize, notice: Notice) -> Option<p::Channel> {
-        let status = match notice {
-            Notice::Missing => return None,
-            Notice::Close => p::ChannelStatus::Close,
-            Notice::Terminated => p::ChannelStatus::Terminated,
-        };
-        Some(p::Channel {
-            channel_id: self.channels[channel].id.to_string(),
-            version: self.assignment.slot(channel).version,
-            status: status.into(),
-            detail: None,
-        })
-    }
-
-    /// The report of a tenure's end, if it is one.
-    fn ended(&mut self, report: &p::Channel) -> Option<Ended> {
-        let channel = *self.by_id.get(report.channel_id.as_str())?;
-        let ended = Ended {
-            channel,
-            version: report.version,
-        };
-        match report.status() {
-            p::ChannelStatus::Close => Some(ended),
-            p::ChannelStatus::Terminated => {
-                let slot = self.assignment.slot(channel);
-                let counts = slot
-                    .holder
-                    .is_some_and(|holder| self.assignment.accepts(holder, ended));
-                // A client that never was at the end cannot have finished:
-                // then it is a CLOSE, and the rest is read by another.
-                if counts && self.channels[channel].end_was_read {
-                    self.finish(channel);
-                }
-                Some(ended)
-            }
-            p::ChannelStatus::Open | p::ChannelStatus::Closing => None,
-        }
-    }
-
-    fn held(&self, client: u64) -> Vec<p::Channel> {
-        self.assignment
-            .held(client)
-            .map(|channel| {
-                let slot = self.assignment.slot(channel);
-                let status = match slot.phase {
-                    Phase::Closing => p::ChannelStatus::Closing,
-                    _ => p::ChannelStatus::Open,
-                };
-                p::Channel {
-                    channel_id: self.channels[channel].id.to_string(),
-                    version: slot.version,
-                    status: status.into(),
-                    detail: None,
-                }
-            })
-            .collect()
+        read.read(token, how)
     }
 
     /// A client says goodbye: what it has is handed out again.
@@ -345,17 +297,18 @@ impl Tunnel {
         channel: usize,
         token: &str,
         number: i64,
+        now: Timestamp,
     ) -> Result<(), Failure> {
         self.channels[channel].save(token, number)?;
         if token == FINISHED {
-            self.finish(channel);
+            self.finish(channel, now);
         }
         Ok(())
     }
 
     /// Ends a channel where it is, by Schedule.
-    pub(in crate::emulator) fn terminate(&mut self, channel: usize) {
-        self.finish(channel);
+    pub(in crate::emulator) fn terminate(&mut self, channel: usize, now: Timestamp) {
+        self.finish(channel, now);
         self.assignment.terminate(channel);
     }
 
@@ -370,8 +323,20 @@ impl Tunnel {
         &self.channels[index]
     }
 
-    pub(in crate::emulator) fn channel_mut(&mut self, index: usize) -> &mut Channel {
-        &mut self.channels[index]
+    /// How many channels there are, during the warm-up as well.
+    pub(in crate::emulator) fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The ids of the channels to be read to their end before that one.
+    pub(in crate::emulator) fn parents(&self, channel: usize) -> Vec<Id> {
+        // Most have none; to look for them would take long where channels are many.
+        if self.channels[channel].parents_left == 0 {
+            return Vec::new();
+        }
+        let parents = self.channels.iter();
+        let parents = parents.filter(|parent| parent.children.contains(&channel));
+        parents.map(|parent| parent.id.clone()).collect()
     }
 
     /// All channels, with their indices; none during the warm-up.
@@ -407,14 +372,19 @@ impl Tunnel {
     }
 }
 
-/// A channel's status as the meta API names it.
-pub(in crate::emulator) fn status_name(slot: Slot) -> &'static str {
+/// A channel's status as the meta API tells it.
+pub(in crate::emulator) fn status(slot: Slot) -> ChannelStatus {
     match slot.phase {
-        _ if slot.done => "TERMINATED",
-        _ if slot.suspended => "CLOSING",
-        Phase::Wait => "WAIT",
-        Phase::Fresh | Phase::Open => "OPEN",
-        Phase::Closing => "CLOSING",
-        Phase::Closed => "CLOSE",
+        _ if slot.done => ChannelStatus::Terminated,
+        _ if slot.suspended => ChannelStatus::Closing,
+        Phase::Wait => ChannelStatus::Wait,
+        Phase::Fresh | Phase::Open => ChannelStatus::Open,
+        Phase::Closing => ChannelStatus::Closing,
+        Phase::Closed => ChannelStatus::Close,
     }
+}
+
+/// Its name.
+pub(in crate::emulator) fn status_name(slot: Slot) -> &'static str {
+    status(slot).as_str()
 }

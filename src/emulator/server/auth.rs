@@ -1,9 +1,11 @@
-//! Whether a request says who it is from, and proves it.
+//! Whether a request says who it is from, proves it, and may ask for that.
 
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use super::request::Request;
 use crate::api::sign::{content_md5, header, signature};
+use crate::emulator::access_key::AccessKey;
+use crate::emulator::action::Action;
 use crate::emulator::failure::Failure;
 use crate::emulator::settings::Settings;
 
@@ -17,41 +19,70 @@ const REQUIRED: [&str; 6] = [
     header::SIGNATURE,
 ];
 
-/// Checks the headers of a request; `now` on the machine's clock.
+/// Checks the headers of a request; `now` on the machine's clock. The messages
+/// are those of the service, where it documents them.
 pub(super) fn check(
     request: &Request,
+    action: Action,
     settings: &Settings,
     now: OffsetDateTime,
 ) -> Result<(), Failure> {
     let header = |name| request.head.header(name).unwrap_or_default();
     if let Some(name) = REQUIRED.into_iter().find(|name| header(name).is_empty()) {
-        return Err(Failure::invalid(format!("missing header: {name}")));
+        return Err(Failure::invalid(format!("Missing header: {name}.")));
     }
-    let date = parse_date(header(header::DATE))
-        .ok_or_else(|| Failure::invalid("invalid date in header x-ots-date"))?;
-    if (now - date).unsigned_abs() > settings.clock_skew {
-        return Err(Failure::auth("the date is too far from the server's"));
-    }
+    check_date(header(header::DATE), settings, now)?;
     if header(header::CONTENT_MD5) != content_md5(&request.body) {
-        return Err(Failure::auth("the body does not have that MD5"));
+        return Err(Failure::auth(
+            "Mismatch between MD5 value of request body and x-ots-contentmd5 in header.",
+        ));
     }
-    if header(header::ACCESS_KEY_ID) != settings.access_key_id {
-        return Err(Failure::auth("unknown access key id"));
-    }
-    if header(header::SIGNATURE) != expected_signature(request, settings) {
-        return Err(Failure::auth("the signature does not match"));
-    }
+    let key = check_key(request, settings)?;
     if header(header::INSTANCE_NAME) != settings.instance {
+        // Terraform's provider looks for exactly these words.
         return Err(Failure::denied("Instance not found"));
+    }
+    key.allows(action).map_err(|lacking| {
+        Failure::denied(format!("the access key has no permission ots:{lacking:?}"))
+    })
+}
+
+fn check_date(text: &str, settings: &Settings, now: OffsetDateTime) -> Result<(), Failure> {
+    let date = parse_date(text);
+    let date = date.ok_or_else(|| Failure::invalid(format!("Invalid date format: {text}.")))?;
+    if (now - date).unsigned_abs() > settings.clock_skew {
+        let message = format!("Mismatch between system time and x-ots-date: {text}.");
+        return Err(Failure::auth(message));
     }
     Ok(())
 }
 
+/// The key that a request was signed with.
+///
+/// Which code a security token that is missing, wrong or not asked for gets
+/// is not documented; here it is that of a wrong key.
+fn check_key<'a>(request: &Request, settings: &'a Settings) -> Result<&'a AccessKey, Failure> {
+    let header = |name| request.head.header(name).unwrap_or_default();
+    let key = settings.key(header(header::ACCESS_KEY_ID));
+    let key = key.ok_or_else(|| Failure::auth("The AccessKeyID does not exist."))?;
+    match (key.credentials().token(), header(header::STS_TOKEN)) {
+        (None, "") => {}
+        (None, _) => return Err(Failure::auth("the access key has no security token")),
+        (Some(_), "") => return Err(Failure::auth("the access key needs its security token")),
+        (Some(token), given) if token == given => {}
+        (Some(_), _) => return Err(Failure::auth("the security token is not the access key's")),
+    }
+    if header(header::SIGNATURE) != expected_signature(request, key.credentials().secret()) {
+        return Err(Failure::auth("Signature mismatch."));
+    }
+    Ok(key)
+}
+
 /// Over all `x-ots-` headers that came, since clients differ in what they send.
-fn expected_signature(request: &Request, settings: &Settings) -> String {
+fn expected_signature(request: &Request, secret: &str) -> String {
     let headers = request.head.headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
-    signature(&settings.access_key_secret, &request.head.path, headers)
+    signature(secret, &request.head.path, headers)
 }
 
 /// `2019-07-10T15:00:00.123Z`, with any or no fraction, whose digits are not

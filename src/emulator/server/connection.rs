@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::request::{Head, MAX_BODY, MAX_HEAD, Request};
-use super::service::{End, Reply, Service};
+use super::reply::{End, Reply};
+use super::request::{Head, MAX_HEAD, Request};
+use super::service::Service;
 use crate::emulator::failure::Failure;
 
 /// Up to here head and body go out in one piece.
 const ONE_WRITE: usize = 16 << 10;
+
+/// How long, and how much, is read on after a request was refused unread.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 64 << 20;
 
 /// The thread of one connection.
 pub(super) struct Connection {
@@ -59,12 +64,29 @@ impl Connection {
 
     /// Serves one request; false when the connection is over.
     fn serve_one(&mut self) -> bool {
-        let (reply, keep) = match self.read_request() {
-            Ok(Some(request)) => (self.service.answer(&request), request.head.keeps_alive()),
+        let (reply, keep, refused) = match self.read_request() {
+            Ok(Some(request)) => {
+                let keep = request.head.keeps_alive();
+                (self.service.answer(&request), keep, false)
+            }
             Ok(None) | Err(Broken::Io) => return false,
-            Err(Broken::Refused(failure)) => (self.service.refuse(&failure), false),
+            Err(Broken::Refused(failure)) => (self.service.refuse(&failure), false, true),
         };
-        self.write(&reply).is_ok() && keep && reply.end == End::Keep
+        let written = self.write(&reply);
+        if written.is_ok() && refused {
+            // An error means that the client has gone.
+            let _ = self.linger();
+        }
+        written.is_ok() && keep && reply.end == End::Keep
+    }
+
+    /// Reads on for a while and throws away: a socket that is closed while
+    /// something is unread is reset, and the answer may be lost.
+    fn linger(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)?;
+        self.stream.set_read_timeout(Some(LINGER))?;
+        let mut rest = (&self.stream).take(LINGER_BYTES);
+        io::copy(&mut rest, &mut io::sink()).map(|_| ())
     }
 
     /// The next request; `None` when there is none any more.
@@ -74,8 +96,10 @@ impl Connection {
         };
         let refused = |message| Broken::Refused(Failure::invalid(message));
         let length = head.body_length().map_err(refused)?;
-        if length > MAX_BODY {
-            let message = format!("a body of {length} bytes is more than {MAX_BODY}");
+        let limit = head.max_body();
+        if length > limit {
+            let message =
+                format!("The size of POST data is too large: {length} bytes, {limit} are allowed.");
             let failure = Failure::new(413, "OTSRequestBodyTooLarge", message);
             return Err(Broken::Refused(failure));
         }
@@ -117,22 +141,30 @@ impl Connection {
 
     fn write(&mut self, reply: &Reply) -> io::Result<()> {
         match reply.end {
-            End::Keep => self.send(&reply.head(), &reply.body),
+            End::Keep | End::Last => self.send(&reply.head(), &reply.body),
             End::Close => Ok(()),
-            End::Reset => {
-                self.resets = true;
-                // Closing with no time to linger sends a reset.
-                SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
-            }
-            End::Cut => {
-                let head = reply.head();
-                let (head_sent, body_sent) = match reply.body.len() {
-                    0 => (head.len() / 2, 0),
-                    length => (head.len(), length / 2),
-                };
-                self.send(&head[..head_sent], &reply.body[..body_sent])
+            End::Reset => self.reset(),
+            End::Cut => self.send_half(reply),
+            End::ResetMidway => {
+                self.send_half(reply)?;
+                self.reset()
             }
         }
+    }
+
+    fn reset(&mut self) -> io::Result<()> {
+        self.resets = true;
+        // Closing with no time to linger sends a reset.
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
+    }
+
+    fn send_half(&mut self, reply: &Reply) -> io::Result<()> {
+        let head = reply.head();
+        let (head_sent, body_sent) = match reply.body.len() {
+            0 => (head.len() / 2, 0),
+            length => (head.len(), length / 2),
+        };
+        self.send(&head[..head_sent], &reply.body[..body_sent])
     }
 
     fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
