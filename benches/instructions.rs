@@ -25,10 +25,10 @@ use shape::{SHAPES, Shape};
 ///
 /// Lower a bound when the count is more than a few percent below it.
 const BOUNDS: [(&str, u64, u64); 4] = [
-    ("4", 10_000, 10_000),
-    ("10", 10_000, 10_000),
-    ("100", 100_000, 100_000),
-    ("4s", 10_000, 10_000),
+    ("4", 1_820, 770),
+    ("10", 4_600, 2_430),
+    ("100", 16_500, 13_800),
+    ("4s", 1_930, 770),
 ];
 
 fn main() -> ExitCode {

@@ -4,8 +4,6 @@
 //! each of megabytes. From the allocator they would come as fresh pages, which
 //! the system fills with zeros one by one, and go back batch by batch.
 
-use std::mem;
-
 use parking_lot::Mutex;
 
 /// Smaller ones are left to the allocator.
@@ -48,8 +46,7 @@ impl<T> Spare<T> {
             let mut buffers = self.buffers.lock();
             buffers.push(buffer);
             let excess = excess(&buffers, self.most_bytes);
-            let rest = buffers.split_off(excess);
-            let too_many = mem::replace(&mut *buffers, rest);
+            let too_many: Vec<_> = buffers.drain(..excess).collect();
             drop(buffers);
             drop(too_many);
         }

@@ -552,3 +552,35 @@ fn deleting_goes_to_its_own_place() {
     assert_eq!(request.uri, "/tunnel/delete");
     assert_eq!(request.body, b"\n\x01a\x12\x01b");
 }
+
+/// Bodies of which the buffers are used again.
+#[test]
+fn a_read_costs_as_many_allocations_however_large_its_answer_is() {
+    let answer = |records: usize| {
+        let record = p::Record {
+            action_type: 1,
+            record: vec![0; 1000].into(),
+            origin_record: None,
+        };
+        p::ReadRecordsResponse {
+            records: vec![record; records],
+            next_token: "next".into(),
+            may_more_record: None,
+        }
+        .encode_to_vec()
+    };
+    let sizes = [100, 4000, 100, 4000];
+    let steps = sizes.map(|records| Step::Answer(200, "", answer(records)));
+    let server = TestServer::start(steps);
+    let api = api(&server, TunnelConfig::new());
+    let costs = sizes.map(|records| {
+        let mut batch = None;
+        let cost = allocation_counter::measure(|| batch = Some(read(&api)));
+        let batch = batch.expect("read").expect("a batch");
+        assert_eq!(batch.record_count, records);
+        cost.count_total
+    });
+    let [_, _, small, large] = costs;
+    assert!(large <= small, "{costs:?}");
+    assert!(large <= 120, "{costs:?}");
+}

@@ -338,7 +338,11 @@ mod tests {
         }
     }
 
-    fn runner(link: &Arc<Link>, connection: &Arc<Connection>, count: Count) -> Runner {
+    fn runner(
+        link: &Arc<Link>,
+        connection: &Arc<Connection>,
+        processor: impl ChannelProcessor + 'static,
+    ) -> Runner {
         let ownership = connection.ownership();
         let checkpointer = ChannelCheckpointer::new(link, ownership.clone(), 0);
         let identity = ChannelIdentity {
@@ -350,7 +354,7 @@ mod tests {
             handle: ProcessorHandle::new(Arc::new(checkpointer), ownership),
         };
         let context = ChannelContext::new(Arc::new(identity), None);
-        Runner::new(Box::new(count), context)
+        Runner::new(Box::new(processor), context)
     }
 
     #[test]
@@ -405,5 +409,54 @@ mod tests {
         next.mark.records = 2;
         assert_eq!(runner.give(&connection, next), Step::Done);
         assert_eq!((called(), delivered()), (2, Some(1)));
+    }
+
+    /// Takes what comes.
+    struct Accept;
+
+    impl ChannelProcessor for Accept {
+        fn process(&mut self, _: &ChannelContext, _: &[Record]) -> ProcessResult {
+            Ok(())
+        }
+    }
+
+    /// An answer of that many records, read with a loan.
+    fn round(link: &Link, count: usize) -> Round {
+        let record = crate::OwnedRecord::put([("key", 1)]);
+        let answer = crate::api::protocol::ReadRecordsResponse {
+            records: vec![record.to_message(); count],
+            next_token: "next".to_owned(),
+            may_more_record: None,
+        };
+        let body = prost::Message::encode_to_vec(&answer).into();
+        let batch = crate::record::RawBatch::parse(body, String::new()).expect("a batch");
+        let loan = link
+            .budget
+            .try_borrow(&Allowance::new(false))
+            .expect("room");
+        Round::new(batch, Claim { loan, place: None })
+    }
+
+    /// From the reader's hand to the end of the callback.
+    #[test]
+    fn a_batch_costs_as_many_allocations_however_many_records_it_has() {
+        let (link, _events) = Link::for_tests();
+        let link = Arc::new(link);
+        let connection = Connection::new(link.clone(), Default::default(), "channel".into());
+        let mut runner = runner(&link, &connection, Accept);
+        let mut cost = |count| {
+            let mut round = Some(round(&link, count));
+            let cost = allocation_counter::measure(|| {
+                connection.hand_on(Item::Batch(round.take().expect("once")));
+                assert_eq!(runner.step(&connection), Step::Done);
+            });
+            assert_eq!(runner.context.record_count(), count);
+            cost.count_total
+        };
+        // The first batches make what later ones use again.
+        let _ = (cost(1), cost(5000));
+        let (one, many) = (cost(1), cost(5000));
+        assert!(many <= one, "{one} for one record, {many} for 5000");
+        assert!(one <= 8, "{one} for a batch");
     }
 }
