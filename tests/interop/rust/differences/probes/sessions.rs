@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault, Rule};
+use tablestore_tunnel::emulator::{Action, ChannelStatus, Emulator, EventKind, Fault, Rule};
 
 use super::{Figure, Probe, Result, seconds};
 use crate::client::{Client, Programs};
@@ -178,7 +178,7 @@ fn ended(world: &World<'_>) -> usize {
         matches!(
             kind,
             EventKind::ChannelChanged {
-                status: "TERMINATED",
+                status: ChannelStatus::Terminated,
                 ..
             }
         )
