@@ -124,6 +124,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api;
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub mod bench;
 mod client;
 mod clock;
 mod config;
@@ -131,12 +134,14 @@ mod credentials;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
+mod fingerprint;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod model;
 mod observer;
 mod processor;
 mod record;
+mod spare;
 mod stop;
 mod threads;
 mod worker;

@@ -45,7 +45,7 @@ impl Reader {
             self.note_parts();
         }
         let shell = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", script])
+            .args(["-eu", "-c", script])
             .envs(self.variables.iter().cloned())
             .stderr(Stdio::inherit())
             .output()
@@ -80,21 +80,23 @@ impl Reader {
         let daemon = TunnelWorkerDaemon::new(client, tunnel.as_str(), config);
         let running = daemon.clone();
         let thread = thread::spawn(move || drop(running.run()));
-        let id = self.wait_for_client(&tunnel);
-        self.variables.push(("TUNNEL", tunnel));
-        self.variables.push(("CLIENT", id));
+        let [client, channel] = self.wait_for_client(&tunnel);
+        let known = [("TUNNEL", tunnel), ("CLIENT", client), ("CHANNEL", channel)];
+        self.variables.extend(known);
         (daemon, thread)
     }
 
-    fn wait_for_client(&mut self, tunnel: &str) -> String {
+    /// Its id, and that of a channel it has.
+    fn wait_for_client(&mut self, tunnel: &str) -> [String; 2] {
         let begin = Instant::now();
         let path = format!("{}/_emulator/tunnels/{tunnel}", self.emulator.endpoint());
         while begin.elapsed() < PATIENCE {
             let body = ureq::get(&path).call().expect("an answer").into_body();
             let state: serde_json::Value =
                 serde_json::from_reader(body.into_reader()).expect("JSON");
-            if let Some(id) = state["clients"][0]["id"].as_str() {
-                return id.to_owned();
+            let channel = &state["channels"][0];
+            if let (Some(client), Some(id)) = (channel["client"].as_str(), channel["id"].as_str()) {
+                return [client, id].map(str::to_owned);
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -146,6 +148,7 @@ fn every_command_prints_what_the_page_says() {
     assert!(ran > 20, "{ran} blocks ran");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &now).expect("the page");
+        return;
     }
     for (line, (written, printed)) in (1..).zip(page.lines().zip(now.lines())) {
         assert_eq!(

@@ -97,8 +97,8 @@ fn run() -> Result<(), Box<dyn Error>> {
 /// Says which rules the clients broke, for those who write one.
 fn tell_violations(emulator: &Emulator) {
     for broken in emulator.ledger().violations() {
-        let (rule, channel, client) = (broken.rule, broken.channel, broken.client);
-        eprintln!("{rule:?} by client {client} on channel {channel}");
+        let client = broken.client.as_deref().unwrap_or("nobody");
+        eprintln!("{:?} by client {client}: {}", broken.rule, broken.detail);
     }
 }
 

@@ -66,13 +66,17 @@ impl RecordId {
 impl Emulator {
     /// Takes down what consumers have dealt with.
     pub fn witness(&self) -> Witness {
-        Witness {
-            shared: Arc::clone(self.shared()),
-        }
+        Witness::new(self.shared())
     }
 }
 
 impl Witness {
+    pub(super) fn new(shared: &Arc<Shared>) -> Witness {
+        Witness {
+            shared: Arc::clone(shared),
+        }
+    }
+
     /// Takes down that a callback has dealt with these records. To be called
     /// where it is about to return `Ok`: what is saved afterwards covers them.
     pub fn note(&self, ctx: &ChannelContext, records: &[Record]) {

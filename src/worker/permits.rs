@@ -126,6 +126,11 @@ impl Permits {
         }
     }
 
+    /// How many there are in all.
+    pub(crate) fn total(&self) -> i64 {
+        self.total
+    }
+
     /// Whether somebody waits.
     pub(crate) fn has_queue(&self) -> bool {
         self.balance().queued

@@ -8,6 +8,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::connection::Connection;
 use crate::error::TunnelError;
+use crate::record::Record;
+use crate::spare::Spare;
+
+/// What is kept for the records of later batches: as many as cores decode.
+const MOST_SPARE: usize = 8 << 20;
 
 /// A rayon pool and the queue of channels whose turn it is. Clones share both.
 ///
@@ -19,6 +24,8 @@ pub(crate) struct Pool {
     threads: Arc<ThreadPool>,
     ready: Sender<Arc<Connection>>,
     next: Receiver<Arc<Connection>>,
+    /// For the records of a batch, while it is decoded and processed.
+    pub(crate) spare_records: Arc<Spare<Record>>,
 }
 
 impl Pool {
@@ -41,6 +48,7 @@ impl Pool {
             threads,
             ready,
             next,
+            spare_records: Arc::new(Spare::new(MOST_SPARE)),
         }
     }
 

@@ -10,11 +10,11 @@ use log::{error, trace, warn};
 
 use super::backoff::Backoff;
 use super::connection::{Connection, Item};
+use super::link::Link;
 use super::receipt::Mark;
 use super::round::{Claim, Round};
 use super::unwind;
 use crate::FINISH_TAG;
-use crate::config::Settings;
 use crate::error::TunnelError;
 use crate::observer::WorkerEventKind;
 use crate::processor::{
@@ -132,7 +132,7 @@ impl Runner {
     }
 
     fn begin(&mut self, connection: &Connection, round: Round) -> Step {
-        match self.decode(&connection.link.settings, round) {
+        match self.decode(&connection.link, round) {
             Ok(current) => self.give(connection, current),
             Err(error) => {
                 // Nothing is skipped: the channel comes back to this very batch.
@@ -142,10 +142,11 @@ impl Runner {
         }
     }
 
-    fn decode(&mut self, settings: &Settings, round: Round) -> Result<Current, TunnelError> {
+    fn decode(&mut self, link: &Link, round: Round) -> Result<Current, TunnelError> {
+        let settings = &link.settings;
         let (records, binary_records) = match settings.options.need_binary_record {
             true => (Vec::new(), Some(round.binary_records()?)),
-            false => (round.records()?, None),
+            false => (round.records(&link.pool.spare_records)?, None),
         };
         let record_count = round.record_count();
         let bytes = round.bytes();
@@ -219,12 +220,13 @@ impl Runner {
             self.context.record_count()
         );
         let Current {
-            records,
+            mut records,
             mark,
             claim,
             ..
         } = current;
-        drop(records);
+        records.clear();
+        connection.link.pool.spare_records.put(records);
         drop(claim);
         connection.progressed(mark);
         connection.give_credit();
@@ -325,7 +327,6 @@ mod tests {
     use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
     use crate::worker::budget::Allowance;
     use crate::worker::checkpoint::ChannelCheckpointer;
-    use crate::worker::link::Link;
 
     /// Counts its calls.
     struct Count(Arc<std::sync::atomic::AtomicUsize>);
@@ -337,7 +338,11 @@ mod tests {
         }
     }
 
-    fn runner(link: &Arc<Link>, connection: &Arc<Connection>, count: Count) -> Runner {
+    fn runner(
+        link: &Arc<Link>,
+        connection: &Arc<Connection>,
+        processor: impl ChannelProcessor + 'static,
+    ) -> Runner {
         let ownership = connection.ownership();
         let checkpointer = ChannelCheckpointer::new(link, ownership.clone(), 0);
         let identity = ChannelIdentity {
@@ -349,7 +354,7 @@ mod tests {
             handle: ProcessorHandle::new(Arc::new(checkpointer), ownership),
         };
         let context = ChannelContext::new(Arc::new(identity), None);
-        Runner::new(Box::new(count), context)
+        Runner::new(Box::new(processor), context)
     }
 
     #[test]
@@ -364,7 +369,10 @@ mod tests {
             record_count: 1,
             ..BatchContext::default()
         });
-        let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
+        let loan = link
+            .budget
+            .try_borrow(&Allowance::new(false))
+            .expect("room");
         runner.current = Some(Current {
             records: Vec::new(),
             claim: Claim { loan, place: None },
@@ -379,6 +387,12 @@ mod tests {
         });
         assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
         assert_eq!(called(), 1);
+        let delivered = || {
+            let mark = connection.marks.delivered.take()?;
+            connection.marks.delivered.give_back(mark.clone());
+            Some(mark.records)
+        };
+        assert_eq!(delivered(), Some(1));
         link.lease.extend(link.clock().now());
         assert_eq!(runner.step(&connection), Step::Pause(LEASE_PAUSE));
         assert_eq!(called(), 1, "the session may be lost");
@@ -389,5 +403,60 @@ mod tests {
         connection.drop_lost();
         assert_eq!(runner.step(&connection), Step::Done);
         assert_eq!(called(), 2);
+        // The channel is lost in the last moment before a callback: the
+        // batch has not been delivered.
+        let mut next = runner.current.take().expect("it waits");
+        next.mark.records = 2;
+        assert_eq!(runner.give(&connection, next), Step::Done);
+        assert_eq!((called(), delivered()), (2, Some(1)));
+    }
+
+    /// Takes what comes.
+    struct Accept;
+
+    impl ChannelProcessor for Accept {
+        fn process(&mut self, _: &ChannelContext, _: &[Record]) -> ProcessResult {
+            Ok(())
+        }
+    }
+
+    /// An answer of that many records, read with a loan.
+    fn round(link: &Link, count: usize) -> Round {
+        let record = crate::OwnedRecord::put([("key", 1)]);
+        let answer = crate::api::protocol::ReadRecordsResponse {
+            records: vec![record.to_message(); count],
+            next_token: "next".to_owned(),
+            may_more_record: None,
+        };
+        let body = prost::Message::encode_to_vec(&answer).into();
+        let batch = crate::record::RawBatch::parse(body, String::new()).expect("a batch");
+        let loan = link
+            .budget
+            .try_borrow(&Allowance::new(false))
+            .expect("room");
+        Round::new(batch, Claim { loan, place: None })
+    }
+
+    /// From the reader's hand to the end of the callback.
+    #[test]
+    fn a_batch_costs_as_many_allocations_however_many_records_it_has() {
+        let (link, _events) = Link::for_tests();
+        let link = Arc::new(link);
+        let connection = Connection::new(link.clone(), Default::default(), "channel".into());
+        let mut runner = runner(&link, &connection, Accept);
+        let mut cost = |count| {
+            let mut round = Some(round(&link, count));
+            let cost = allocation_counter::measure(|| {
+                connection.hand_on(Item::Batch(round.take().expect("once")));
+                assert_eq!(runner.step(&connection), Step::Done);
+            });
+            assert_eq!(runner.context.record_count(), count);
+            cost.count_total
+        };
+        // The first batches make what later ones use again.
+        let _ = (cost(1), cost(5000));
+        let (one, many) = (cost(1), cost(5000));
+        assert!(many <= one, "{one} for one record, {many} for 5000");
+        assert!(one <= 8, "{one} for a batch");
     }
 }

@@ -13,6 +13,7 @@
 //! - `tables`: creating, describing and dropping; `partitions`: cutting them.
 //! - `rows`: writing and reading; `value`: cells as JSON.
 //! - `tunnels`: tunnels, channels and clients.
+//! - `processed`: what consumers say that they have dealt with.
 //! - `faults`, `clock`, `ledger`: what their names say.
 
 mod answer;
@@ -22,6 +23,7 @@ mod faults;
 mod guard;
 mod ledger;
 mod partitions;
+mod processed;
 mod routes;
 mod rows;
 mod tables;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    Answer, Call, ROOT, Refusal, clock, faults, ledger, partitions, rows, tables, tunnels,
+    Answer, Call, ROOT, Refusal, clock, faults, ledger, partitions, processed, rows, tables,
+    tunnels,
 };
 use crate::emulator::core::Core;
 use crate::emulator::handle::Shared;
@@ -34,106 +35,34 @@ const fn route(
     }
 }
 
-const ROUTES: [Route; 26] = [
+// A call a line.
+#[rustfmt::skip]
+const ROUTES: [Route; 27] = [
     route("GET", "/", "lists these calls", index),
     route("GET", "/health", "says that it serves", health),
-    route("GET", "/state", "lists all tables and tunnels", state),
+    route("GET", "/state", "lists tables, tunnels and faults", state),
+    route("POST", "/reset", "makes all but the clock as at the start", reset),
     route("GET", "/tables", "lists the tables", tables::list),
     route("POST", "/tables", "creates a table", tables::create),
-    route(
-        "GET",
-        "/tables/{table}",
-        "describes a table",
-        tables::describe,
-    ),
-    route(
-        "GET",
-        "/tables/{table}/rows",
-        "gives rows, one a line",
-        rows::read,
-    ),
-    route(
-        "POST",
-        "/tables/{table}/rows",
-        "puts, updates and deletes rows",
-        rows::write,
-    ),
-    route(
-        "POST",
-        "/tables/{table}/split",
-        "splits a partition",
-        partitions::split,
-    ),
-    route(
-        "GET",
-        "/tunnels",
-        "lists tunnels with channels and clients",
-        tunnels::list,
-    ),
-    route(
-        "GET",
-        "/tunnels/{id}",
-        "describes a tunnel",
-        tunnels::describe,
-    ),
-    route(
-        "DELETE",
-        "/tunnels/{id}/clients/{client}",
-        "forgets a client",
-        tunnels::forget,
-    ),
-    route(
-        "GET",
-        "/faults",
-        "lists the faults with their hits",
-        faults::list,
-    ),
-    route(
-        "POST",
-        "/faults",
-        "adds faults, by script or JSON",
-        faults::add,
-    ),
+    route("GET", "/tables/{table}", "describes a table", tables::describe),
+    route("DELETE", "/tables/{table}", "drops a table", tables::remove),
+    route("GET", "/tables/{table}/rows", "gives rows, one a line", rows::read),
+    route("POST", "/tables/{table}/rows", "puts, updates and deletes rows", rows::write),
+    route("POST", "/tables/{table}/split", "splits a partition", partitions::split),
+    route("POST", "/tables/{table}/merge", "merges two partitions", partitions::merge),
+    route("POST", "/tables/{table}/trim", "drops changes from the log", partitions::trim),
+    route("GET", "/tunnels", "lists tunnels with channels and clients", tunnels::list),
+    route("GET", "/tunnels/{id}", "describes a tunnel", tunnels::describe),
+    route("POST", "/tunnels/{id}/expire", "makes a tunnel expired", tunnels::expire),
+    route("POST", "/tunnels/{id}/processed", "notes what a consumer dealt with", processed::note),
+    route("DELETE", "/tunnels/{id}/clients/{client}", "forgets a client", tunnels::forget),
+    route("GET", "/faults", "lists the faults with their hits", faults::list),
+    route("POST", "/faults", "adds faults, as a script or as JSON", faults::add),
     route("DELETE", "/faults", "disarms all faults", faults::clear),
     route("DELETE", "/faults/{id}", "disarms a fault", faults::remove),
     route("GET", "/clock", "says what time it is", clock::show),
-    route(
-        "POST",
-        "/clock/advance",
-        "moves the clock forward",
-        clock::advance,
-    ),
-    route(
-        "POST",
-        "/reset",
-        "forgets tables, tunnels, faults and ledger",
-        reset,
-    ),
-    route("DELETE", "/tables/{table}", "drops a table", tables::remove),
-    route(
-        "POST",
-        "/tables/{table}/merge",
-        "merges two partitions",
-        partitions::merge,
-    ),
-    route(
-        "POST",
-        "/tables/{table}/trim",
-        "drops the beginning of logs",
-        partitions::trim,
-    ),
-    route(
-        "POST",
-        "/tunnels/{id}/expire",
-        "makes a tunnel expired",
-        tunnels::expire,
-    ),
-    route(
-        "GET",
-        "/ledger",
-        "gives what happened, one event a line",
-        ledger::read,
-    ),
+    route("POST", "/clock/advance", "moves the clock forward", clock::advance),
+    route("GET", "/ledger", "gives what happened, one event a line", ledger::read),
     route("DELETE", "/ledger", "forgets what happened", ledger::clear),
     route("GET", "/verdict", "judges the clients", ledger::verdict),
 ];
@@ -174,8 +103,11 @@ fn fits(route: &Route, path: &[String]) -> bool {
 }
 
 fn index(_: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    let call = |route: &Route| json!({"method": route.method, "path": format!("{ROOT}{}", route.path), "what": route.what});
-    Answer::json(&ROUTES.iter().map(call).collect::<Vec<_>>())
+    let call = |route: &Route| {
+        let (method, path, what) = (route.method, route.path, route.what);
+        format!("{method:6} {ROOT}{path}  {what}\n")
+    };
+    Ok(Answer::text(ROUTES.iter().map(call).collect()))
 }
 
 fn health(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {

@@ -11,6 +11,7 @@
 //! - `retention`: changes that are gone, and tunnels that expire.
 //! - `week`: seven days on a clock that is moved.
 //! - `scale`: many channels and clients.
+//! - `story`: random stories on the core.
 //! - `faults`, `fault_effects`: faults as they arrive at a client.
 //! - `operating`: RPO and Schedule.
 //! - `offsets`: where a stream begins and ends.
@@ -29,6 +30,7 @@ mod refusals;
 mod retention;
 mod scale;
 mod sharing;
+mod story;
 mod week;
 
 use std::collections::BTreeMap;
