@@ -127,12 +127,8 @@ impl Sink {
     /// The callback. The lines are in the file when it returns, so that a kill
     /// afterwards cannot undo what a checkpoint says.
     fn process(&self, context: &ChannelContext, records: &[Record]) -> Result<(), ProcessError> {
-        let number = 1 + self.batches.fetch_add(1, Ordering::Relaxed);
-        if number == self.trouble_at {
-            assert_ne!(self.trouble, "panic", "the panic that was asked for");
-            return Err(ProcessError::new("the error that was asked for"));
-        }
         let channel = context.channel_id();
+        self.make_trouble(channel)?;
         self.note(channel, "enter");
         thread::sleep(self.callback);
         self.write(|at| {
@@ -147,17 +143,29 @@ impl Sink {
         Ok(())
     }
 
+    /// Fails once, and says so.
+    fn make_trouble(&self, channel: &str) -> Result<(), ProcessError> {
+        if 1 + self.batches.fetch_add(1, Ordering::Relaxed) != self.trouble_at {
+            return Ok(());
+        }
+        self.note_always(channel, "trouble");
+        assert_ne!(self.trouble, "panic", "the panic that was asked for");
+        Err(ProcessError::new("the error that was asked for"))
+    }
+
     /// Says where a channel's callbacks are.
     fn note(&self, channel: &str, event: &str) {
         if self.events {
-            let line = |at| {
-                format!(
-                    "{}\n",
-                    serde_json::json!({"at": at, "channel": channel, "event": event})
-                )
-            };
-            self.write(line).expect("the file takes lines");
+            self.note_always(channel, event);
         }
+    }
+
+    fn note_always(&self, channel: &str, event: &str) {
+        let line = |at| {
+            let note = serde_json::json!({"at": at, "channel": channel, "event": event});
+            format!("{note}\n")
+        };
+        self.write(line).expect("the file takes lines");
     }
 
     /// The time is taken under the lock: it is in the order of the lines.

@@ -141,10 +141,7 @@ type sink struct {
 // a kill afterwards cannot undo what a checkpoint says.
 func (s *sink) process(ctx *tunnel.ChannelContext, records []*tunnel.Record) error {
 	if s.batches.Add(1) == s.options.troubleAt {
-		if s.options.trouble == "panic" {
-			panic("the panic that was asked for")
-		}
-		return errors.New("the error that was asked for")
+		return s.trouble(ctx.ChannelId)
 	}
 	s.note(ctx.ChannelId, "enter")
 	time.Sleep(time.Duration(s.options.callback) * time.Millisecond)
@@ -159,11 +156,23 @@ func (s *sink) process(ctx *tunnel.ChannelContext, records []*tunnel.Record) err
 	return nil
 }
 
+// trouble is what was asked for, and noted.
+func (s *sink) trouble(channel string) error {
+	s.noteAlways(channel, "trouble")
+	if s.options.trouble == "panic" {
+		panic("the panic that was asked for")
+	}
+	return errors.New("the error that was asked for")
+}
+
 // note says where a channel's callbacks are.
 func (s *sink) note(channel, event string) {
-	if !s.options.events {
-		return
+	if s.options.events {
+		s.noteAlways(channel, event)
 	}
+}
+
+func (s *sink) noteAlways(channel, event string) {
 	if err := s.write(&line{Channel: channel, Event: event}); err != nil {
 		log.Fatal("consume: ", err)
 	}

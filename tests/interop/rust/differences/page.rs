@@ -43,16 +43,17 @@ crate, on one machine of two cores. The table is written by
 tests/interop/run.sh --table
 ```
 
-which needs Go, Java and Maven. CI runs the quick rows again, and fails if our
-column is not what it promises or a row is missing here. The scenarios are in
-`tests/interop/rust/differences/probes`, the consumers beside them.
+which needs Go, Java and Maven. CI measures our column again, except for rows
+that take long, and fails if it is not what we promise or a row is missing here.
+The scenarios are in `tests/interop/rust/differences/probes`, the consumers
+beside them.
 
-How to read it: *come again* are records that a callback is given a second
-time, which at-least-once allows but nobody wants. Times are as a callback sees
-them, polling included. *Settings* names what is not left at its default; the
-defaults of the heartbeat (30 s, timeout 300 s) are those of all three, a
-checkpoint is saved every 10 s by this crate and Go, and every 5 s by Java. The
-heartbeats of other rows are shortened only so that measuring takes less time.
+How to read it: records that *come again* are given to a callback a second time,
+which at-least-once allows but nobody wants. Times are as a callback sees them.
+*Settings* names what is not left at its default. The defaults of the heartbeat
+(every 30 s, timeout 300 s) are the same in all three; a checkpoint is saved
+every 10 s by this crate and Go, and every 5 s by Java. Where a row has a shorter
+heartbeat it is so that measuring takes less time.
 
 ";
 

@@ -29,6 +29,7 @@ pub(crate) struct Delivery {
 #[derive(Clone, Debug)]
 pub(crate) struct Note {
     pub(crate) consumer: usize,
+    pub(crate) at: u64,
     pub(crate) event: String,
 }
 
@@ -75,6 +76,7 @@ impl Seen {
         if line["event"].is_string() {
             self.notes.push(Note {
                 consumer,
+                at: line["at"].as_u64().unwrap_or_default(),
                 event: text(&line["event"]),
             });
             return;

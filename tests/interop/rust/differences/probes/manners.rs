@@ -12,7 +12,7 @@ pub(super) const FILES: Probe = Probe {
     what: "files that the client leaves in the working directory",
     settings: "all at defaults",
     promise: Some(0.0),
-    quick: false,
+    quick: true,
     run: |client, programs| {
         let mut world = World::start(client, programs, 1, Emulator::builder())?;
         world.put(10)?;
@@ -33,7 +33,7 @@ pub(super) const TIMEOUT: Probe = Probe {
     what: "a heartbeat timeout of 10 s at an interval of 30 s",
     settings: "as said",
     promise: Some(0.0),
-    quick: false,
+    quick: true,
     run: |client, programs| {
         let mut world = World::start(client, programs, 1, Emulator::builder())?;
         world.put(10)?;

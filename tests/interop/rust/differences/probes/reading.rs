@@ -99,7 +99,7 @@ pub(super) const CONNECTIONS: Probe = Probe {
     settings: "base data, 100 records a read; heartbeat 5 s",
     // One a channel that reads, and a few for heartbeats and checkpoints.
     promise: Some(140.0),
-    quick: false,
+    quick: true,
     run: |client, programs| {
         let builder = Emulator::builder().batch_rows(100);
         let world = World::start(client, programs, 64, builder)?;

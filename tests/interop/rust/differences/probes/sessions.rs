@@ -77,7 +77,7 @@ pub(super) const GONE: Probe = Probe {
     what: "records that come again after one 410 on a heartbeat, and the longest time without records",
     settings: "a stream, 4 channels, 200 records a second; heartbeat 5 s, timeout 20 s",
     promise: None,
-    quick: false,
+    quick: true,
     run: |client, programs| {
         let mut world = World::start(client, programs, 4, Emulator::builder())?;
         let mut consumer = world.consumer(&["-type=Stream", "-heartbeat=5", "-timeout=20"])?;

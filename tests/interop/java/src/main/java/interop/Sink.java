@@ -38,10 +38,10 @@ final class Sink implements IChannelProcessor {
     if (input.getRecords().isEmpty()) {
       return;
     }
-    if (batches.incrementAndGet() == options.number("trouble-at")) {
-      makeTrouble();
-    }
     try {
+      if (batches.incrementAndGet() == options.number("trouble-at")) {
+        makeTrouble(input.getChannelId());
+      }
       note(input.getChannelId(), "enter");
       sleep(options.number("callback-ms"));
       List<JsonObject> lines = new ArrayList<>();
@@ -65,7 +65,8 @@ final class Sink implements IChannelProcessor {
     }
   }
 
-  private void makeTrouble() {
+  private void makeTrouble(String channel) throws IOException {
+    noteAlways(channel, "trouble");
     if (options.text("trouble", "error").equals("panic")) {
       throw new AssertionError("the Error that was asked for");
     }
@@ -91,11 +92,15 @@ final class Sink implements IChannelProcessor {
   /** Says where a channel's callbacks are. */
   private void note(String channel, String event) throws IOException {
     if (options.text("events", "false").equals("true")) {
-      JsonObject line = new JsonObject();
-      line.addProperty("channel", channel);
-      line.addProperty("event", event);
-      write(List.of(line));
+      noteAlways(channel, event);
     }
+  }
+
+  private void noteAlways(String channel, String event) throws IOException {
+    JsonObject line = new JsonObject();
+    line.addProperty("channel", channel);
+    line.addProperty("event", event);
+    write(List.of(line));
   }
 
   /** Takes the time under the lock, so that it is in the order of the lines. */
