@@ -138,7 +138,7 @@ fn now() -> OffsetDateTime {
 }
 
 fn soon(orders: Option<&Table>) -> Duration {
-    Duration::from_secs(if orders.is_some() { 1 } else { 30 })
+    Duration::from_secs(if orders.is_some() { 3 } else { 30 })
 }
 
 /// Changes the table on the emulator.

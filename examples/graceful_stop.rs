@@ -109,6 +109,10 @@ fn wait_for_signal(daemon: &TunnelWorkerDaemon, is_emulated: bool) -> Result<(),
         // Nobody listens any more when the program is at its end.
         let _ = asked.send(());
     })?;
+    println!(
+        "consuming; end it with Ctrl-C or: kill -TERM {}",
+        process::id()
+    );
     let begun = Instant::now();
     while signals.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
         if daemon.snapshot().state == WorkerState::Ended {

@@ -134,6 +134,7 @@ mod credentials;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
+mod fingerprint;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod model;

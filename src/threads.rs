@@ -5,9 +5,11 @@ use std::thread;
 
 use crate::clock::Clock;
 
-/// One size for all. There may be thousands of readers, and code of the
-/// user's runs on them, on those that close and that save.
-const STACK_SIZE: usize = 512 * 1024;
+/// One size for all. Readers, of which there may be thousands, touch 24 to 44
+/// KiB of it (200 channels, unoptimised, without TLS, by /proc/self/smaps); the
+/// rest is for TLS and for code of the user's: factories, checkpointers,
+/// shutdown callbacks. What is not touched takes up addresses, no memory.
+const STACK_SIZE: usize = 256 * 1024;
 
 /// Starts a thread that nobody joins. A manual `clock` waits for what it does
 /// from now on.

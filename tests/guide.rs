@@ -76,7 +76,7 @@ fn the_table_of_defaults_is_that_of_the_code() {
 
 /// Defaults that are a part and not a value: they cannot be printed.
 fn is_a_part(default: &str) -> bool {
-    ["none", "its own", "the service's"].contains(&default)
+    ["none", "its own", "the service's", "the system's"].contains(&default)
 }
 
 /// Every method of the builder that sets something has its row; those of the

@@ -14,33 +14,41 @@
 //! export OTS_ACCESS_KEY_SECRET=emulator-secret
 //! ```
 //!
-//! `--help` lists all options. With `--write-changes` it keeps changing the
+//! `--help` lists all options; `docs/emulator.md` tells how to drive it from any
+//! language, by a JSON API on the same port. With `--write-changes` it keeps changing the
 //! table while clients consume, and with `--expect-file` it tells what they
 //! must see. At its end it says which rules of the protocol clients broke.
 //!
 //! Files, in reading order:
 //!
 //! - `options`: what was asked for;
-//! - `seed`: rows that are there from the start;
+//! - `request_log`: what goes to stderr;
+//! - `seed`: rows that are there from the start; `csv_rows`: from CSV;
 //! - `rows`: generated keys and columns;
 //! - `changes`: puts, updates, deletes and a split, over a time;
 //! - `expect`: the file of what was written;
 //! - `stop`: waits that Ctrl-C ends.
 
 mod changes;
+mod csv_rows;
+#[path = "../../src/emulator/duration.rs"]
+mod duration;
 mod expect;
 #[path = "../shared/json_line.rs"]
 mod json_line;
 mod options;
+mod request_log;
 mod rows;
 mod seed;
 mod stop;
 
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use tablestore_tunnel::emulator::{Emulator, Table};
+use tablestore_tunnel::emulator::{Emulator, Fault, Table};
 
 use expect::Expect;
 use options::{HELP, Options};
@@ -57,11 +65,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
-    let Some(options) = Options::parse(std::env::args().skip(1))? else {
+    let Some(options) = Options::parse(lexopt::Parser::from_env())? else {
         print!("{HELP}");
         return Ok(());
     };
+    request_log::begin(options.log);
     let stop = Stop::on_signal()?;
     let emulator = start(&options)?;
     let tables = create_tables(&emulator, &options)?;
@@ -72,6 +80,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     rows::fill(table, keys, options.rows, &mut expect)?;
     if let Some(file) = &options.seed_file {
         seed::load(file, table, keys, &mut expect)?;
+    }
+    if let Some(file) = &options.faults {
+        arm(&emulator, file)?;
     }
     announce(&emulator)?;
     if changes::make(&emulator, table, &options, &mut expect, &stop)? {
@@ -86,18 +97,32 @@ fn run() -> Result<(), Box<dyn Error>> {
 /// Says which rules the clients broke, for those who write one.
 fn tell_violations(emulator: &Emulator) {
     for broken in emulator.ledger().violations() {
-        let (rule, channel, client) = (broken.rule, broken.channel, broken.client);
-        eprintln!("{rule:?} by client {client} on channel {channel}");
+        let client = broken.client.as_deref().unwrap_or("nobody");
+        eprintln!("{:?} by client {client}: {}", broken.rule, broken.detail);
     }
 }
 
 fn start(options: &Options) -> Result<Emulator, Box<dyn Error>> {
-    let builder = Emulator::builder().port(options.port);
-    let builder = match options.batch_rows {
-        Some(rows) => builder.batch_rows(rows),
-        None => builder,
-    };
+    let mut builder = Emulator::builder()
+        .port(options.port)
+        .seed(options.seed)
+        .clock(options.clock.clone());
+    if let Some(rows) = options.batch_rows {
+        builder = builder.batch_rows(rows);
+    }
+    if let Some(retention) = options.retention {
+        builder = builder.retention(retention);
+    }
     Ok(builder.start()?)
+}
+
+/// Gives the faults of a script to the emulator.
+fn arm(emulator: &Emulator, file: &Path) -> Result<(), String> {
+    let wrong = |error: &dyn Error| format!("{}: {error}", file.display());
+    let script = fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let faults = Fault::parse_script(&script).map_err(|error| wrong(&error))?;
+    faults.into_iter().for_each(|fault| emulator.fault(fault));
+    Ok(())
 }
 
 fn create_tables(emulator: &Emulator, options: &Options) -> Result<Vec<Table>, Box<dyn Error>> {

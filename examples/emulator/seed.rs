@@ -1,4 +1,4 @@
-//! Rows from a file, one JSON object a line.
+//! Rows from a file: CSV with a header, or one JSON object a line.
 
 use std::error::Error;
 use std::fs::File;
@@ -11,21 +11,35 @@ use serde_json::{Map, Value as Json};
 use tablestore_tunnel::Value;
 use tablestore_tunnel::emulator::Table;
 
+use crate::csv_rows::CsvRows;
 use crate::expect::Expect;
 use crate::options::Keys;
 
+/// A key and the other columns.
+pub(crate) type Row = (Vec<Value>, Vec<(String, Value)>);
+
+/// A row with its line in the file, or why there is none.
+pub(crate) type Line = (u64, Result<Row, String>);
+
 /// Puts the rows of a file into the table.
 pub(crate) fn load(
-    file: &Path,
+    path: &Path,
     table: &Table,
     keys: &Keys,
     expect: &mut Expect,
 ) -> Result<(), Box<dyn Error>> {
-    let open = |error| format!("cannot read {}: {error}", file.display());
-    let lines = BufReader::new(File::open(file).map_err(open)?).lines();
-    for (number, line) in (1..).zip(lines) {
-        let wrong = |error: String| format!("{}, line {number}: {error}", file.display());
-        let (key, columns) = parse(&line?, keys).map_err(wrong)?;
+    let open = |error| format!("cannot read {}: {error}", path.display());
+    let file = File::open(path).map_err(open)?;
+    let is_csv = path.extension().is_some_and(|extension| extension == "csv");
+    let lines: Box<dyn Iterator<Item = Line>> = if is_csv {
+        let rows = CsvRows::new(file, keys);
+        Box::new(rows.map_err(|why| format!("{}: {why}", path.display()))?)
+    } else {
+        Box::new(json_rows(BufReader::new(file), keys))
+    };
+    for (number, row) in lines {
+        let wrong = |error: String| format!("{}, line {number}: {error}", path.display());
+        let (key, columns) = row.map_err(wrong)?;
         let put = table.put(key.clone(), columns.clone());
         put.map_err(|error| wrong(error.to_string()))?;
         expect.base(key, columns)?;
@@ -33,7 +47,18 @@ pub(crate) fn load(
     Ok(())
 }
 
-type Row = (Vec<Value>, Vec<(String, Value)>);
+fn json_rows<'a>(
+    file: impl BufRead + 'a,
+    keys: &'a Keys,
+) -> impl Iterator<Item = (u64, Result<Row, String>)> + 'a {
+    let row = |line: std::io::Result<String>| parse(&line.map_err(|e| e.to_string())?, keys);
+    let is_blank =
+        |line: &std::io::Result<String>| matches!(line, Ok(line) if line.trim().is_empty());
+    (1..)
+        .zip(file.lines())
+        .filter(move |(_, line)| !is_blank(line))
+        .map(move |(number, line)| (number, row(line)))
+}
 
 fn parse(line: &str, keys: &Keys) -> Result<Row, String> {
     let mut members: Map<String, Json> =
@@ -52,11 +77,13 @@ fn value(name: &str, json: Json) -> Result<Value, String> {
     match json {
         Json::Bool(value) => Ok(value.into()),
         Json::String(value) => Ok(value.into()),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(value), _) => Ok(value.into()),
-            (None, Some(value)) => Ok(Value::Double(value)),
-            (None, None) => Err(format!("{name:?}: {number} is out of range")),
-        },
+        Json::Number(number) if number.is_f64() => {
+            Ok(Value::Double(number.as_f64().unwrap_or_default()))
+        }
+        Json::Number(number) => {
+            let out_of_range = || format!("{name:?}: {number} is no 64-bit integer");
+            number.as_i64().map(Value::from).ok_or_else(out_of_range)
+        }
         Json::Object(object) => binary(&object).ok_or(format!(
             "{name:?}: the only object is a binary, as {{\"base64\": \"aGk=\"}}"
         )),

@@ -33,7 +33,8 @@ impl Service {
     }
 
     fn emulated() -> Result<Service, Box<dyn Error>> {
-        let emulator = Emulator::builder().batch_rows(500).start()?;
+        let builder = Emulator::builder().batch_rows(500).base_split_rows(2500);
+        let emulator = builder.start()?;
         eprintln!("an emulator serves at {}", emulator.endpoint());
         Ok(Service {
             endpoint: emulator.endpoint().to_owned(),

@@ -30,7 +30,7 @@ mod resolve;
 mod retry;
 pub(crate) mod sign;
 #[cfg(test)]
-mod test_server;
+pub(crate) mod test_server;
 #[cfg(test)]
 pub(crate) mod vectors;
 

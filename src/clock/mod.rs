@@ -98,6 +98,10 @@ pub(crate) fn utc() -> OffsetDateTime {
 /// machine's time, dates on the wire are the machine's, and
 /// [`TunnelClient`](crate::TunnelClient)'s own methods retry by it.
 ///
+/// The deadline of a shutdown is by the clock too: while a callback is blocked,
+/// closing or dropping a daemon waits until it returns, or until another thread
+/// moves the clock that far.
+///
 /// Clones are the same clock. Defaults to [`Clock::system`].
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<Manual>>);

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-/// What a request asks for, by its path.
+use serde::{Deserialize, Serialize};
+
+/// What a request asks for, by its path. In JSON the last part of the path.
 ///
 /// Complete: the service has these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "each is the path of the same name")]
 pub enum Action {
     Create,
@@ -60,14 +63,24 @@ impl Action {
         }
     }
 
+    /// The last part of the path, such as `readrecords`.
+    pub(super) fn name(self) -> &'static str {
+        self.uri().trim_start_matches("/tunnel/")
+    }
+
     pub(super) fn from_uri(uri: &str) -> Option<Action> {
         Action::ALL.into_iter().find(|action| action.uri() == uri)
+    }
+
+    /// The action that `Display` writes so.
+    pub(super) fn from_name(name: &str) -> Option<Action> {
+        Action::from_uri(&format!("/tunnel/{name}"))
     }
 }
 
 impl fmt::Display for Action {
     /// The last part of the path, such as `readrecords`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.uri().trim_start_matches("/tunnel/"))
+        f.pad(self.name())
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::clock::Clock;
 
@@ -26,6 +27,8 @@ struct Inner {
     clock: Clock,
     /// Microseconds that a running clock is ahead.
     ahead: AtomicU64,
+    /// Microseconds that it was moved at once, running or not.
+    moved: AtomicU64,
 }
 
 impl EmulatorClock {
@@ -55,6 +58,7 @@ impl EmulatorClock {
     /// takes effect with the next request. For workers on the same clock it is
     /// a [`Clock::jump`].
     pub fn advance(&self, by: Duration) {
+        self.0.moved.fetch_add(micros(by), Ordering::SeqCst);
         if self.0.clock.is_manual() {
             self.0.clock.jump(by);
         } else {
@@ -62,9 +66,20 @@ impl EmulatorClock {
         }
     }
 
+    /// How far it was moved at once, in all. Steps of a clock that workers
+    /// share are not among it: they live through them.
+    pub(super) fn moved(&self) -> Duration {
+        Duration::from_micros(self.0.moved.load(Ordering::SeqCst))
+    }
+
     /// What time it is on this clock.
     pub fn utc(&self) -> OffsetDateTime {
         self.now().to_utc()
+    }
+
+    /// Whether it goes on by itself.
+    pub(super) fn runs(&self) -> bool {
+        !self.0.clock.is_manual()
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -76,8 +91,11 @@ impl EmulatorClock {
 impl From<Clock> for EmulatorClock {
     /// The emulator lives by this clock, whoever moves it.
     fn from(clock: Clock) -> EmulatorClock {
-        let ahead = AtomicU64::new(0);
-        EmulatorClock(Arc::new(Inner { clock, ahead }))
+        EmulatorClock(Arc::new(Inner {
+            clock,
+            ahead: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+        }))
     }
 }
 
@@ -118,6 +136,17 @@ impl Timestamp {
 
     pub(super) const fn nanos(self) -> i64 {
         (self.0 * 1_000) as i64
+    }
+
+    pub(super) fn to_rfc3339(self) -> String {
+        // Fails for years beyond 9999, which no RFC 3339 time can tell.
+        let text = self.to_utc().format(&Rfc3339);
+        text.unwrap_or_else(|_| self.to_string())
+    }
+
+    /// How long after `earlier` this is.
+    pub(super) fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
     pub(super) fn plus(self, by: Duration) -> Timestamp {

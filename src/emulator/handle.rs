@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::builder::EmulatorBuilder;
 use super::clock::EmulatorClock;
 use super::core::Core;
-use super::fault::Fault;
+use super::fault::{Fault, FaultStatus};
 use super::ledger::Ledger;
 use super::server::Server;
 use super::settings::Settings;
@@ -45,7 +45,7 @@ impl Emulator {
         settings: Settings,
     ) -> Result<Emulator, TunnelError> {
         let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(settings.clone())),
+            core: Mutex::new(Core::new(settings.clone(), clock.clone())),
             clock,
             settings,
         });
@@ -133,17 +133,27 @@ impl Emulator {
         expired.map_err(|failure| TunnelError::client(failure.message))
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Arms a fault: it counts the requests from now on.
     pub fn fault(&self, fault: Fault) {
         self.shared.core.lock().faults.add(fault);
     }
 
-    /// Disarms all faults that are still to come.
+    /// The faults that it was given since the last
+    /// [`Emulator::clear_faults`], with how often each was hit.
+    pub fn faults(&self) -> Vec<FaultStatus> {
+        self.shared.core.lock().faults.list()
+    }
+
+    /// Disarms all faults that are still to come, and forgets the others.
     pub fn clear_faults(&self) {
         self.shared.core.lock().faults.clear();
     }
 
-    /// What happened so far.
+    /// What happened so far, for [`Ledger::verdict`] to judge.
     pub fn ledger(&self) -> Ledger {
         self.shared.core.lock().ledger.copy()
     }

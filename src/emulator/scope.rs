@@ -3,7 +3,7 @@
 use super::core::ids::Id;
 
 /// The ids that a request carries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
     pub(super) tunnel: Option<Id>,
     pub(super) client: Option<Id>,

@@ -8,6 +8,7 @@ use super::core::key::{self, Key, KeyType};
 use super::core::partition::Partition;
 use super::core::table::{Change, Logged, Schema, Table as CoreTable};
 use super::failure::Failure;
+use super::fault::harm;
 use super::handle::Shared;
 use crate::error::TunnelError;
 use crate::record::{ActionType, OwnedColumn, SequenceInfo, Value};
@@ -425,6 +426,13 @@ impl Table {
         Ok(written.swap_remove(0))
     }
 
+    /// Writes all of those, in order, or none.
+    pub(super) fn write_rows(&self, rows: Vec<RowWrite>) -> Result<Vec<Written>, TunnelError> {
+        let plan = |(action, key, update)| Ok((action, self.key::<Value>(key)?, update));
+        let planned: Result<Vec<Planned>, TunnelError> = rows.into_iter().map(plan).collect();
+        self.write(planned?)
+    }
+
     fn write(&self, planned: Vec<Planned>) -> Result<Vec<Written>, TunnelError> {
         let mut core = self.shared.core.lock();
         // Under the lock, so that times are in the order of the log.
@@ -444,7 +452,10 @@ impl Table {
             position: logged.position,
             sequence_info: logged.sequence,
         };
-        Ok(logged.into_iter().map(written).collect())
+        let written: Vec<Written> = logged.into_iter().map(written).collect();
+        let partitions = written.iter().map(|written| &written.partition);
+        harm::after_write(&mut core, &self.shared.clock, &self.name, partitions);
+        Ok(written)
     }
 
     fn split_where(
@@ -465,6 +476,9 @@ fn partition(table: &CoreTable, id: &str) -> Result<usize, TunnelError> {
         || TunnelError::client(format!("table {} has no partition {id}", table.schema.name));
     table.by_id(id).ok_or_else(missing)
 }
+
+/// A change whose key is not looked at yet.
+pub(super) type RowWrite = (ActionType, Vec<Value>, RowUpdate);
 
 /// A change whose versions wait for the time of writing.
 type Planned = (ActionType, Key, RowUpdate);

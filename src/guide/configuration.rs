@@ -20,6 +20,7 @@
 //! | [`observer`](crate::TunnelWorkerConfigBuilder::observer) | none | none | who hears what happens |
 //! | [`channel_dialer`](crate::TunnelWorkerConfigBuilder::channel_dialer) | the service's | `ChannelDialer` | what channels are read through |
 //! | [`checkpointer`](crate::TunnelWorkerConfigBuilder::checkpointer) | the service's | none | what checkpoints are saved through |
+//! | [`clock`](crate::TunnelWorkerConfigBuilder::clock) | the system's | the system's | what time it is, for tests |
 //!
 //! # Reading, also [`TunnelWorkerConfigBuilder`]
 //!

@@ -15,7 +15,7 @@ use super::trouble::full_text;
 use super::unwind;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::config::TunnelWorkerConfig;
 use crate::error::{TunnelError, Verdict};
 use crate::observer::{Health, Notice, WorkerSnapshot};
@@ -118,7 +118,7 @@ impl TunnelWorkerDaemon {
         let at_work = AtWork::begin(&self.inner)?;
         let daemon = self.clone();
         // From now on: a manual clock must not move before the thread begins.
-        let task = self.inner.closed.clock().task();
+        let task = self.clock().task();
         RunningDaemon::start(self.clone(), move || task.run(|| daemon.run_as(at_work)))
     }
 
@@ -135,7 +135,7 @@ impl TunnelWorkerDaemon {
     }
 
     fn run_as(&self, _at_work: AtWork) -> Result<(), TunnelError> {
-        let end = self.inner.closed.clock().task().run(|| self.work());
+        let end = self.clock().task().run(|| self.work());
         self.inner.board.ended();
         end
     }
@@ -187,7 +187,7 @@ impl TunnelWorkerDaemon {
     /// [`close`](Self::close) with another deadline.
     pub fn close_within(&self, deadline: Duration) -> ShutdownReceipt {
         self.inner.closed.fire();
-        let until = clock::after(self.inner.closed.clock().now(), deadline);
+        let until = clock::after(self.clock().now(), deadline);
         let worker = self.inner.worker.lock().clone();
         let mut receipt = match worker {
             Some(worker) => worker.shutdown(deadline),
@@ -221,6 +221,10 @@ impl TunnelWorkerDaemon {
                 });
             }
         }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.inner.closed.clock()
     }
 
     /// The next worker, unless the daemon has been closed.

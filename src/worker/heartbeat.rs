@@ -126,3 +126,43 @@ impl Heartbeat {
 fn flatten<T>(result: Result<Result<T, TunnelError>, TunnelError>) -> Result<T, TunnelError> {
     result.and_then(|result| result)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TunnelClient;
+    use crate::api::protocol::ConnectResponse;
+    use crate::api::test_server::{Step, TestServer};
+    use prost::Message;
+
+    #[test]
+    fn once_nobody_waits_the_farewell_is_all_that_is_sent() {
+        let client_id = "client".to_owned();
+        let connected = ConnectResponse { client_id }.encode_to_vec();
+        let server = TestServer::start([
+            Step::Answer(200, "", connected),
+            Step::Answer(200, "", Vec::new()),
+        ]);
+        let client = TunnelClient::new(&server.url(), "instance", "id", "secret");
+        let (events, receiver) = unbounded();
+        let hang_up = Stop::new();
+        let heartbeat = Heartbeat {
+            api: client.expect("client").api().clone(),
+            tunnel_id: "tunnel".to_owned(),
+            client: ClientConfig::default(),
+            attempt_timeout: Duration::from_secs(60),
+            hang_up: hang_up.clone(),
+            events,
+        };
+        let calls = heartbeat.spawn().expect("a thread");
+        assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
+        hang_up.fire();
+        calls.send(Call::Beat(Vec::new())).expect("it listens");
+        let report = vec![Channel::default()];
+        calls.send(Call::Leave(report)).expect("it listens");
+        assert!(matches!(receiver.recv(), Ok(Event::Left)));
+        let requests = server.requests();
+        let uris: Vec<&str> = requests.iter().map(|r| r.uri.as_str()).collect();
+        assert_eq!(uris, ["/tunnel/connect", "/tunnel/shutdown"]);
+    }
+}

@@ -62,4 +62,15 @@ mod tests {
         assert_eq!(latest.take(), Some(3));
         assert_eq!(latest.take(), None);
     }
+
+    #[test]
+    fn what_was_there_before_can_be_put_back() {
+        let latest = Latest::new();
+        latest.set(2);
+        latest.replace(Some(1));
+        assert_eq!(latest.take(), Some(1));
+        latest.set(2);
+        latest.replace(None);
+        assert_eq!(latest.take(), None);
+    }
 }

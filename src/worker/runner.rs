@@ -384,6 +384,12 @@ mod tests {
         });
         assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
         assert_eq!(called(), 1);
+        let delivered = || {
+            let mark = connection.marks.delivered.take()?;
+            connection.marks.delivered.give_back(mark.clone());
+            Some(mark.records)
+        };
+        assert_eq!(delivered(), Some(1));
         link.lease.extend(link.clock().now());
         assert_eq!(runner.step(&connection), Step::Pause(LEASE_PAUSE));
         assert_eq!(called(), 1, "the session may be lost");
@@ -394,6 +400,12 @@ mod tests {
         connection.drop_lost();
         assert_eq!(runner.step(&connection), Step::Done);
         assert_eq!(called(), 2);
+        // The channel is lost in the last moment before a callback: the
+        // batch has not been delivered.
+        let mut next = runner.current.take().expect("it waits");
+        next.mark.records = 2;
+        assert_eq!(runner.give(&connection, next), Step::Done);
+        assert_eq!((called(), delivered()), (2, Some(1)));
     }
 
     /// Takes what comes.

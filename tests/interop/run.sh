@@ -1,13 +1,27 @@
 #!/usr/bin/env bash
-# Official SDKs against the emulator, alone and beside our own client. One
-# verdict a line; ends with 1 if one of them is bad. Needs Go (the module proxy
-# for the first run); without Go there is nothing to run.
+# Official SDKs against the emulator, alone, together, and beside our own
+# client. One verdict a line; ends with 1 if one of them is bad.
 #
-#   tests/interop/run.sh [SCENARIO...]
+#   tests/interop/run.sh                     # every scenario
+#   tests/interop/run.sh CLIENTS_WHAT...     # some, as go_split go+ours_share
+#   tests/interop/run.sh --table [PROBE...]  # measures docs/sdk-differences.md
+#
+# CLIENTS are go, java and ours, joined by +; WHAT is a scenario below. Needs Go
+# and curl (and the module proxy for the first run); without Go there is nothing
+# to judge with. JOBS scenarios run at a time (default 4), as they mostly wait.
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
 root=$(cd ../.. && pwd)
+
+all=(
+  go_meta go_base go_stream go_split go_merge go_killed go_restarted go_faults
+  go+go_share go+ours_share ours_split ours_merge ours_killed ours_restarted ours_faults ours+ours_share
+)
+all_with_java=(
+  java_faults java_killed java_restarted java+java_share java+ours_share go+java+ours_share
+  java_meta java_base java_stream java_split java_merge
+)
 
 if ! command -v go >/dev/null; then
   echo "interop: Go is not installed, nothing was tested"
@@ -16,44 +30,63 @@ fi
 
 work=$(mktemp -d)
 declare -A running=() # what was started, by pid
-failed=0
 
-cleanup() {
-  local status=$?
+# finish SIGNAL: stops what this shell started.
+finish() {
   for pid in "${!running[@]}"; do
-    kill -9 "$pid" 2>/dev/null || true
+    kill -"$1" "$pid" 2>/dev/null || true
   done
+}
+
+leave() {
+  local status=$?
+  finish TERM
   if [ "$status" -eq 0 ]; then
     rm -rf "$work"
   else
     echo "interop: logs and records are in $work"
   fi
 }
-trap cleanup EXIT
+trap leave EXIT
 trap 'exit 130' INT TERM
 
 # --- programs ---------------------------------------------------------------
 
 build() {
-  cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --example emulator --example tail
+  cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --example emulator \
+    --example interop_consume --example interop_differences
   local target
   target=$(cargo metadata --manifest-path "$root/Cargo.toml" --format-version 1 --no-deps |
     sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
   bin=$target/debug/examples
-  (cd "$here/go" && go test ./check >/dev/null && go build -o "$work/" ./meta ./consume ./check)
+  (cd "$here/go" && go test ./check >/dev/null && go build -mod=readonly -o "$work/" ./meta ./consume ./check)
 }
 
 has_java() {
   command -v java >/dev/null && command -v mvn >/dev/null
 }
 
-build_java() {
-  local maven="$work/maven.log"
-  if ! (cd "$here/java" && mvn -q -B compile dependency:build-classpath \
-    -DbuildDirectory="$work/java" -Dmdep.outputFile="$work/classpath") >"$maven" 2>&1; then
-    cat "$maven"
+maven() {
+  local log="$work/maven.log"
+  if ! (cd "$here/java" && mvn -q -B -DbuildDirectory="$work/java" "$@") >"$log" 2>&1; then
+    cat "$log"
     return 1
   fi
+}
+
+# Maven has no lock file: the versions stand in pom.xml, and what came of them
+# must be what stands in artifacts.sha256.
+build_java() {
+  maven dependency:build-classpath -Dmdep.outputFile="$work/classpath"
+  local jars repository
+  IFS=: read -ra jars <<<"$(<"$work/classpath")"
+  repository=${jars[0]%/com/aliyun/*}
+  (cd "$repository" && sha256sum "${jars[@]#"$repository"/}" | sort -k 2) >"$work/artifacts.sha256"
+  if ! diff "$here/java/artifacts.sha256" "$work/artifacts.sha256"; then
+    echo "interop: the artifacts of the Java SDK are not those that are pinned"
+    return 1
+  fi
+  maven compile
 }
 
 # start NAME COMMAND...: in the background and in a folder of its own, as the
@@ -75,8 +108,15 @@ stop() {
   local name=${running[$1]}
   unset "running[$1]"
   if [ "$status" -ne 0 ]; then
-    note="$note; $name ended with $status: $(tail -n 1 "$dir/$name/log")"
+    note+="; $name ended with $status: $(tail -n 1 "$dir/$name/log")"
   fi
+}
+
+# stop_hard PID: what cannot be asked.
+stop_hard() {
+  kill -KILL "$1"
+  wait "$1" 2>/dev/null || true
+  unset "running[$1]"
 }
 
 # emulator OPTION...: starts one and takes over the lines it prints.
@@ -98,164 +138,210 @@ emulator() {
   eval "$lines"
 }
 
-go_consumer() { # NAME [OPTION...]
-  local name=$1
-  shift
-  : >"$dir/$name.jsonl"
-  start "$name" "$work/consume" -out "$dir/$name.jsonl" "$@"
-}
-
-java_consumer() { # NAME TYPE
-  : >"$dir/$1.jsonl"
-  start "$1" java -cp "$work/java/classes:$(<"$work/classpath")" interop.Consume \
-    orders interop "$2" "$dir/$1.jsonl"
-}
-
-our_consumer() { # NAME
-  : >"$dir/$1.jsonl"
-  start "$1" bash -c 'exec "$0" orders interop --json >"$1"' "$bin/tail" "$dir/$1.jsonl"
+# consumer CLIENT NAME [OPTION...]: with the shortest heartbeat that it takes.
+consumer() {
+  local client=$1 name=$2 out="$dir/$2.jsonl"
+  shift 2
+  : >"$out"
+  set -- -out="$out" -timeout=20 -checkpoint=1000 "$@"
+  case $client in
+    go) start "$name" "$work/consume" -heartbeat=1 "$@" ;;
+    java) start "$name" java -cp "$work/java/classes:$(<"$work/classpath")" interop.Consume -heartbeat=5 "$@" ;;
+    ours) start "$name" "$bin/interop_consume" -heartbeat=5 "$@" ;;
+    *) echo "interop: no client is called $client" && return 1 ;;
+  esac
+  consumers+=("$pid")
 }
 
 check() {
   "$work/check" -expect "$dir/expect.jsonl" "$@"
 }
 
-# --- scenarios --------------------------------------------------------------
-# Each sets verdict (what the check says) and returns whether it is good.
-
-# judge [OPTION...] -- PID...: waits until all was seen, stops the consumers,
-# and judges what they have seen by then.
-judge() {
-  local options=()
-  while [ "$1" != "--" ]; do
-    options+=("$1")
-    shift
-  done
+control() { # PATH [CURL OPTION...]
+  local path=$1
   shift
-  check -wait 60s "${options[@]}" "$dir"/seen-*.jsonl >/dev/null || true
-  for consumer in "$@"; do
+  curl --silent --show-error --fail --max-time 10 "$@" "$OTS_ENDPOINT/_emulator$path"
+}
+
+# --- scenarios --------------------------------------------------------------
+# Each is given its clients, sets verdict (what the check says) and returns
+# whether it is good. None depends on how fast anything is.
+
+# judge [OPTION...]: waits until all was seen, stops the consumers, and judges
+# what they have seen by then.
+judge() {
+  check -wait 180s "$@" "$dir"/seen-*.jsonl >/dev/null || true
+  for consumer in "${consumers[@]}"; do
     stop "$consumer"
   done
-  verdict=$(check "${options[@]}" "$dir"/seen-*.jsonl)
+  verdict=$(check "$@" "$dir"/seen-*.jsonl)
 }
 
-scenario_go_meta() {
+scenario_meta() {
   emulator --rows 100
-  verdict=$(cd "$dir" && "$work/meta" 2>&1)
-}
-
-scenario_go_base() {
-  emulator --rows 3000 --batch-rows 500 --write-changes 40 --write-for-ms 1000
-  go_consumer seen-1 -type BaseData
-  judge -type BaseData -- "$pid"
-}
-
-scenario_go_stream() {
-  emulator --rows 500 --write-changes 2000 --write-for-ms 4000
-  go_consumer seen-1 -type Stream
-  judge -type Stream -- "$pid"
-}
-
-scenario_go_split() {
-  emulator --rows 3000 --batch-rows 500 --write-changes 3000 --write-for-ms 8000 --split-after-ms 4000
-  go_consumer seen-1
-  judge -- "$pid"
-}
-
-scenario_go_two_workers() {
-  emulator --rows 3000 --batch-rows 500 --write-changes 3000 --write-for-ms 10000 \
-    --wait-for-clients 2 --split-after-ms 5000
-  go_consumer seen-1
-  local first=$pid
-  go_consumer seen-2
-  judge -share -- "$first" "$pid"
-}
-
-# A worker is killed in the middle, another goes on from its checkpoints.
-scenario_go_killed() {
-  emulator --rows 3000 --batch-rows 100 --write-changes 3000 --write-for-ms 8000
-  go_consumer seen-1
-  check -at-least 4000 -wait 60s "$dir/seen-1.jsonl" >/dev/null || return 1
-  kill -9 "$pid"
-  wait "$pid" 2>/dev/null || true
+  case $1 in
+    go) start meta "$work/meta" ;;
+    java) start meta java -cp "$work/java/classes:$(<"$work/classpath")" interop.Meta ;;
+  esac
+  local status=0
+  wait "$pid" || status=$?
   unset "running[$pid]"
-  go_consumer seen-2
-  judge -share -- "$pid"
+  verdict=$(tail -n 1 "$dir/meta/log")
+  return "$status"
 }
 
-scenario_ours_split() {
+scenario_base() {
+  emulator --rows 3000 --batch-rows 500 --write-changes 40 --write-for-ms 1000
+  consumer "$1" seen-1 -type=BaseData
+  judge -type BaseData
+}
+
+scenario_stream() {
+  emulator --rows 500 --write-changes 2000 --write-for-ms 4000
+  consumer "$1" seen-1 -type=Stream
+  judge -type Stream
+}
+
+# Base data, then live changes; a partition splits under way.
+scenario_split() {
   emulator --rows 3000 --batch-rows 500 --write-changes 3000 --write-for-ms 12000 --split-after-ms 6000
-  our_consumer seen-1
-  judge -- "$pid"
+  consumer "$1" seen-1
+  judge
 }
 
-scenario_go_and_ours() {
+# The same, and then two partitions become one.
+scenario_merge() {
+  emulator --rows 3000 --batch-rows 500 --write-changes 3000 --write-for-ms 20000
+  consumer "$1" seen-1
+  check -at-least 4000 -wait 180s "$dir/seen-1.jsonl" >/dev/null || return 1
+  local living
+  living=$(control /tables/orders | awk '/"active"/ { living = /true/ } /"id"/ && living { print $2 }' |
+    tr -d , | head -n 2 | paste -sd,)
+  control /tables/orders/merge --data "{\"partitions\": [$living]}" >"$dir/merged" || return 1
+  judge
+}
+
+# Several workers on one tunnel, of which each must get something.
+scenario_share() {
   emulator --rows 3000 --batch-rows 500 --write-changes 5000 --write-for-ms 25000 \
-    --wait-for-clients 2 --split-after-ms 12000
-  go_consumer seen-1
-  local go=$pid
-  our_consumer seen-2
-  judge -share -- "$go" "$pid"
+    --wait-for-clients $# --split-after-ms 12000
+  local number=0
+  for client in "$@"; do
+    number=$((number + 1))
+    consumer "$client" "seen-$number"
+  done
+  judge -share
 }
 
-scenario_java_split() {
-  emulator --rows 3000 --batch-rows 500 --write-changes 3000 --write-for-ms 12000 --split-after-ms 6000
-  java_consumer seen-1 BaseAndStream
-  judge -- "$pid"
+# begin_and CLIENT STOP: the worker stops in the middle, another goes on from
+# its checkpoints.
+begin_and() {
+  emulator --rows 3000 --batch-rows 100 --write-changes 3000 --write-for-ms 20000
+  consumer "$1" seen-1
+  check -at-least 4000 -wait 180s "$dir/seen-1.jsonl" >/dev/null || return 1
+  "$2" "$pid"
+  consumers=()
+  consumer "$1" seen-2
+  judge -share
 }
 
-scenario_java_and_ours() {
-  emulator --rows 3000 --batch-rows 500 --write-changes 5000 --write-for-ms 25000 \
-    --wait-for-clients 2 --split-after-ms 12000
-  java_consumer seen-1 BaseAndStream
-  local java=$pid
-  our_consumer seen-2
-  judge -share -- "$java" "$pid"
+scenario_killed() {
+  begin_and "$1" stop_hard
+}
+
+scenario_restarted() {
+  begin_and "$1" stop
+}
+
+# All that faults.txt says, and then everything must have been delivered.
+scenario_faults() {
+  emulator --rows 3000 --batch-rows 100 --write-changes 3000 --write-for-ms 30000 \
+    --faults "$here/faults.txt"
+  consumer "$1" seen-1
+  local deadline=$((SECONDS + 180))
+  while control /faults | grep -q '"over": false'; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      verdict="these faults never came: $(control /faults)"
+      return 1
+    fi
+    sleep 0.5
+  done
+  judge
 }
 
 # --- all of them ------------------------------------------------------------
 
-# rules: what the emulator says about those that were broken. The SDKs are as
-# they are; our own client breaks none.
+# rules: the emulator's own verdict on what the clients did. The SDKs are as
+# they are; our own client breaks no rule.
 rules() {
-  local broken
-  broken=$(grep -o '^[A-Za-z]* by client' "$dir/emulator.log" | sort | uniq -c | awk '{print $2 " " $1}' | paste -sd, || true)
-  [ -n "$broken" ] || return 0
-  verdict+=", rules broken: $broken"
-  if [[ $name == ours_* ]]; then
-    word=FAILED
-  fi
+  local found
+  control "/verdict" >"$dir/verdict" || return 1
+  found=$(grep -E '^(NOT )?clean: ' "$dir/verdict")
+  verdict+="; rules: $found"
+  [[ $name == *go* || $name == *java* || $found == clean:* ]]
 }
 
-run() {
-  local name=$1 begun=$SECONDS
-  dir=$work/$name note="" verdict=""
+# run NAME: in a shell of its own.
+run() (
+  trap 'finish KILL' EXIT
+  running=()
+  consumers=()
+  name=$1 dir=$work/$1 begun=$SECONDS note="" verdict="" word=ok
   mkdir "$dir"
-  local word=ok
-  "scenario_$name" || word=FAILED
+  IFS=+ read -ra clients <<<"${name%_*}"
+  "scenario_${name##*_}" "${clients[@]}" || word=FAILED
+  rules || word=FAILED
   stop "$emulator_pid"
-  rules
   [ -z "$note" ] || word=FAILED
-  printf '%-6s %-16s %3ds  %s%s\n' "$word" "$name" "$((SECONDS - begun))" "$verdict" "$note"
-  [ "$word" = ok ] || failed=1
+  printf '%-6s %-18s %3ds  %s%s\n' "$word" "$name" "$((SECONDS - begun))" "$verdict" "$note"
+  [ "$word" = ok ]
+)
+
+# run_all NAME...: JOBS at a time.
+run_all() {
+  local failed=0 jobs=0
+  for name in "$@"; do
+    if [ "$jobs" -ge "${JOBS:-4}" ]; then
+      wait -n || failed=1
+      jobs=$((jobs - 1))
+    fi
+    run "$name" &
+    running[$!]=$name
+    jobs=$((jobs + 1))
+  done
+  for ((; jobs > 0; jobs--)); do
+    wait -n || failed=1
+  done
+  running=()
+  return "$failed"
 }
 
-go_scenarios=(go_meta go_base go_stream go_split go_two_workers go_killed ours_split go_and_ours)
-java_scenarios=(java_split java_and_ours)
+# differences OPTION...: the probes, on the clients that are there.
+differences() {
+  local clients=(--go "$work/consume")
+  if has_java; then
+    clients+=(--java "$work/java/classes:$(<"$work/classpath")")
+  fi
+  "$bin/interop_differences" --ours "$bin/interop_consume" "${clients[@]}" "$@"
+}
 
 build
-if [ $# -eq 0 ]; then
-  set -- "${go_scenarios[@]}"
-  if has_java; then
-    set -- "$@" "${java_scenarios[@]}"
-  else
-    echo "interop: Java or Maven is not installed, that SDK was not tested"
-  fi
-fi
-if [[ " $* " == *" java_"* ]]; then
+if has_java; then
   build_java
+else
+  echo "interop: Java or Maven is not installed, that SDK is not tested"
+  all_with_java=()
 fi
-for scenario in "$@"; do
-  run "$scenario"
-done
-exit "$failed"
+page=$root/docs/sdk-differences.md
+if [ "${1:-}" = --table ]; then
+  shift
+  # Some of them are only shown: the page has all.
+  [ $# -gt 0 ] || set -- --write "$page"
+  differences "$@"
+elif [ $# -gt 0 ]; then
+  run_all "$@"
+else
+  # The longest first, so that none is left alone at the end.
+  run_all "${all_with_java[@]}" "${all[@]}"
+  "$bin/interop_differences" --ours "$bin/interop_consume" --check "$page"
+fi

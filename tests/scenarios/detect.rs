@@ -52,9 +52,9 @@ impl Handover {
     fn is_asked_back(&self) -> bool {
         let ledger = self.scene.emulator.ledger();
         ledger.events().iter().any(|event| match &event.kind {
-            EventKind::Heartbeat { answered, .. } => {
-                answered.iter().any(|channel| channel.status == "CLOSING")
-            }
+            EventKind::Heartbeat { answered, .. } => answered
+                .iter()
+                .any(|channel| channel.status.as_str() == "CLOSING"),
             _ => false,
         })
     }

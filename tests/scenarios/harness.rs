@@ -1,12 +1,15 @@
 //! A table, a tunnel and a client; what was written and what was seen.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tablestore_tunnel::emulator::{
-    Emulator, EmulatorBuilder, EventKind, KeyType, RowUpdate, Table, TableSpec, Written,
+    Emulator, EmulatorBuilder, EventKind, KeyType, RowUpdate, Rule, Table, TableSpec, Verdict,
+    Witness, Written,
 };
 use tablestore_tunnel::{
     ChannelContext, CreateTunnelRequest, ProcessResult, Record, SequenceInfo, ShutdownReceipt,
@@ -15,8 +18,9 @@ use tablestore_tunnel::{
 };
 use time::OffsetDateTime;
 
-/// How long a condition may take to come true, on a machine under load.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a condition may take to come true, on a machine under load. No
+/// wait of a test is longer, or a test that fails would never end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// What tells one record from all others.
@@ -56,6 +60,84 @@ pub(crate) struct Scene {
     pub(crate) client: TunnelClient,
     expected: Mutex<Vec<Id>>,
     rows: Mutex<usize>,
+    /// Rules that the test breaks on purpose.
+    broken: Arc<Mutex<Vec<Rule>>>,
+}
+
+/// The scenes that there are, for the callbacks of their tunnels and the waits
+/// of their tests.
+static STAGED: Mutex<Vec<Staged>> = Mutex::new(Vec::new());
+
+struct Staged {
+    tunnel: String,
+    emulator: Emulator,
+    broken: Arc<Mutex<Vec<Rule>>>,
+    thread: ThreadId,
+}
+
+/// Emulators with the same seed would make tunnels of the same ids.
+static SEEDS: AtomicU64 = AtomicU64::new(1);
+
+fn witness_of(tunnel: &str) -> Option<Witness> {
+    let staged = STAGED.lock();
+    let found = staged.iter().find(|staged| staged.tunnel == tunnel);
+    found.map(|staged| staged.emulator.witness())
+}
+
+/// Fails unless a verdict has no violation but those on purpose.
+fn must_be_clean(verdict: &Verdict, broken: &Mutex<Vec<Rule>>) {
+    let broken = broken.lock();
+    let mut unexpected = verdict.violations().filter(|f| !broken.contains(&f.rule));
+    assert!(unexpected.next().is_none(), "{verdict}");
+}
+
+/// How long a test waits for something: as long as its scenes are clean, and
+/// not forever.
+struct Patience {
+    end: Instant,
+    look: Instant,
+}
+
+impl Patience {
+    /// How often a test that waits looks at its scenes.
+    const LOOK: Duration = Duration::from_secs(1);
+
+    fn new() -> Patience {
+        let now = Instant::now();
+        Patience {
+            end: now + PATIENCE,
+            look: now + Patience::LOOK,
+        }
+    }
+
+    /// Until when to wait before the next [`Patience::check`].
+    fn until(&self) -> Instant {
+        self.end.min(self.look)
+    }
+
+    #[track_caller]
+    fn check(&mut self, in_vain: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if now >= self.look {
+            self.look = now + Patience::LOOK;
+            Patience::look_at_scenes();
+        }
+        assert!(now < self.end, "waited in vain until {}", in_vain());
+    }
+
+    #[track_caller]
+    fn look_at_scenes() {
+        let here = thread::current().id();
+        let staged = STAGED.lock();
+        let own = staged.iter().filter(|staged| staged.thread == here);
+        let own: Vec<_> = own
+            .map(|staged| (staged.emulator.ledger(), staged.broken.clone()))
+            .collect();
+        drop(staged);
+        for (ledger, broken) in own {
+            must_be_clean(&ledger.verdict(), &broken);
+        }
+    }
 }
 
 impl Scene {
@@ -64,6 +146,7 @@ impl Scene {
     }
 
     pub(crate) fn with(partitions: u32, builder: EmulatorBuilder) -> Scene {
+        let builder = builder.seed(SEEDS.fetch_add(1, Ordering::Relaxed));
         let emulator = builder.warm_up(Duration::ZERO).start().expect("emulator");
         let spec = TableSpec::new("orders")
             .primary_key("id", KeyType::String)
@@ -76,7 +159,18 @@ impl Scene {
             client,
             expected: Mutex::default(),
             rows: Mutex::default(),
+            broken: Arc::default(),
         }
+    }
+
+    /// Says that the test breaks a rule on purpose. All others hold at its end.
+    pub(crate) fn breaks(&self, rule: Rule) {
+        self.broken.lock().push(rule);
+    }
+
+    /// Fails unless a verdict has no violation but those on purpose.
+    pub(crate) fn must_be_clean(&self, verdict: &Verdict) {
+        must_be_clean(verdict, &self.broken);
     }
 
     /// Rows that a tunnel made later finds as base data.
@@ -85,7 +179,7 @@ impl Scene {
         let written = self.table.put_all(rows.clone().map(row)).expect("rows");
         assert_eq!(written.len(), count);
         let ids = rows.map(|n| Id::Row(key(n)));
-        self.expected.lock().expect("expected").extend(ids);
+        self.expected.lock().extend(ids);
     }
 
     /// New rows, as changes that a tunnel made earlier carries.
@@ -114,26 +208,30 @@ impl Scene {
 
     fn expect(&self, written: &[Written]) {
         let ids = written.iter().map(Id::written);
-        self.expected.lock().expect("expected").extend(ids);
+        self.expected.lock().extend(ids);
     }
 
     fn take_numbers(&self, count: usize) -> std::ops::Range<usize> {
-        let mut rows = self.rows.lock().expect("rows");
+        let mut rows = self.rows.lock();
         let first = *rows;
         *rows += count;
         first..*rows
     }
 
     pub(crate) fn expected(&self) -> Vec<Id> {
-        self.expected.lock().expect("expected").clone()
+        self.expected.lock().clone()
     }
 
     pub(crate) fn tunnel(&self, kind: TunnelType) -> String {
         let request = CreateTunnelRequest::new("orders", "tunnel", kind);
-        self.client
-            .create_tunnel(&request)
-            .expect("tunnel")
-            .tunnel_id
+        let created = self.client.create_tunnel(&request).expect("tunnel");
+        STAGED.lock().push(Staged {
+            tunnel: created.tunnel_id.clone(),
+            emulator: self.emulator.clone(),
+            broken: self.broken.clone(),
+            thread: thread::current().id(),
+        });
+        created.tunnel_id
     }
 
     pub(crate) fn start(&self, tunnel: &str, config: TunnelWorkerConfigBuilder) -> Running {
@@ -150,6 +248,24 @@ impl Scene {
     }
 }
 
+/// Every scenario ends with the checker.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // With the emulators, which would serve on.
+        let own = |staged: &mut Staged| Arc::ptr_eq(&staged.broken, &self.broken);
+        let struck: Vec<Staged> = STAGED.lock().extract_if(.., own).collect();
+        drop(struck);
+        if !thread::panicking() {
+            let verdict = self.emulator.ledger().verdict();
+            self.must_be_clean(&verdict);
+            for rule in self.broken.lock().iter() {
+                let count = verdict.by_rule(*rule).count();
+                assert_ne!(count, 0, "{rule} was to be broken: {verdict}");
+            }
+        }
+    }
+}
+
 pub(crate) fn client(emulator: &Emulator) -> TunnelClient {
     TunnelClient::new(
         emulator.endpoint(),
@@ -162,9 +278,9 @@ pub(crate) fn client(emulator: &Emulator) -> TunnelClient {
 
 /// Polls what nothing announces.
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let mut patience = Patience::new();
     while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        patience.check(|| what.to_owned());
         thread::park_timeout(Duration::from_millis(5));
     }
 }
@@ -259,6 +375,9 @@ impl Seen {
 
     /// Notes the records of a batch as dealt with; to be called last.
     pub(crate) fn note(&self, ctx: &ChannelContext, records: &[Record]) -> ProcessResult {
+        if let Some(witness) = witness_of(ctx.tunnel_id()) {
+            witness.note(ctx, records);
+        }
         let done = OffsetDateTime::now_utc();
         let delivery = |record| Delivery {
             id: Id::of(ctx.channel_id(), record),
@@ -280,17 +399,12 @@ impl Seen {
     }
 
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&[Delivery]) -> bool) {
-        let waiting = |seen: &mut Vec<Delivery>| !condition(seen);
-        let (_guard, timeout) = self
-            .0
-            .1
-            .wait_timeout_while(self.lock(), PATIENCE, waiting)
-            .expect("seen");
-        assert!(
-            !timeout.timed_out(),
-            "waited in vain until {what}; {} records seen",
-            self.len()
-        );
+        let mut patience = Patience::new();
+        let mut seen = self.lock();
+        while !condition(&seen) {
+            self.0.1.wait_until(&mut seen, patience.until());
+            patience.check(|| format!("{what}; {} records seen", seen.len()));
+        }
     }
 
     /// Waits until everything that was written has been seen.
@@ -305,7 +419,7 @@ impl Seen {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Delivery>> {
-        self.0.0.lock().expect("seen")
+        self.0.0.lock()
     }
 }
 
@@ -324,29 +438,29 @@ pub(crate) struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
 impl Gate {
     /// Waits until the gate is open; the test knows how many wait.
     pub(crate) fn pass(&self) {
-        let mut state = self.0.0.lock().expect("gate");
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.0.0.lock();
         state.1 += 1;
         self.0.1.notify_all();
         while !state.0 {
-            state = self.0.1.wait(state).expect("gate");
+            let timeout = self.0.1.wait_until(&mut state, deadline);
+            assert!(!timeout.timed_out(), "nobody opened the gate");
         }
     }
 
     pub(crate) fn open(&self) {
-        self.0.0.lock().expect("gate").0 = true;
+        self.0.0.lock().0 = true;
         self.0.1.notify_all();
     }
 
     /// Waits until so many have come to the gate.
     pub(crate) fn wait_for_arrivals(&self, count: usize) {
-        let few = |state: &mut (bool, usize)| state.1 < count;
-        let guard = self.0.0.lock().expect("gate");
-        let (_guard, timeout) = self
-            .0
-            .1
-            .wait_timeout_while(guard, PATIENCE, few)
-            .expect("gate");
-        assert!(!timeout.timed_out(), "nobody came to the gate");
+        let mut patience = Patience::new();
+        let mut state = self.0.0.lock();
+        while state.1 < count {
+            self.0.1.wait_until(&mut state, patience.until());
+            patience.check(|| format!("{count} are at the gate; {} are", state.1));
+        }
     }
 }
 

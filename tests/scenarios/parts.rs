@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tablestore_tunnel::emulator::{Emulator, EventKind};
+use tablestore_tunnel::emulator::{Emulator, EventKind, Rule};
 use tablestore_tunnel::{
     ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, ChannelProcessor,
     ChannelProcessorFactory, Checkpointer, FINISH_TAG, OwnedColumn, OwnedRecord, ProcessError,
@@ -135,6 +135,9 @@ impl ChannelConn for OwnSource {
 #[test]
 fn a_dialer_in_place_of_the_service() {
     let scene = Scene::new(1);
+    // The service knows nothing of these records.
+    scene.breaks(Rule::ProcessedUnread);
+    scene.breaks(Rule::SaveBeyondRead);
     let tunnel = scene.tunnel(TunnelType::Stream);
     let seen = Seen::default();
     let running = scene.start(&tunnel, config(seen.factory()).channel_dialer(OwnSource));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault};
+use tablestore_tunnel::emulator::{Action, ChannelStatus, Emulator, EventKind, Fault};
 use tablestore_tunnel::{
     AsyncProcessFactory, ChannelContext, ErrorCode, FINISH_TAG, ProcessError, ProcessorHandle,
     Record, SimpleProcessFactory, TunnelType, TunnelWorkerConfig,
@@ -119,9 +119,12 @@ fn promise_01_a_skipped_batch_is_passed_and_others_are_not() {
     let skipped = Arc::new(AtomicUsize::new(0));
     let factory = SimpleProcessFactory::new({
         let (seen, skipped) = (seen.clone(), skipped.clone());
+        let witness = scene.emulator.witness();
         move |ctx: &ChannelContext, records: &[Record]| {
             if seen.len() == 20 && skipped.load(Ordering::SeqCst) == 0 {
                 skipped.store(records.len(), Ordering::SeqCst);
+                // To pass over it is what is done with it.
+                witness.note(ctx, records);
                 return Err(ProcessError::skip("known to be bad"));
             }
             seen.note(ctx, records)
@@ -175,7 +178,7 @@ fn promise_01_a_program_that_commits_by_itself_decides_what_is_saved() {
             matches!(
                 e,
                 EventKind::ChannelChanged {
-                    status: "TERMINATED",
+                    status: ChannelStatus::Terminated,
                     ..
                 }
             )
@@ -620,7 +623,7 @@ fn promise_11_a_passing_fault_costs_no_heartbeat_interval() {
 /// One line of a heartbeat for a channel: what was reported or answered.
 fn status_of(states: &[tablestore_tunnel::emulator::ChannelState], channel: &str) -> &'static str {
     let state = states.iter().find(|state| &*state.channel == channel);
-    state.map_or("", |state| state.status)
+    state.map_or("", |state| state.status.as_str())
 }
 
 #[test]

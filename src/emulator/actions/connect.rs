@@ -32,9 +32,12 @@ pub(in crate::emulator) fn run(
     scene.tunnel.sessions.connect(client.clone(), timeout, now);
     let client_id = client.to_string();
     let tunnel = scene.tunnel.id.clone();
-    scene
-        .ledger
-        .record(now, EventKind::Connected { tunnel, client });
+    let event = EventKind::Connected {
+        tunnel,
+        client,
+        timeout,
+    };
+    scene.ledger.record(now, event);
     Ok(p::ConnectResponse { client_id })
 }
 

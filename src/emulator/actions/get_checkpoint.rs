@@ -5,6 +5,7 @@ use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::core::Core;
 use crate::emulator::failure::Failure;
+use crate::emulator::ledger::EventKind;
 use crate::emulator::scope::Scope;
 
 impl Request for p::GetCheckpointRequest {
@@ -19,9 +20,19 @@ pub(in crate::emulator) fn run(
     now: Timestamp,
 ) -> Result<p::GetCheckpointResponse, Failure> {
     let scene = core.consuming(&request.tunnel_id, now)?;
-    let channel = scene.tunnel.channel_index(&request.channel_id)?;
-    owned(&scene, &request.client_id, channel)?;
-    let checkpoint = scene.tunnel.channel(channel).checkpoint.clone();
+    let index = scene.tunnel.channel_index(&request.channel_id)?;
+    let owned = owned(&scene, &request.client_id, index)?;
+    let channel = scene.tunnel.channel(index);
+    let checkpoint = channel.checkpoint.clone();
+    let event = EventKind::CheckpointGiven {
+        channel: channel.id.clone(),
+        position: checkpoint.place.map(|place| place.position),
+        tunnel: scene.tunnel.id.clone(),
+        client: request.client_id.into(),
+        sequence_number: checkpoint.sequence_number,
+        owned,
+    };
+    scene.ledger.record(now, event);
     Ok(p::GetCheckpointResponse {
         checkpoint: Some(checkpoint.token),
         sequence_number: Some(checkpoint.sequence_number),

@@ -5,7 +5,7 @@ use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::core::Core;
 use crate::emulator::failure::Failure;
-use crate::emulator::ledger::{ChannelState, EventKind};
+use crate::emulator::ledger::{ChannelState, ChannelStatus, EventKind};
 use crate::emulator::scope::Scope;
 
 impl Request for p::HeartbeatRequest {
@@ -38,7 +38,12 @@ fn states(channels: &[p::Channel]) -> Vec<ChannelState> {
     let state = |channel: &p::Channel| ChannelState {
         channel: channel.channel_id.as_str().into(),
         version: channel.version,
-        status: channel.status().as_str_name(),
+        status: match channel.status() {
+            p::ChannelStatus::Open => ChannelStatus::Open,
+            p::ChannelStatus::Closing => ChannelStatus::Closing,
+            p::ChannelStatus::Close => ChannelStatus::Close,
+            p::ChannelStatus::Terminated => ChannelStatus::Terminated,
+        },
     };
     channels.iter().map(state).collect()
 }

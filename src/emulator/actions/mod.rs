@@ -34,6 +34,11 @@ pub(super) trait Request: prost::Message + Default {
 /// An answer's message, encoded without holding any lock.
 pub(super) trait Answer {
     fn into_body(self) -> Vec<u8>;
+
+    /// How many records it gives.
+    fn records(&self) -> usize {
+        0
+    }
 }
 
 impl<M: prost::Message> Answer for M {

@@ -7,12 +7,14 @@ use super::{Answer, Request, owned};
 use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::core::Core;
-use crate::emulator::core::channel::Reading;
+use crate::emulator::core::channel::{Channel, Read, Reading};
 use crate::emulator::core::ids::Id;
+use crate::emulator::core::table::Table;
 use crate::emulator::core::token::FINISHED;
 use crate::emulator::failure::Failure;
 use crate::emulator::ledger::EventKind;
 use crate::emulator::scope::Scope;
+use crate::record::SequenceInfo;
 
 impl Request for p::ReadRecordsRequest {
     fn scope(&self) -> Scope {
@@ -37,6 +39,10 @@ impl Answer for Batch {
         body.extend(self.rest.encode_to_vec());
         body
     }
+
+    fn records(&self) -> usize {
+        self.frames.len()
+    }
 }
 
 /// As on the service, anyone who names the tunnel may read, unless the
@@ -59,7 +65,9 @@ pub(in crate::emulator) fn run(
     let read = scene.tunnel.read(index, &request.token, how);
     scene.note_changes(now);
     let read = read?;
-    let channel = scene.tunnel.channel(index).id.clone();
+    let channel = scene.tunnel.channel(index);
+    let [first_sequence, last_sequence] = sequences(channel, scene.table, &read);
+    let channel = channel.id.clone();
     let (tunnel, client) = (scene.tunnel.id.clone(), Id::from(request.client_id));
     if read.skipped() > 0 {
         let event = EventKind::Skipped {
@@ -77,6 +85,8 @@ pub(in crate::emulator) fn run(
         client,
         from: read.from,
         to: read.page.next,
+        first_sequence,
+        last_sequence,
         finished: read.next_token == FINISHED,
         owned,
     };
@@ -89,4 +99,15 @@ pub(in crate::emulator) fn run(
             may_more_record: Some(read.page.more),
         },
     })
+}
+
+/// Those of the first and the last record of a stream that were read.
+fn sequences(channel: &Channel, table: &Table, read: &Read) -> [Option<SequenceInfo>; 2] {
+    let log = channel.partition(table).map(|partition| &partition.log);
+    let records = read.page.frames.len() as u64;
+    let at = |position: u64| log.and_then(|log| log.sequence_at(position));
+    match records {
+        0 => [None, None],
+        records => [at(read.page.next - records), at(read.page.next - 1)],
+    }
 }

@@ -1,12 +1,13 @@
 //! [`Channel`]: what one channel gives.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::checkpoint::{Checkpoint, Place};
 use super::ids::Id;
 use super::key;
 use super::log::{ChangeLog, Limits, Page};
-use super::partition::SnapshotRow;
+use super::partition::{Partition, SnapshotRow};
 use super::table::Table;
 use super::token::{self, Position};
 use crate::emulator::clock::Timestamp;
@@ -99,6 +100,22 @@ impl Channel {
 
     pub(in crate::emulator) fn is_stream(&self) -> bool {
         matches!(self.source, Source::Stream { .. })
+    }
+
+    /// The partition whose log it gives; nothing for base data.
+    pub(in crate::emulator) fn partition<'a>(&self, table: &'a Table) -> Option<&'a Partition> {
+        match self.source {
+            Source::Base(_) => None,
+            Source::Stream { partition, .. } => table.partitions.get(partition),
+        }
+    }
+
+    /// The positions of its records so far, also of those that are trimmed.
+    pub(in crate::emulator) fn places(&self, table: &Table) -> Range<u64> {
+        match &self.source {
+            Source::Base(rows) => 0..rows.len() as u64,
+            Source::Stream { partition, start } => *start..table.partitions[*partition].log.end(),
+        }
     }
 
     /// As the meta API names it.

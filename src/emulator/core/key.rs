@@ -75,6 +75,11 @@ pub(in crate::emulator) fn parse(
         .collect()
 }
 
+/// The values of a key.
+pub(in crate::emulator) fn values(key: &[KeyPart]) -> Vec<Value> {
+    key.iter().map(KeyPart::to_value).collect()
+}
+
 /// The key as names and values, as records carry it.
 pub(in crate::emulator) fn named(
     key: &[KeyPart],

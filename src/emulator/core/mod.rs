@@ -14,7 +14,7 @@
 //! - [`limits`]: what cannot be stored.
 //! - [`token`]: where a read goes on.
 //! - [`channel`]: what one channel gives; [`checkpoint`]: how far it is
-//!   consumed.
+//!   consumed; [`places`]: where in it a record stands.
 //! - [`assignment`]: which client has which channel.
 //! - [`sessions`]: the clients, and how long they may be silent.
 //! - [`tunnel`]: all of that for one tunnel; [`beat`]: its heartbeats.
@@ -31,7 +31,8 @@ pub(super) mod key;
 pub(super) mod limits;
 pub(super) mod log;
 pub(super) mod partition;
-mod row;
+pub(super) mod places;
+pub(super) mod row;
 pub(super) mod sessions;
 pub(super) mod table;
 mod tables;
@@ -42,13 +43,15 @@ mod tunnels;
 use std::collections::{BTreeMap, HashMap};
 
 use self::ids::{Id, Ids};
-use self::table::Table;
-use self::tunnel::{Tunnel, status_name};
-use super::clock::Timestamp;
+use self::places::Places;
+use self::table::{Logged, Table};
+use self::tunnel::{Tunnel, status};
+use super::clock::{EmulatorClock, Timestamp};
 use super::failure::Failure;
-use super::fault::FaultPlan;
+use super::fault::plan::FaultPlan;
 use super::ledger::{Book, Departure, EventKind};
 use super::settings::Settings;
+use super::witness::RecordId;
 
 /// Everything the emulator knows.
 #[derive(Debug)]
@@ -73,9 +76,9 @@ pub(super) struct Scene<'a> {
 }
 
 impl Core {
-    pub(super) fn new(settings: Settings) -> Core {
+    pub(super) fn new(settings: Settings, clock: EmulatorClock) -> Core {
         Core {
-            ledger: Book::new(settings.ledger_limit),
+            ledger: Book::new(settings.ledger_limit, clock),
             faults: FaultPlan::default(),
             ids: Ids::new(settings.seed),
             tables: BTreeMap::new(),
@@ -83,6 +86,20 @@ impl Core {
             names: BTreeMap::new(),
             settings,
         }
+    }
+
+    /// Where in a channel those records stand; `None` if there is no such
+    /// tunnel or channel.
+    pub(super) fn places(
+        &self,
+        tunnel: &str,
+        channel: &str,
+        records: Vec<RecordId>,
+    ) -> Option<Places> {
+        let tunnel = self.tunnels.get(tunnel)?;
+        let channel = tunnel.channel(tunnel.channel_index(channel).ok()?);
+        let table = self.tables.get(&tunnel.table)?;
+        Some(Places::find(channel, table, records))
     }
 
     /// A tunnel, brought up to the time.
@@ -146,7 +163,7 @@ fn note_changes(tunnel: &mut Tunnel, ledger: &mut Book, now: Timestamp) {
             tunnel: tunnel.id.clone(),
             channel: tunnel.channel(channel).id.clone(),
             client: tunnel.holder(slot).cloned(),
-            status: status_name(slot),
+            status: status(slot),
             version: slot.version,
         };
         ledger.record(now, event);
@@ -154,5 +171,45 @@ fn note_changes(tunnel: &mut Tunnel, ledger: &mut Book, now: Timestamp) {
     if tunnel.take_expiry_news() {
         let tunnel = tunnel.id.clone();
         ledger.record(now, EventKind::TunnelExpired { tunnel });
+    }
+}
+
+/// Writes into the ledger which channels a tunnel has got beyond the `known`.
+fn note_added(tunnel: &Tunnel, known: usize, table: &Table, ledger: &mut Book, now: Timestamp) {
+    for channel in known..tunnel.channel_count() {
+        let of = tunnel.channel(channel);
+        let places = of.places(table);
+        let event = EventKind::ChannelAdded {
+            tunnel: tunnel.id.clone(),
+            channel: of.id.clone(),
+            partition: of.partition(table).map(|partition| partition.id.clone()),
+            start: places.start,
+            end: places.end,
+            parents: tunnel.parents(channel),
+        };
+        ledger.record(now, event);
+    }
+}
+
+/// Writes into the ledger how far the logs have come: an event a partition.
+fn note_written(table: &Table, logged: &[Logged], ledger: &mut Book, now: Timestamp) {
+    let mut written: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for Logged {
+        partition,
+        position,
+        ..
+    } in logged
+    {
+        let range = written.entry(*partition).or_insert((*position, *position));
+        range.1 = *position + 1;
+    }
+    for (partition, (from, to)) in written {
+        let event = EventKind::Written {
+            table: table.schema.name.clone(),
+            partition: table.partitions[partition].id.clone(),
+            from,
+            to,
+        };
+        ledger.record(now, event);
     }
 }

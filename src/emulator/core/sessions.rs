@@ -70,6 +70,18 @@ impl Sessions {
         self.ids.get(&client)
     }
 
+    /// All clients in the order of their ids, with the time at which each was
+    /// last heard of, and how long it may be silent.
+    pub(in crate::emulator) fn all(&self) -> Vec<(&Id, ClientNumber, Timestamp, Duration)> {
+        let client = |(id, session): (_, &Session)| {
+            let heard = session.deadline.minus(session.timeout);
+            (id, session.number, heard, session.timeout)
+        };
+        let mut all: Vec<_> = self.by_id.iter().map(client).collect();
+        all.sort();
+        all
+    }
+
     /// Forgets a client, if it is known.
     pub(in crate::emulator) fn remove(&mut self, id: &str) -> Option<ClientNumber> {
         let session = self.by_id.remove(id)?;

@@ -123,6 +123,16 @@ impl Table {
         Some(now.minus(time_to_live).millis())
     }
 
+    /// Up to `limit` rows as a reader sees them now, each with its partition.
+    pub(in crate::emulator) fn rows(&self, limit: usize, now: Timestamp) -> Vec<(Id, SnapshotRow)> {
+        let rows = self.routes.values().flat_map(|index| {
+            let id = &self.partitions[*index].id;
+            let rows = self.snapshot(*index, now).into_iter();
+            rows.map(|row| (id.clone(), row))
+        });
+        rows.take(limit).collect()
+    }
+
     /// Applies the changes in order, as one bulk: per partition they share a
     /// timestamp and are counted by the row index.
     pub(in crate::emulator) fn write(

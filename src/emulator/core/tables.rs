@@ -4,7 +4,7 @@ use super::ids::Id;
 use super::key::Key;
 use super::limits;
 use super::table::{Change, Logged, Schema, Table, Trimmed};
-use super::{Core, note_changes};
+use super::{Core, note_added, note_changes, note_written};
 use crate::emulator::clock::Timestamp;
 use crate::emulator::failure::Failure;
 use crate::emulator::ledger::EventKind;
@@ -42,6 +42,11 @@ impl Core {
         Ok(())
     }
 
+    /// The names of all tables, in order.
+    pub(in crate::emulator) fn table_names(&self) -> Vec<Id> {
+        self.tables.keys().cloned().collect()
+    }
+
     pub(in crate::emulator) fn table(&self, name: &str) -> Result<&Table, Failure> {
         self.tables.get(name).ok_or_else(|| Failure::no_table(name))
     }
@@ -59,7 +64,9 @@ impl Core {
         changes
             .iter()
             .try_for_each(|change| limits::check_change(change, schema, now))?;
-        Ok(table.write(changes, now))
+        let logged = table.write(changes, now);
+        note_written(table, &logged, &mut self.ledger, now);
+        Ok(logged)
     }
 
     /// Splits a partition; the tunnels on the table get channels for its parts.
@@ -114,7 +121,9 @@ impl Core {
         };
         for tunnel in self.tunnels.values_mut() {
             if *tunnel.table == *name {
+                let known = tunnel.channel_count();
                 tunnel.add_children(children, table, now);
+                note_added(tunnel, known, table, &mut self.ledger, now);
                 note_changes(tunnel, &mut self.ledger, now);
             }
         }

@@ -15,6 +15,7 @@ use super::token::FINISHED;
 use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::failure::Failure;
+use crate::emulator::ledger::ChannelStatus;
 use crate::emulator::settings::TrimmedRead;
 
 /// How long after its expiry a tunnel is deleted.
@@ -322,6 +323,22 @@ impl Tunnel {
         &self.channels[index]
     }
 
+    /// How many channels there are, during the warm-up as well.
+    pub(in crate::emulator) fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The ids of the channels to be read to their end before that one.
+    pub(in crate::emulator) fn parents(&self, channel: usize) -> Vec<Id> {
+        // Most have none; to look for them would take long where channels are many.
+        if self.channels[channel].parents_left == 0 {
+            return Vec::new();
+        }
+        let parents = self.channels.iter();
+        let parents = parents.filter(|parent| parent.children.contains(&channel));
+        parents.map(|parent| parent.id.clone()).collect()
+    }
+
     /// All channels, with their indices; none during the warm-up.
     pub(in crate::emulator) fn channels(&self) -> impl Iterator<Item = (usize, &Channel)> {
         let shown = if self.opened { self.channels.len() } else { 0 };
@@ -355,14 +372,19 @@ impl Tunnel {
     }
 }
 
-/// A channel's status as the meta API names it.
-pub(in crate::emulator) fn status_name(slot: Slot) -> &'static str {
+/// A channel's status as the meta API tells it.
+pub(in crate::emulator) fn status(slot: Slot) -> ChannelStatus {
     match slot.phase {
-        _ if slot.done => "TERMINATED",
-        _ if slot.suspended => "CLOSING",
-        Phase::Wait => "WAIT",
-        Phase::Fresh | Phase::Open => "OPEN",
-        Phase::Closing => "CLOSING",
-        Phase::Closed => "CLOSE",
+        _ if slot.done => ChannelStatus::Terminated,
+        _ if slot.suspended => ChannelStatus::Closing,
+        Phase::Wait => ChannelStatus::Wait,
+        Phase::Fresh | Phase::Open => ChannelStatus::Open,
+        Phase::Closing => ChannelStatus::Closing,
+        Phase::Closed => ChannelStatus::Close,
     }
+}
+
+/// Its name.
+pub(in crate::emulator) fn status_name(slot: Slot) -> &'static str {
+    status(slot).as_str()
 }

@@ -2,7 +2,7 @@
 
 use super::ids::Id;
 use super::tunnel::{Plan, Tunnel};
-use super::{Core, note_changes};
+use super::{Core, note_added, note_changes};
 use crate::emulator::clock::Timestamp;
 use crate::emulator::failure::Failure;
 use crate::emulator::fault::Notice;
@@ -33,6 +33,7 @@ impl Core {
             table: name.0.clone(),
         };
         self.ledger.record(now, event);
+        note_added(&tunnel, 0, table, &mut self.ledger, now);
         self.names.insert(name, id.clone());
         self.tunnels.insert(id.clone(), tunnel);
         Ok(id)

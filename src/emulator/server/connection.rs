@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::request::{Head, MAX_BODY, MAX_HEAD, Request};
-use super::service::{End, Reply, Service};
+use super::reply::{End, Reply};
+use super::request::{Head, MAX_HEAD, Request};
+use super::service::Service;
 use crate::emulator::failure::Failure;
 
 /// Up to here head and body go out in one piece.
@@ -95,10 +96,10 @@ impl Connection {
         };
         let refused = |message| Broken::Refused(Failure::invalid(message));
         let length = head.body_length().map_err(refused)?;
-        if length > MAX_BODY {
-            let message = format!(
-                "The size of POST data is too large: {length} bytes, {MAX_BODY} are allowed."
-            );
+        let limit = head.max_body();
+        if length > limit {
+            let message =
+                format!("The size of POST data is too large: {length} bytes, {limit} are allowed.");
             let failure = Failure::new(413, "OTSRequestBodyTooLarge", message);
             return Err(Broken::Refused(failure));
         }
@@ -140,22 +141,30 @@ impl Connection {
 
     fn write(&mut self, reply: &Reply) -> io::Result<()> {
         match reply.end {
-            End::Keep => self.send(&reply.head(), &reply.body),
+            End::Keep | End::Last => self.send(&reply.head(), &reply.body),
             End::Close => Ok(()),
-            End::Reset => {
-                self.resets = true;
-                // Closing with no time to linger sends a reset.
-                SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
-            }
-            End::Cut => {
-                let head = reply.head();
-                let (head_sent, body_sent) = match reply.body.len() {
-                    0 => (head.len() / 2, 0),
-                    length => (head.len(), length / 2),
-                };
-                self.send(&head[..head_sent], &reply.body[..body_sent])
+            End::Reset => self.reset(),
+            End::Cut => self.send_half(reply),
+            End::ResetMidway => {
+                self.send_half(reply)?;
+                self.reset()
             }
         }
+    }
+
+    fn reset(&mut self) -> io::Result<()> {
+        self.resets = true;
+        // Closing with no time to linger sends a reset.
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
+    }
+
+    fn send_half(&mut self, reply: &Reply) -> io::Result<()> {
+        let head = reply.head();
+        let (head_sent, body_sent) = match reply.body.len() {
+            0 => (head.len() / 2, 0),
+            length => (head.len(), length / 2),
+        };
+        self.send(&head[..head_sent], &reply.body[..body_sent])
     }
 
     fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {

@@ -7,11 +7,17 @@
 //! - [`request`]: the head of a request.
 //! - [`auth`]: whether a request is signed as it must be.
 //! - [`service`]: from a request to an answer: faults, the core, the ledger.
+//! - [`struck`]: a request that faults hit.
+//! - [`reply`]: an answer on its way out.
+//! - [`access`]: one line for each request.
 
+mod access;
 mod auth;
 mod connection;
-mod request;
+mod reply;
+pub(super) mod request;
 mod service;
+mod struck;
 
 use std::collections::HashMap;
 use std::io;

@@ -2,29 +2,35 @@
 
 use httparse::Status;
 
+use crate::emulator::control;
+
 /// The longest head that is read.
 pub(super) const MAX_HEAD: usize = 64 << 10;
 
 /// The longest body that is read, as on the service.
-pub(super) const MAX_BODY: usize = 5 << 20;
+const MAX_BODY: usize = 5 << 20;
+
+/// The longest body of the control API: rows in bulk.
+const MAX_CONTROL_BODY: usize = 64 << 20;
 
 const MAX_HEADERS: usize = 100;
 
 /// A head; names of headers are lower-case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) headers: Vec<(String, String)>,
+pub(in crate::emulator) struct Head {
+    pub(in crate::emulator) method: String,
+    /// With the query.
+    pub(in crate::emulator) path: String,
+    pub(in crate::emulator) headers: Vec<(String, String)>,
     /// Whether the client knows that connections can be kept (HTTP/1.1).
     keeps: bool,
 }
 
 /// A request in whole.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) head: Head,
-    pub(super) body: Vec<u8>,
+pub(in crate::emulator) struct Request {
+    pub(in crate::emulator) head: Head,
+    pub(in crate::emulator) body: Vec<u8>,
 }
 
 impl Head {
@@ -52,7 +58,7 @@ impl Head {
     }
 
     /// The value of a header, by its lower-case name.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::emulator) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
     }
@@ -65,6 +71,14 @@ impl Head {
         let length = self.header("content-length").unwrap_or("0");
         let length = length.parse();
         length.map_err(|_| "content-length is no number".to_owned())
+    }
+
+    /// How long the body may be.
+    pub(super) fn max_body(&self) -> usize {
+        match control::is_control(&self.path) {
+            true => MAX_CONTROL_BODY,
+            false => MAX_BODY,
+        }
     }
 
     /// Whether the client waits for a word before it sends the body.

@@ -1,94 +1,58 @@
-//! From a request to an answer: who asks, what goes wrong, the core, the ledger.
+//! From a request to an answer: admission, faults, the core, the ledger.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::access;
 use super::auth;
+use super::reply::Reply;
 use super::request::Request as HttpRequest;
 use crate::emulator::action::Action;
 use crate::emulator::actions::{self, Answer, Request};
 use crate::emulator::clock::Timestamp;
+use crate::emulator::control::{self, Control};
 use crate::emulator::core::Core;
 use crate::emulator::core::ids::Id;
 use crate::emulator::failure::Failure;
-use crate::emulator::fault::{Effect, Strikes};
+use crate::emulator::fault::Effect;
+use crate::emulator::fault::plan::Strikes;
 use crate::emulator::handle::Shared;
 use crate::emulator::ledger::EventKind;
 use crate::emulator::scope::Scope;
 use crate::stop::Stop;
 
-/// An answer on its way out.
-#[derive(Debug)]
-pub(super) struct Reply {
-    status: u16,
-    request_id: Id,
-    pub(super) body: Vec<u8>,
-    pub(super) end: End,
-}
-
-/// What becomes of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The answer goes out, and the next request may come.
-    Keep,
-    /// No answer; closed.
-    Close,
-    /// No answer; reset.
-    Reset,
-    /// Half an answer; closed.
-    Cut,
-}
-
-impl Reply {
-    /// The head of the answer.
-    pub(super) fn head(&self) -> Vec<u8> {
-        let (status, reason) = (self.status, reason(self.status));
-        let (id, length) = (&self.request_id, self.body.len());
-        format!(
-            "HTTP/1.1 {status} {reason}\r\n\
-             x-ots-requestid: {id}\r\n\
-             x-ots-contenttype: protocol buffer\r\n\
-             Content-Type: application/x-protobuf\r\n\
-             Content-Length: {length}\r\n\r\n"
-        )
-        .into_bytes()
-    }
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        400 => "Bad Request",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        409 => "Conflict",
-        410 => "Gone",
-        413 => "Payload Too Large",
-        500 => "Internal Server Error",
-        503 => "Service Unavailable",
-        _ => "Status",
-    }
-}
-
 /// Answers requests; shared by all connections.
 #[derive(Debug)]
 pub(super) struct Service {
-    shared: Arc<Shared>,
-    stop: Stop,
+    pub(super) shared: Arc<Shared>,
+    pub(super) stop: Stop,
+    control: Control,
     requests: AtomicU64,
 }
 
 /// A request that is being answered.
-struct Call {
-    id: Id,
-    action: Action,
-    scope: Scope,
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) id: Id,
+    pub(super) action: Action,
+    pub(super) scope: Scope,
+}
+
+/// What carries an action out.
+type Run<Q, A> = fn(&mut Core, Q, Timestamp) -> Result<A, Failure>;
+
+/// A request that was carried out.
+struct Done {
+    reply: Reply,
+    /// What the records of the answer bring.
+    late: Strikes,
+    records: usize,
 }
 
 impl Service {
     pub(super) fn new(shared: Arc<Shared>, stop: Stop) -> Service {
         Service {
+            control: Control::new(Arc::clone(&shared)),
             shared,
             stop,
             requests: AtomicU64::new(0),
@@ -97,17 +61,24 @@ impl Service {
 
     /// The answer to a request.
     pub(super) fn answer(&self, request: &HttpRequest) -> Reply {
-        match self.admit(request) {
-            Ok(action) => self.dispatch(action, &request.body),
-            Err(failure) => self.refuse(&failure),
-        }
+        let begun = crate::clock::now();
+        let reply = if control::is_control(&request.head.path) {
+            Reply::control(self.control.answer(request))
+        } else {
+            match self.admit(request) {
+                Ok(action) => self.dispatch(action, &request.body),
+                Err(failure) => self.refuse(&failure),
+            }
+        };
+        access::log(&request.head, &reply, begun);
+        reply
     }
 
     /// The answer to what does not get as far as an action.
     pub(super) fn refuse(&self, failure: &Failure) -> Reply {
         let id = self.request_id();
         self.note_answer(&mut self.shared.core.lock(), &id, None, Some(failure));
-        error_reply(id, failure)
+        Reply::failure(&id, failure)
     }
 
     fn admit(&self, request: &HttpRequest) -> Result<Action, Failure> {
@@ -140,12 +111,7 @@ impl Service {
         }
     }
 
-    fn call<Q: Request, A: Answer>(
-        &self,
-        action: Action,
-        body: &[u8],
-        run: fn(&mut Core, Q, Timestamp) -> Result<A, Failure>,
-    ) -> Reply {
+    fn call<Q: Request, A: Answer>(&self, action: Action, body: &[u8], run: Run<Q, A>) -> Reply {
         let Ok(request) = Q::decode(body) else {
             return self.refuse(&Failure::invalid("the body is not the action's message"));
         };
@@ -155,11 +121,25 @@ impl Service {
             scope: request.scope(),
         };
         let strikes = self.receive(&call);
-        if let Some(reply) = self.suffer(&call, &strikes.before, false) {
-            return reply;
+        if let Some(reply) = self.prevented(&call, &strikes.before) {
+            return reply.about(&call, &strikes, 0);
         }
-        let reply = self.carry_out(&call, request, run);
-        self.suffer_after(&call, &strikes.after, reply)
+        let mut done = self.carry_out(&call, request, run);
+        let late = std::mem::take(&mut done.late);
+        let mut reply = done.reply;
+        for effect in strikes.after.iter().chain(&late.after) {
+            self.note_fault(&call, effect, true);
+            reply = match effect {
+                // Decoded before, so it can be again.
+                Effect::Duplicate => match Q::decode(body) {
+                    Ok(again) => self.carry_out(&call, again, run).reply,
+                    Err(_) => reply,
+                },
+                Effect::Stale(_) => reply.or_old(strikes.stale.as_ref().or(late.stale.as_ref())),
+                _ => self.spoil(&call, effect, reply),
+            };
+        }
+        reply.about(&call, &strikes, done.records)
     }
 
     fn receive(&self, call: &Call) -> Strikes {
@@ -176,98 +156,34 @@ impl Service {
         core.faults.strike(call.action, &call.scope)
     }
 
-    fn carry_out<Q, A: Answer>(
-        &self,
-        call: &Call,
-        request: Q,
-        run: fn(&mut Core, Q, Timestamp) -> Result<A, Failure>,
-    ) -> Reply {
-        let result = {
+    fn carry_out<Q, A: Answer>(&self, call: &Call, request: Q, run: Run<Q, A>) -> Done {
+        let (result, late, records) = {
             let mut core = self.shared.core.lock();
+            core.ledger.on_behalf_of(Some(&call.id));
             let result = run(&mut core, request, self.shared.clock.now());
-            self.note_answer(
-                &mut core,
-                &call.id,
-                Some(call.action),
-                result.as_ref().err(),
-            );
-            result
+            core.ledger.on_behalf_of(None);
+            let failure = result.as_ref().err();
+            self.note_answer(&mut core, &call.id, Some(call.action), failure);
+            let records = result.as_ref().map_or(0, Answer::records);
+            let late = core.faults.read(call.action, &call.scope, records);
+            (result, late, records)
         };
-        match result {
-            Ok(answer) => reply(call.id.clone(), answer.into_body()),
-            Err(failure) => error_reply(call.id.clone(), &failure),
+        let reply = match result {
+            Ok(answer) => Reply::message(&call.id, answer.into_body()),
+            Err(failure) => Reply::failure(&call.id, &failure),
+        };
+        if reply.status == 200 {
+            let faults = &mut self.shared.core.lock().faults;
+            faults.remember(call.action, &call.scope, &reply.body);
+        }
+        Done {
+            reply,
+            late,
+            records,
         }
     }
 
-    /// Lets the faults happen; the reply of one that ends the call.
-    fn suffer(&self, call: &Call, effects: &[Effect], carried_out: bool) -> Option<Reply> {
-        let ends = effects.iter().map(|effect| {
-            self.note_fault(call, effect, carried_out);
-            self.strike(call, effect)
-        });
-        ends.flatten().next()
-    }
-
-    fn suffer_after(&self, call: &Call, effects: &[Effect], reply: Reply) -> Reply {
-        let Some(end) = self.suffer(call, effects, true) else {
-            return reply;
-        };
-        match end.end {
-            // What is cut is the real answer.
-            End::Cut => Reply {
-                end: End::Cut,
-                ..reply
-            },
-            _ => end,
-        }
-    }
-
-    fn strike(&self, call: &Call, effect: &Effect) -> Option<Reply> {
-        let id = call.id.clone();
-        let without_answer = |end| Reply {
-            end,
-            ..reply(call.id.clone(), Vec::new())
-        };
-        match effect {
-            Effect::Delay(delay) => {
-                let stopped = self.stop.wait_for(*delay);
-                stopped.then(|| without_answer(End::Close))
-            }
-            Effect::Fail {
-                status,
-                code,
-                message,
-            } => {
-                let failure = Failure::new(*status, code.clone(), message.clone());
-                let mut core = self.shared.core.lock();
-                self.note_answer(&mut core, &id, Some(call.action), Some(&failure));
-                Some(error_reply(id, &failure))
-            }
-            Effect::Reset => Some(without_answer(End::Reset)),
-            Effect::Close => Some(without_answer(End::Close)),
-            Effect::Cut => Some(without_answer(End::Cut)),
-            // A field of a kind that no message has.
-            Effect::Garbage => Some(reply(id, vec![0x0F; 32])),
-            Effect::Take(channel, notice) => {
-                let mut core = self.shared.core.lock();
-                core.take_at_beat(&call.scope, channel.as_deref(), *notice);
-                None
-            }
-        }
-    }
-
-    fn note_fault(&self, call: &Call, effect: &Effect, carried_out: bool) {
-        let event = EventKind::Faulted {
-            request_id: call.id.clone(),
-            action: call.action,
-            effect: format!("{effect:?}"),
-            carried_out,
-        };
-        let now = self.shared.clock.now();
-        self.shared.core.lock().ledger.record(now, event);
-    }
-
-    fn note_answer(
+    pub(super) fn note_answer(
         &self,
         core: &mut Core,
         id: &Id,
@@ -287,21 +203,5 @@ impl Service {
     fn request_id(&self) -> Id {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         format!("00000000-0000-4000-8000-{number:012x}").into()
-    }
-}
-
-fn reply(request_id: Id, body: Vec<u8>) -> Reply {
-    Reply {
-        status: 200,
-        request_id,
-        body,
-        end: End::Keep,
-    }
-}
-
-fn error_reply(request_id: Id, failure: &Failure) -> Reply {
-    Reply {
-        status: failure.status,
-        ..reply(request_id, failure.to_body())
     }
 }

@@ -11,12 +11,14 @@
 //! - `retention`: changes that are gone, and tunnels that expire.
 //! - `week`: seven days on a clock that is moved.
 //! - `scale`: many channels and clients.
-//! - `faults`: faults as they arrive at a client.
+//! - `story`: random stories on the core.
+//! - `faults`, `fault_effects`: faults as they arrive at a client.
 //! - `operating`: RPO and Schedule.
 //! - `offsets`: where a stream begins and ends.
 //! - `records`: what records hold.
 
 mod consuming;
+mod fault_effects;
 mod faults;
 mod offsets;
 mod operating;
@@ -28,6 +30,7 @@ mod refusals;
 mod retention;
 mod scale;
 mod sharing;
+mod story;
 mod week;
 
 use std::collections::BTreeMap;

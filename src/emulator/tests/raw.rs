@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use prost::Message;
+use time::OffsetDateTime;
 
 use crate::Credentials;
 use crate::api::protocol as p;
@@ -45,14 +46,7 @@ impl Raw {
     }
 
     pub(super) fn headers(&self, uri: &str, body: &[u8]) -> BTreeMap<String, String> {
-        let now = crate::clock::utc();
-        let date = format!(
-            "{}T{:02}:{:02}:{:02}.122511Z",
-            now.date(),
-            now.hour(),
-            now.minute(),
-            now.second()
-        );
+        let date = date(crate::clock::utc());
         let mut headers: BTreeMap<String, String> = [
             ("X-Ots-Date", date),
             ("X-Ots-Apiversion", "2018-04-01".into()),
@@ -259,6 +253,13 @@ impl Raw {
         .expect("saved");
         (records, token == "finished")
     }
+}
+
+/// A date as the Go SDK writes it, whose fraction means nothing.
+pub(super) fn date(at: OffsetDateTime) -> String {
+    let (hour, minute, second) = at.to_hms();
+    let date = at.date();
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.122511Z")
 }
 
 pub(super) fn create_request(table: &str, kind: p::TunnelType) -> p::CreateTunnelRequest {

@@ -34,7 +34,7 @@ impl Crowd {
             warm_up: Duration::ZERO,
             ..Settings::default()
         };
-        let mut core = Core::new(settings);
+        let mut core = Core::new(settings, EmulatorClock::system());
         let schema = Schema {
             name: "orders".into(),
             primary_key: vec![("id".into(), KeyType::Integer)],

@@ -1,19 +1,21 @@
 // Command consume runs the official SDK's worker on a tunnel and writes what
 // it delivers as JSON lines, until SIGTERM.
 //
-//	consume -table orders -tunnel interop -type BaseAndStream -out seen.jsonl
+//	consume -table=orders -tunnel=interop -type=BaseAndStream -out=seen.jsonl
 //
-// The lines are those of the crate's `tail` example.
+// What is not said is left at the SDK's default.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +32,7 @@ type line struct {
 	RowIndex  *int32   `json:"row_index,omitempty"`
 	Key       []any    `json:"key"`
 	Columns   []column `json:"columns"`
+	Event     string   `json:"event,omitempty"`
 }
 
 type column struct {
@@ -43,25 +46,37 @@ type binary struct {
 	Base64 []byte `json:"base64"`
 }
 
-// sink is the file that all channels write to.
-type sink struct {
-	mu   sync.Mutex
-	file *os.File
+type options struct {
+	table, tunnel, kind, out       string
+	heartbeat, timeout, checkpoint int
+	callback                       int
+	events, closeInBackground      bool
+	trouble                        string
+	troubleAt                      int64
 }
 
 func main() {
-	table := flag.String("table", "orders", "table to consume")
-	name := flag.String("tunnel", "interop", "tunnel, created if there is none")
-	kind := flag.String("type", string(tunnel.TunnelTypeBaseStream), "type of a tunnel that is created")
-	out := flag.String("out", "seen.jsonl", "file to write to")
+	var o options
+	flag.StringVar(&o.table, "table", "orders", "table to consume")
+	flag.StringVar(&o.tunnel, "tunnel", "interop", "tunnel, created if there is none")
+	flag.StringVar(&o.kind, "type", string(tunnel.TunnelTypeBaseStream), "type of a tunnel that is created")
+	flag.StringVar(&o.out, "out", "seen.jsonl", "file to write to")
+	flag.IntVar(&o.heartbeat, "heartbeat", 0, "heartbeat interval in seconds")
+	flag.IntVar(&o.timeout, "timeout", 0, "heartbeat timeout in seconds")
+	flag.IntVar(&o.checkpoint, "checkpoint", 0, "checkpoint interval in milliseconds")
+	flag.IntVar(&o.callback, "callback-ms", 0, "how long the callback takes for a batch")
+	flag.BoolVar(&o.events, "events", false, "note when callbacks begin and end, and shutdown callbacks")
+	flag.BoolVar(&o.closeInBackground, "close-in-background", false, "leave SyncCloseResource unset, as is the default")
+	flag.StringVar(&o.trouble, "trouble", "error", "what the callback does once: error or panic")
+	flag.Int64Var(&o.troubleAt, "trouble-at", 0, "at which batch")
 	flag.Parse()
-	if err := run(*table, *name, tunnel.TunnelType(*kind), *out); err != nil {
+	if err := run(&o); err != nil {
 		log.Fatal("consume: ", err)
 	}
 }
 
-func run(table, name string, kind tunnel.TunnelType, out string) error {
-	file, err := os.Create(out)
+func run(o *options) error {
+	file, err := os.Create(o.out)
 	if err != nil {
 		return err
 	}
@@ -70,20 +85,11 @@ func run(table, name string, kind tunnel.TunnelType, out string) error {
 	if err != nil {
 		return err
 	}
-	id, err := tunnelID(client, table, name, kind)
+	id, err := tunnelID(client, o.table, o.tunnel, tunnel.TunnelType(o.kind))
 	if err != nil {
 		return err
 	}
-	written := &sink{file: file}
-	daemon := tunnel.NewTunnelDaemon(client, id, &tunnel.TunnelWorkerConfig{
-		HeartbeatInterval: time.Second,
-		HeartbeatTimeout:  20 * time.Second,
-		ProcessorFactory: &tunnel.SimpleProcessFactory{
-			CpInterval:        time.Second,
-			ProcessFunc:       written.process,
-			SyncCloseResource: true,
-		},
-	})
+	daemon := tunnel.NewTunnelDaemon(client, id, o.worker(&sink{file: file, options: o}))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
@@ -91,6 +97,20 @@ func run(table, name string, kind tunnel.TunnelType, out string) error {
 		daemon.Close()
 	}()
 	return daemon.Run()
+}
+
+// worker leaves out what was not asked for: 0 is the SDK's default.
+func (o *options) worker(s *sink) *tunnel.TunnelWorkerConfig {
+	return &tunnel.TunnelWorkerConfig{
+		HeartbeatInterval: time.Duration(o.heartbeat) * time.Second,
+		HeartbeatTimeout:  time.Duration(o.timeout) * time.Second,
+		ProcessorFactory: &tunnel.SimpleProcessFactory{
+			CpInterval:        time.Duration(o.checkpoint) * time.Millisecond,
+			ProcessFunc:       s.process,
+			ShutdownFunc:      func(ctx *tunnel.ChannelContext) { s.note(ctx.ChannelId, "shutdown") },
+			SyncCloseResource: !o.closeInBackground,
+		},
+	}
 }
 
 // tunnelID creates the tunnel, or finds it if another consumer was faster.
@@ -109,26 +129,75 @@ func tunnelID(client tunnel.TunnelClient, table, name string, kind tunnel.Tunnel
 	return found.Tunnel.TunnelId, nil
 }
 
+// sink is the file that all channels write to, and the trouble asked for.
+type sink struct {
+	options *options
+	batches atomic.Int64
+	mu      sync.Mutex
+	file    *os.File
+}
+
 // process writes a batch. The lines are in the file when it returns, so that
 // a kill afterwards cannot undo what a checkpoint says.
 func (s *sink) process(ctx *tunnel.ChannelContext, records []*tunnel.Record) error {
+	if s.batches.Add(1) == s.options.troubleAt {
+		return s.trouble(ctx.ChannelId)
+	}
+	s.note(ctx.ChannelId, "enter")
+	time.Sleep(time.Duration(s.options.callback) * time.Millisecond)
+	lines := make([]*line, 0, len(records))
+	for _, record := range records {
+		lines = append(lines, toLine(ctx.ChannelId, record))
+	}
+	if err := s.write(lines...); err != nil {
+		return err
+	}
+	s.note(ctx.ChannelId, "leave")
+	return nil
+}
+
+// trouble is what was asked for, and noted.
+func (s *sink) trouble(channel string) error {
+	s.noteAlways(channel, "trouble")
+	if s.options.trouble == "panic" {
+		panic("the panic that was asked for")
+	}
+	return errors.New("the error that was asked for")
+}
+
+// note says where a channel's callbacks are.
+func (s *sink) note(channel, event string) {
+	if s.options.events {
+		s.noteAlways(channel, event)
+	}
+}
+
+func (s *sink) noteAlways(channel, event string) {
+	if err := s.write(&line{Channel: channel, Event: event}); err != nil {
+		log.Fatal("consume: ", err)
+	}
+}
+
+// write takes the time under the lock, so that it is in the order of the lines.
+func (s *sink) write(lines ...*line) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := time.Now().UnixMicro()
-	var lines []byte
-	for _, record := range records {
-		text, err := json.Marshal(toLine(at, ctx.ChannelId, record))
+	var text []byte
+	for _, l := range lines {
+		l.At = at
+		one, err := json.Marshal(l)
 		if err != nil {
 			return err
 		}
-		lines = append(append(lines, text...), '\n')
+		text = append(append(text, one...), '\n')
 	}
-	_, err := s.file.Write(lines)
+	_, err := s.file.Write(text)
 	return err
 }
 
-func toLine(at int64, channel string, record *tunnel.Record) line {
-	l := line{At: at, Channel: channel, Key: []any{}, Columns: []column{}}
+func toLine(channel string, record *tunnel.Record) *line {
+	l := &line{Channel: channel, Key: []any{}, Columns: []column{}}
 	if record.SequenceInfo != nil {
 		l.Action = record.Type.String()
 		l.Timestamp = &record.SequenceInfo.Timestamp

@@ -43,8 +43,9 @@ func main() {
 		run  func() error
 	}{
 		{"create", c.create}, {"create twice", c.createTwice}, {"list", c.list},
-		{"describe", c.describe}, {"what is missing", c.missing}, {"rpo", c.rpo},
-		{"schedule", c.schedule}, {"wrong secret", c.wrongSecret}, {"delete", c.delete},
+		{"describe", c.describe}, {"offsets", c.offsets}, {"what is missing", c.missing},
+		{"rpo", c.rpo}, {"schedule", c.schedule}, {"wrong secret", c.wrongSecret},
+		{"reading by hand", c.read}, {"delete", c.delete},
 	}
 	for _, step := range steps {
 		if err := step.run(); err != nil {

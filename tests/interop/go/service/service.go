@@ -24,6 +24,12 @@ func ClientWithSecret(secret string) (tunnel.TunnelClient, error) {
 		os.Getenv("OTS_ENDPOINT"), os.Getenv("OTS_INSTANCE"), os.Getenv("OTS_ACCESS_KEY_ID"), secret), nil
 }
 
+// API returns the calls below the worker, which have no interface.
+func API() *tunnel.TunnelApi {
+	return tunnel.NewTunnelApi(os.Getenv("OTS_ENDPOINT"), os.Getenv("OTS_INSTANCE"),
+		os.Getenv("OTS_ACCESS_KEY_ID"), os.Getenv("OTS_ACCESS_KEY_SECRET"), nil)
+}
+
 // Code returns the error code of the service, "" without an error.
 func Code(err error) string {
 	switch err := err.(type) {

@@ -4,56 +4,19 @@ import com.alicloud.openservices.tablestore.model.ColumnValue;
 import com.alicloud.openservices.tablestore.model.PrimaryKeyColumn;
 import com.alicloud.openservices.tablestore.model.RecordColumn;
 import com.alicloud.openservices.tablestore.model.StreamRecord;
-import com.alicloud.openservices.tablestore.tunnel.worker.IChannelProcessor;
-import com.alicloud.openservices.tablestore.tunnel.worker.ProcessRecordsInput;
-import com.google.gson.Gson;
-import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.Base64;
 
-/** Writes records as JSON lines, as the crate's `tail` example does. All channels share it. */
-final class Lines implements IChannelProcessor {
-  private final Gson gson = new GsonBuilder().disableHtmlEscaping().create();
-  private final Path file;
+/** A record as a line of JSON, as the crate's programs write it. */
+final class Line {
+  private Line() {}
 
-  Lines(Path file) {
-    this.file = file;
-  }
-
-  /** The lines are in the file when it returns, so that no kill undoes what a checkpoint says. */
-  @Override
-  public synchronized void process(ProcessRecordsInput input) {
-    long at = ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now());
-    StringBuilder lines = new StringBuilder();
-    try {
-      for (StreamRecord record : input.getRecords()) {
-        lines.append(gson.toJson(line(at, input.getChannelId(), record))).append('\n');
-      }
-      byte[] bytes = lines.toString().getBytes(StandardCharsets.UTF_8);
-      Files.write(file, bytes, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-    } catch (IOException error) {
-      throw new UncheckedIOException(error);
-    }
-  }
-
-  @Override
-  public void shutdown() {}
-
-  private static JsonObject line(long at, String channel, StreamRecord record)
-      throws IOException {
+  static JsonObject of(String channel, StreamRecord record) throws IOException {
     JsonObject line = new JsonObject();
-    line.addProperty("at", at);
     line.addProperty("channel", channel);
     if (isChange(record)) {
       line.addProperty("action", action(record.getRecordType()));

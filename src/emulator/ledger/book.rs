@@ -1,0 +1,133 @@
+//! [`Book`]: the ledger while it is written.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Event, EventKind, Ledger};
+use crate::emulator::clock::{EmulatorClock, Timestamp};
+use crate::emulator::core::ids::Id;
+
+/// Takes events in their order, and forgets the oldest when there are too many.
+#[derive(Debug)]
+pub(in crate::emulator) struct Book {
+    events: VecDeque<Event>,
+    written: u64,
+    limit: usize,
+    /// The request that is being carried out.
+    request: Option<Id>,
+    /// Looked at only for how far it was moved by hand.
+    clock: EmulatorClock,
+    moved: Duration,
+}
+
+impl Book {
+    pub(in crate::emulator) fn new(limit: usize, clock: EmulatorClock) -> Book {
+        Book {
+            events: VecDeque::new(),
+            written: 0,
+            limit,
+            request: None,
+            moved: clock.moved(),
+            clock,
+        }
+    }
+
+    /// What is recorded from now on comes from that request, or from none.
+    pub(in crate::emulator) fn on_behalf_of(&mut self, request: Option<&Id>) {
+        self.request = request.cloned();
+    }
+
+    pub(in crate::emulator) fn record(&mut self, now: Timestamp, kind: EventKind) {
+        let moved = self.clock.moved();
+        if moved > self.moved {
+            let by = moved - self.moved;
+            self.moved = moved;
+            self.push(now, None, EventKind::ClockMoved { by });
+        }
+        let named = match &kind {
+            EventKind::Received { request_id, .. }
+            | EventKind::Answered { request_id, .. }
+            | EventKind::Faulted { request_id, .. } => Some(request_id.clone()),
+            _ => None,
+        };
+        let request = named.or_else(|| self.request.clone());
+        self.push(now, request, kind);
+    }
+
+    fn push(&mut self, now: Timestamp, request: Option<Id>, kind: EventKind) {
+        self.events.push_back(Event {
+            order: self.written,
+            time: now.to_utc(),
+            request,
+            kind,
+        });
+        self.written += 1;
+        if self.events.len() > self.limit {
+            self.events.pop_front();
+        }
+    }
+
+    /// Forgets all events; those to come count on.
+    pub(in crate::emulator) fn clear(&mut self) {
+        self.events.clear();
+    }
+
+    /// The events from that order number on.
+    pub(in crate::emulator) fn since(&self, order: u64) -> Ledger {
+        let skipped = self.events.partition_point(|event| event.order < order);
+        Ledger {
+            events: self.events.range(skipped..).cloned().collect(),
+        }
+    }
+
+    pub(in crate::emulator) fn copy(&self) -> Ledger {
+        Ledger {
+            events: self.events.iter().cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deleted() -> EventKind {
+        EventKind::TunnelDeleted { tunnel: "t".into() }
+    }
+
+    #[test]
+    fn forgets_the_oldest_but_not_the_order() {
+        let mut book = Book::new(2, EmulatorClock::system());
+        for _ in 0..5 {
+            book.record(Timestamp::default(), deleted());
+        }
+        let ledger = book.copy();
+        let orders: Vec<u64> = ledger.events().iter().map(|event| event.order).collect();
+        assert_eq!(orders, [3, 4]);
+        assert!(!ledger.is_whole());
+    }
+
+    #[test]
+    fn names_the_request_that_an_event_comes_from() {
+        let mut book = Book::new(9, EmulatorClock::system());
+        let id: Id = "r".into();
+        book.on_behalf_of(Some(&id));
+        book.record(Timestamp::default(), deleted());
+        book.on_behalf_of(None);
+        book.record(Timestamp::default(), deleted());
+        let requests: Vec<_> = book.copy().events.into_iter().map(|e| e.request).collect();
+        assert_eq!(requests, [Some(id), None]);
+    }
+
+    #[test]
+    fn tells_when_the_clock_was_moved() {
+        let clock = EmulatorClock::manual(time::OffsetDateTime::UNIX_EPOCH);
+        let mut book = Book::new(9, clock.clone());
+        clock.advance(Duration::from_secs(7));
+        book.record(clock.now(), deleted());
+        book.record(clock.now(), deleted());
+        let kinds: Vec<_> = book.copy().events.into_iter().map(|e| e.kind).collect();
+        let by = Duration::from_secs(7);
+        assert_eq!(kinds, [EventKind::ClockMoved { by }, deleted(), deleted()]);
+    }
+}

@@ -1,0 +1,42 @@
+//! [`Ledger`]: everything that happened, in order.
+//!
+//! Meant to judge a client by: what it was given, what it read, what it saved
+//! and whether it was its own at that time. What of it breaks the rules is
+//! [`Checker`](super::Checker)'s business.
+//!
+//! In reading order:
+//!
+//! - this file: a ledger as users hold it.
+//! - [`event`]: what can happen; the names in the JSON lines.
+//! - [`book`]: the ledger while it is written.
+//! - [`lines`]: JSON lines, and back.
+//! - [`display`]: an event as a line to read.
+//! - [`text`]: durations and sequence numbers in JSON.
+
+mod book;
+mod display;
+mod event;
+mod lines;
+mod text;
+
+pub(super) use self::book::Book;
+pub use self::event::{ChannelState, ChannelStatus, Departure, Event, EventKind};
+
+/// What happened so far; a copy that does not grow.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    events: Vec<Event>,
+}
+
+impl Ledger {
+    /// The events in order. The oldest are missing if there were more than
+    /// [`EmulatorBuilder::ledger_limit`](super::EmulatorBuilder::ledger_limit).
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Whether it goes back to the beginning.
+    pub fn is_whole(&self) -> bool {
+        self.events.first().is_none_or(|event| event.order == 0)
+    }
+}

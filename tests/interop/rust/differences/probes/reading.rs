@@ -1,0 +1,115 @@
+//! What is delivered, how late, and at which price.
+
+use std::time::Duration;
+
+use tablestore_tunnel::emulator::{Action, Emulator};
+
+use super::{Figure, Probe, seconds};
+use crate::proxy::ALTERED;
+use crate::world::{PATIENCE, World};
+
+const VALUES: usize = 10;
+
+pub(super) const CORRUPTED: Probe = Probe {
+    name: "corrupted",
+    what: "of 10 values with one altered bit: delivered as good",
+    settings: "a stream, 1 channel, 10 records a second; heartbeat 5 s",
+    promise: Some(0.0),
+    quick: true,
+    run: |client, programs| {
+        let world = World::start(client, programs, 1, Emulator::builder())?;
+        let mut world = world.with_proxy()?;
+        let _consumer = world.consumer(&["-type=Stream", "-heartbeat=5", "-timeout=20"])?;
+        let _writer = world.write(Duration::from_millis(100));
+        world.wait_for_records(10)?;
+        world.proxy()?.alter(VALUES);
+        let altered = world.wait(2 * PATIENCE, |world| Ok(world.proxy()?.altered() == VALUES))?;
+        if !altered {
+            return Err("the values were not read".into());
+        }
+        world.pass(Duration::from_secs(10))?;
+        let bad = world
+            .seen
+            .deliveries
+            .iter()
+            .filter(|one| one.text.contains(ALTERED));
+        Ok(Figure::count(bad.count()))
+    },
+};
+
+pub(super) const DELAY: Probe = Probe {
+    name: "delay",
+    what: "time from a write to the callback, median and worst of 200",
+    settings: "a stream, 1 channel, 10 records a second; all at defaults",
+    promise: None,
+    quick: false,
+    run: |client, programs| {
+        let mut world = World::start(client, programs, 1, Emulator::builder())?;
+        let _consumer = world.consumer(&["-type=Stream"])?;
+        let pause = Duration::from_millis(100);
+        let _writer = world.write(pause);
+        world.wait_for_records(50)?;
+        let from = world.seen.records();
+        world.wait_for_records(from + 200)?;
+        let mut delays = world.seen.delays(from, 200);
+        delays.sort_unstable();
+        let (median, worst) = (delays[delays.len() / 2], delays[delays.len() - 1]);
+        let text = format!("{}, {}", seconds(median), seconds(worst));
+        Ok(Figure::new(text, worst.as_secs_f64()))
+    },
+};
+
+const IDLE: Duration = Duration::from_secs(20);
+
+pub(super) const IDLE_CHECKPOINTS: Probe = Probe {
+    name: "idle_checkpoints",
+    what: "checkpoint requests of 4 channels in 20 s without data",
+    settings: "a stream; checkpoint interval 1 s, heartbeat 5 s",
+    promise: Some(0.0),
+    quick: true,
+    run: |client, programs| {
+        let mut world = World::start(client, programs, 4, Emulator::builder())?;
+        let options = [
+            "-type=Stream",
+            "-heartbeat=5",
+            "-timeout=20",
+            "-checkpoint=1000",
+        ];
+        let _consumer = world.consumer(&options)?;
+        let read = world.wait(
+            PATIENCE,
+            |world| Ok(world.requests(Action::ReadRecords) > 8),
+        )?;
+        if !read {
+            return Err("it did not read".into());
+        }
+        world.put(200)?;
+        world.wait_for_records(200)?;
+        // What was delivered is saved by then.
+        world.pass(Duration::from_secs(10))?;
+        let before = world.requests(Action::Checkpoint);
+        world.pass(IDLE)?;
+        Ok(Figure::count(world.requests(Action::Checkpoint) - before))
+    },
+};
+
+pub(super) const CONNECTIONS: Probe = Probe {
+    name: "connections",
+    what: "TCP connections for the reads of 64 channels (and how many reads)",
+    settings: "base data, 100 records a read; heartbeat 5 s",
+    // One a channel that reads, and a few for heartbeats and checkpoints.
+    promise: Some(140.0),
+    quick: true,
+    run: |client, programs| {
+        let builder = Emulator::builder().batch_rows(100);
+        let world = World::start(client, programs, 64, builder)?;
+        let mut world = world.with_proxy()?;
+        world.put(64 * 400)?;
+        let _consumer = world.consumer(&["-type=BaseData", "-heartbeat=5", "-timeout=60"])?;
+        world.wait_for_records(64 * 400)?;
+        let reads = world.requests(Action::ReadRecords);
+        let connections = world.proxy()?.connections();
+        let text = format!("{connections} ({reads})");
+        Ok(Figure::new(text, connections as f64))
+    },
+};
