@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::api::TunnelApi;
 use crate::api::convert;
 use crate::api::endpoint::Endpoint;
 use crate::api::http::HttpApi;
+use crate::api::{ANY_SIZE, TunnelApi};
 use crate::config::{TunnelConfig, TunnelWorkerConfig};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::TunnelError;
@@ -246,7 +246,7 @@ impl TunnelClient {
         request: &ReadRecordsRequest,
     ) -> Result<ReadRecordsResponse, TunnelError> {
         let request = convert::read_records_request(request)?;
-        let batch = self.api.read_records(&request, &Stop::new())?;
+        let batch = self.api.read_records(&request, ANY_SIZE, &Stop::new())?;
         convert::read_records_response(batch)
     }
 

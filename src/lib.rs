@@ -40,6 +40,26 @@
 //! Without an account, `cargo run --example quickstart` in a checkout runs a
 //! whole tunnel on the emulator.
 //!
+//! # The book
+//!
+//! - [Concepts](guide::concepts): tunnels, channels, workers, tokens, with a picture.
+//! - [Writing processors](guide::processing): callbacks, what to return, reading
+//!   records.
+//! - [Checkpoints](guide::checkpoints): what is saved when; once, and more than once.
+//! - [Shutdown](guide::shutdown): how to stop; rolling updates.
+//! - [Threads](guide::threads): which there are, and what of yours runs on them.
+//! - [Configuration](guide::configuration): every setting and its default.
+//! - [Errors](guide::errors): every code, what the worker does, what you do.
+//! - [Observing](guide::observing): health, snapshots, events, logs.
+//! - [Scaling](guide::scaling): more workers, more channels, one process;
+//!   performance notes.
+//! - [Testing](guide::testing): with the emulator, without an account.
+//! - [Security](guide::security): keys, permissions, untrusted bytes.
+//! - [Questions](guide::faq): expiry, duplicates, lag, hot partitions, lost sessions.
+//! - [Foreign types](guide::foreign_types): those of other crates in this API.
+//! - [Porting from Go](guide::porting_from_go): every name, side by side, and
+//!   what behaves differently.
+//!
 //! # Words
 //!
 //! - A *channel* is a part of a tunnel that is read in order: one split of the
@@ -86,45 +106,15 @@
 //! 12. **No lock is held** while your code runs: every method may be called
 //!     from every callback.
 //!
-//! # Threads
+//! # Where things are
 //!
-//! | thread | how many | runs of yours |
-//! |---|---|---|
-//! | the one that calls [`run`](TunnelWorkerDaemon::run) | one a worker | nothing |
-//! | `tunnel-heartbeat` | one a worker | the credentials provider |
-//! | `tunnel-reader` | one an open channel | the factory, `channel_open`, a dialer and its connections, the provider |
-//! | `tunnel-pool-n` | 32 a configuration, or your own rayon pool | the process callbacks |
-//! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for a save or the end of a channel | the shutdown callback, a checkpointer, the provider |
-//! | `tunnel-observer` | one a configuration with an observer | the observer, for what is not of one channel |
-//!
-//! A [`WorkerObserver`] hears of what a channel does on the channel's threads.
-//!
-//! A [`TunnelWorkerConfig`] owns the pool and the memory budget; workers made
-//! from clones of one configuration share both.
-//!
-//! # Errors
-//!
-//! Everything that can fail gives a [`TunnelError`]; [`ErrorCode`] says for
-//! each code what it means. The daemon retries what passes, connects again
-//! when a session is lost, and returns from `run` only what no repetition
-//! helps: `OTSParameterInvalid`, `OTSTunnelExpired`, `OTSPermissionDenied` and
-//! `OTSAuthFailed`. What a *callback's* error does is up to the callback, see
-//! [`ProcessError`].
-//!
-//! # Logs
-//!
-//! By the `log` facade: `error` when someone must act, `warn` when something
-//! failed and is tried again, `info` for the life of workers and channels,
-//! `debug` for requests, `trace` for batches. Keys are never logged, nor are
-//! record contents or tokens.
-//!
-//! # What it is doing
-//!
-//! [`snapshot`](TunnelWorkerDaemon::snapshot) tells state, heartbeats, and for
-//! each channel its stage, counts, failures and lag;
-//! [`health`](TunnelWorkerDaemon::health) judges that as ok, slow, stuck or
-//! dead, with reasons; a [`WorkerObserver`] hears of every event. None of them
-//! stops or slows a worker.
+//! - [`TunnelClient`]: create, list, describe and delete tunnels.
+//! - [`TunnelWorkerDaemon`]: consume one. [`TunnelWorkerConfig::builder`]: how.
+//! - [`SimpleProcessFactory`], [`AsyncProcessFactory`]: your callback.
+//!   [`ChannelContext`], [`Record`]: what it gets. [`ProcessError`]: what it may
+//!   answer.
+//! - [`TunnelError`] and [`ErrorCode`]: what can go wrong.
+//! - [`WorkerSnapshot`], [`Health`], [`WorkerObserver`]: what it is doing.
 //!
 //! # Features
 //!
@@ -134,6 +124,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api;
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub mod bench;
 mod client;
 mod clock;
 mod config;
@@ -141,11 +134,16 @@ mod credentials;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
+mod fingerprint;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod model;
 mod observer;
 mod processor;
 mod record;
+mod spare;
 mod stop;
+mod threads;
 mod worker;
 
 /// How the crate is built, for those who change it.
@@ -159,6 +157,7 @@ pub mod _design {}
 mod readme {}
 
 pub use client::TunnelClient;
+pub use clock::Clock;
 pub use config::{
     ChannelBackoffConfig, TunnelConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder,
 };

@@ -1,31 +1,45 @@
 //! A signal that is given once and wakes everything that waits for it.
 //!
-//! All waits of this crate that are not a network call wait here, or select
-//! on [`Stop::fired`] beside what they wait for; so a stop ends them at once.
+//! All waits of this crate that are not a network call wait here, or for a
+//! [`Stop`] beside what they wait for; so a stop ends them at once.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded};
 use parking_lot::Mutex;
 
-/// A one-shot signal. Clones share it.
+use crate::clock::{self, Clock, Probe, Source};
+
+/// A one-shot signal, and the clock that waits for it go by. Clones share both.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
+    clock: Clock,
     /// Dropped to give the signal: every receiver is then disconnected.
     sender: Arc<Mutex<Option<Sender<Infallible>>>>,
     fired: Receiver<Infallible>,
 }
 
 impl Stop {
-    /// A signal that has not been given yet.
+    /// A signal that has not been given yet, by the machine's clock.
     pub(crate) fn new() -> Stop {
+        Stop::on(&Clock::system())
+    }
+
+    /// A signal that has not been given yet.
+    pub(crate) fn on(clock: &Clock) -> Stop {
         let (sender, fired) = bounded(0);
         Stop {
+            clock: clock.clone(),
             sender: Arc::new(Mutex::new(Some(sender))),
             fired,
         }
+    }
+
+    /// What waits for this signal go by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Gives the signal. Every call but the first does nothing.
@@ -40,24 +54,40 @@ impl Stop {
         matches!(self.fired.try_recv(), Err(TryRecvError::Disconnected))
     }
 
-    /// What becomes ready (disconnected) with the signal, to select on.
-    pub(crate) fn fired(&self) -> &Receiver<Infallible> {
-        &self.fired
-    }
-
     /// Waits for at most `timeout`; true when the signal was given.
     pub(crate) fn wait_for(&self, timeout: Duration) -> bool {
-        is_stop(self.fired.recv_timeout(timeout))
+        self.wait_until(clock::after(self.clock.now(), timeout))
     }
 
     /// Waits until `deadline` at the latest; true when the signal was given.
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
-        is_stop(self.fired.recv_deadline(deadline))
+        self.clock.wait(&[self], Some(deadline))
+    }
+
+    /// Waits for `other` as well; what was taken from it, or none when the
+    /// signal was given, before or meanwhile, or nothing comes from there.
+    pub(crate) fn or_recv<T: Send + 'static>(&self, other: &Receiver<T>) -> Option<T> {
+        while !self.is_fired() {
+            match other.try_recv() {
+                Ok(received) => return Some(received),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            self.clock.wait(&[self, other], None);
+        }
+        None
     }
 }
 
-fn is_stop(received: Result<Infallible, RecvTimeoutError>) -> bool {
-    matches!(received, Err(RecvTimeoutError::Disconnected))
+impl Source for Stop {
+    fn add_to<'a>(&'a self, select: &mut Select<'a>) {
+        select.recv(&self.fired);
+    }
+
+    fn probe(&self) -> Probe {
+        let stop = self.clone();
+        Box::new(move || stop.is_fired())
+    }
 }
 
 #[cfg(test)]
@@ -86,5 +116,19 @@ mod tests {
         });
         stop.fire();
         assert!(waiter.join().expect("waiter"));
+    }
+
+    #[test]
+    fn comes_before_what_is_there() {
+        let stop = Stop::new();
+        let (sender, receiver) = bounded(2);
+        sender.send(1).expect("room");
+        sender.send(2).expect("room");
+        assert_eq!(stop.or_recv(&receiver), Some(1));
+        stop.fire();
+        assert_eq!(stop.or_recv(&receiver), None);
+        drop(sender);
+        assert_eq!(Stop::new().or_recv(&receiver), Some(2));
+        assert_eq!(Stop::new().or_recv(&receiver), None, "disconnected");
     }
 }

@@ -22,9 +22,10 @@ use std::time::{Duration, Instant};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault, FaultTarget, Notice};
 use tablestore_tunnel::{
-    ChannelBackoffConfig, ChannelContext, ProcessError, ProcessResult, Record, RunningDaemon,
-    ScheduleChannel, ScheduleRequest, SimpleProcessFactory, TunnelError, TunnelType,
-    TunnelWorkerConfigBuilder, TunnelWorkerDaemon, resume_channel, suspend_channel,
+    ChannelBackoffConfig, ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, ProcessError,
+    ProcessResult, Record, RunningDaemon, ScheduleChannel, ScheduleRequest, SimpleProcessFactory,
+    TunnelError, TunnelType, TunnelWorkerConfigBuilder, TunnelWorkerDaemon, resume_channel,
+    suspend_channel,
 };
 
 use crate::census::{alone, no_thread_of_a_worker_is_left};
@@ -122,6 +123,9 @@ struct Told {
     log: Mutex<Vec<&'static str>>,
     /// Callbacks that wait for the cause need not any more.
     released: AtomicBool,
+    /// The user's code is to panic at the stage: it is called there again and
+    /// again, or waits there, until it is released.
+    is_for_panics: AtomicBool,
     /// Panics that are still to come.
     panics: AtomicUsize,
     panicked: AtomicUsize,
@@ -137,9 +141,32 @@ impl Script {
         log.iter().filter(|entry| **entry == what).count()
     }
 
+    /// For user code that is to panic.
+    fn for_panics() -> Script {
+        let script = Script::default();
+        script.0.is_for_panics.store(true, Ordering::SeqCst);
+        script
+    }
+
+    fn is_for_panics(&self) -> bool {
+        self.0.is_for_panics.load(Ordering::SeqCst)
+    }
+
+    fn is_released(&self) -> bool {
+        self.0.released.load(Ordering::SeqCst)
+    }
+
     fn wait_for_the_end(&self, ctx: &ChannelContext) {
-        while !ctx.is_closing() && !self.0.released.load(Ordering::SeqCst) {
-            thread::park_timeout(Duration::from_millis(1));
+        wait_until("the end has come", || {
+            ctx.is_closing() || self.is_released()
+        });
+    }
+
+    /// When a callback that fails asks to be called again.
+    fn retry_delay(&self) -> Duration {
+        match self.is_for_panics() {
+            true => Duration::from_millis(20),
+            false => Duration::from_secs(3600),
         }
     }
 
@@ -160,11 +187,8 @@ impl Script {
         self.maybe_panic();
         match stage {
             Stage::InCallback => self.wait_for_the_end(ctx),
-            Stage::Retrying if !self.0.released.load(Ordering::SeqCst) => {
-                return Err(ProcessError::retry_after(
-                    Duration::from_secs(3600),
-                    "later",
-                ));
+            Stage::Retrying if !self.is_released() => {
+                return Err(ProcessError::retry_after(self.retry_delay(), "later"));
             }
             _ => {}
         }
@@ -188,6 +212,36 @@ impl Script {
             Ok(())
         })
         .shutdown(move |_| shutdown.note("shutdown"))
+    }
+}
+
+/// Reads through the service, as soon as the script releases it.
+struct HeldReads(Script);
+
+struct HeldConn {
+    script: Script,
+    service: Box<dyn ChannelConn>,
+}
+
+impl ChannelDialer for HeldReads {
+    fn dial(
+        &self,
+        _: &ChannelContext,
+        service: Box<dyn ChannelConn>,
+    ) -> Result<Box<dyn ChannelConn>, ProcessError> {
+        Ok(Box::new(HeldConn {
+            script: self.0.clone(),
+            service,
+        }))
+    }
+}
+
+impl ChannelConn for HeldConn {
+    fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
+        self.script.note("read");
+        wait_until("it is released", || self.script.is_released());
+        self.script.maybe_panic();
+        self.service.read(token)
     }
 }
 
@@ -216,14 +270,15 @@ struct Cell {
 
 impl Cell {
     /// `save`: where a slow checkpoint is slow.
-    fn at(stage: Stage, save: FaultTarget) -> Cell {
+    fn at(stage: Stage, save: FaultTarget, script: Script) -> Cell {
         let builder = Emulator::builder().batch_rows(10);
         // For who is not heard any more.
         let scene = Scene::with(1, builder.client_timeout(Duration::from_secs(3)));
         let tunnel = scene.tunnel(TunnelType::Stream);
         scene.put_rows(stage.rows());
-        let (script, seen) = (Script::default(), Seen::default());
+        let seen = Seen::default();
         let slow = match stage {
+            Stage::Reading if script.is_for_panics() => None,
             Stage::Reading => Some(Fault::on(Action::ReadRecords).delay(Duration::from_secs(20))),
             Stage::Saving => Some(save.delay(Duration::from_millis(700))),
             _ => None,
@@ -233,6 +288,9 @@ impl Cell {
         let mut busy = None;
         match stage {
             Stage::Idle => config = config.backoff(quick()),
+            Stage::Reading if script.is_for_panics() => {
+                config = config.channel_dialer(HeldReads(script.clone()));
+            }
             Stage::Queued => {
                 let (pool, sender) = busy_pool();
                 config = config.pool(pool);
@@ -287,6 +345,7 @@ impl Cell {
             Stage::BackingOff => reads(4),
             // The first batch was handed on before the second read.
             Stage::Queued => reads(2),
+            Stage::Reading if self.script.is_for_panics() => called("read"),
             Stage::Reading | Stage::Saving => faulted(),
         }
     }
@@ -431,7 +490,7 @@ fn ends_as_it_should(cause: Cause) {
             true => save.before(),
             false => save.after(),
         };
-        let mut cell = Cell::at(stage, save);
+        let mut cell = Cell::at(stage, save, Script::default());
         let since = Instant::now();
         cell.bring(cause);
         wait_until("the channel is shut down", || {
@@ -484,13 +543,13 @@ fn the_daemon_is_dropped() {
 #[test]
 fn the_users_code_panics() {
     at_every_stage(|stage| {
-        // Nobody is called within the time of a test.
-        if matches!(stage, Stage::Retrying | Stage::Reading) {
-            return;
-        }
-        let mut cell = Cell::at(stage, Fault::on(Action::Checkpoint));
-        // Three attempts in place, and one more when the channel is back.
-        let panics = if stage == Stage::Opening { 1 } else { 4 };
+        let mut cell = Cell::at(stage, Fault::on(Action::Checkpoint), Script::for_panics());
+        // Of a batch three attempts in place, and one more when the channel is
+        // back; what else panics is called anew with the channel.
+        let panics = match stage {
+            Stage::Opening | Stage::Reading => 1,
+            _ => 4,
+        };
         cell.script.0.panics.store(panics, Ordering::SeqCst);
         cell.script.0.released.store(true, Ordering::SeqCst);
         drop(cell.busy.take());

@@ -6,13 +6,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tablestore_tunnel::emulator::{
-    Action, Checker, Emulator, EmulatorClock, EventKind, Fault, KeyType, RowUpdate, Table,
-    TableSpec,
+    AccessKey, Action, Checker, Emulator, EmulatorClock, EventKind, Fault, KeyType, Permission,
+    RowUpdate, Table, TableSpec, TrimmedRead,
 };
 use tablestore_tunnel::{
-    ChannelContext, CreateTunnelRequest, DescribeTunnelRequest, ListTunnelRequest, Record,
-    SequenceInfo, SimpleProcessFactory, TunnelClient, TunnelError, TunnelType, TunnelWorkerConfig,
-    TunnelWorkerDaemon,
+    ChannelContext, CreateTunnelRequest, Credentials, DescribeTunnelRequest, ErrorCode,
+    ListTunnelRequest, Record, SequenceInfo, SimpleProcessFactory, TunnelClient, TunnelError,
+    TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon,
 };
 
 /// How long anything may take; only a failing test waits for so long.
@@ -89,7 +89,7 @@ impl Consumer {
 }
 
 #[test]
-fn a_worker_follows_the_splits_of_a_table_and_breaks_no_rule() {
+fn a_worker_follows_the_splits_and_merges_of_a_table_and_breaks_no_rule() {
     let emulator = Emulator::builder().batch_rows(7).start().expect("started");
     let table = orders(&emulator, 2);
     let client = client(&emulator);
@@ -116,13 +116,78 @@ fn a_worker_follows_the_splits_of_a_table_and_breaks_no_rule() {
         let written = written.expect("written");
         wanted.insert((written.partition.to_string(), written.sequence_info));
         if id % 100 == 99 {
-            table.split_at([id / 5]).expect("a split");
+            let parts = table.split_at([id / 5]).expect("a split");
+            if id > 100 {
+                table.merge(&parts[0], &parts[1]).expect("a merge");
+            }
         }
     }
-    assert_eq!(table.partitions().len(), 2 + 3 * 2);
+    assert_eq!(table.partitions().len(), 2 + 3 * 2 + 2);
     consumer.finish(wanted);
     let verdict = Checker::new().complete().judge(&emulator.ledger());
     assert!(verdict.is_clean(), "{verdict}");
+}
+
+#[test]
+fn a_worker_ends_when_its_tunnel_expires() {
+    let emulator = Emulator::builder().start().expect("started");
+    let table = orders(&emulator, 1);
+    let client = client(&emulator);
+    let request = CreateTunnelRequest::new("orders", "tunnel", TunnelType::Stream);
+    let tunnel = client.create_tunnel(&request).expect("created").tunnel_id;
+    let consumer = Consumer::start(&client, &tunnel);
+    table.put([1], [("n", 1)]).expect("written");
+    consumer.records.recv_timeout(PATIENCE).expect("a record");
+    emulator.expire_tunnel(&tunnel).expect("expired");
+    let ended = consumer.thread.join().expect("the worker");
+    let error = ended.expect_err("it cannot go on");
+    assert_eq!(*error.code(), ErrorCode::TunnelExpired);
+    let describe = DescribeTunnelRequest::new("orders", "tunnel");
+    let described = client.describe_tunnel(&describe).expect("described");
+    assert!(described.tunnel.expired);
+}
+
+#[test]
+fn a_worker_goes_on_with_what_is_left_where_the_emulator_lets_it() {
+    let builder = Emulator::builder().trimmed_read(TrimmedRead::Oldest);
+    let emulator = builder.start().expect("started");
+    let table = orders(&emulator, 1);
+    let client = client(&emulator);
+    let request = CreateTunnelRequest::new("orders", "tunnel", TunnelType::Stream);
+    let tunnel = client.create_tunnel(&request).expect("created").tunnel_id;
+    let put = |id: i64| table.put([id], [("n", id)]).expect("written");
+    let written: Vec<_> = (0..10).map(put).collect();
+    let partition = &written[7].partition;
+    table.trim(partition, written[7].position).expect("trimmed");
+    let consumer = Consumer::start(&client, &tunnel);
+    let left = written[7..].iter();
+    let left = left.map(|written| (written.partition.to_string(), written.sequence_info));
+    consumer.finish(left.collect());
+    assert_eq!(emulator.ledger().violations(), [], "the service lost it");
+}
+
+#[test]
+fn a_temporary_key_that_may_only_consume_does_so() {
+    let key = Credentials::new("STS.id", "secret").security_token("token");
+    let consumes = AccessKey::new(key).allow_only([Permission::ConsumeTunnel]);
+    let emulator = Emulator::builder().key(consumes).start().expect("started");
+    let table = orders(&emulator, 1);
+    let owner = client(&emulator);
+    let limited = TunnelClient::with_token(
+        emulator.endpoint(),
+        emulator.instance(),
+        "STS.id",
+        "secret",
+        "token",
+    );
+    let limited = limited.expect("a client");
+    let request = CreateTunnelRequest::new("orders", "tunnel", TunnelType::Stream);
+    let denied = limited.create_tunnel(&request).expect_err("not allowed");
+    assert_eq!(*denied.code(), ErrorCode::PermissionDenied);
+    let tunnel = owner.create_tunnel(&request).expect("created").tunnel_id;
+    let consumer = Consumer::start(&limited, &tunnel);
+    let written = table.put([1], [("n", 1)]).expect("written");
+    consumer.finish([(written.partition.to_string(), written.sequence_info)].into());
 }
 
 /// What happened, without what differs from run to run: nothing may.

@@ -4,7 +4,6 @@
 //! tried again on. Decides neither what a failure means nor how long to wait.
 
 use std::fmt;
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +14,13 @@ use ureq::typestate::WithBody;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, RequestBuilder};
 
+use super::body::Bodies;
 use super::complete::Complete;
 use super::endpoint::Endpoint;
 use super::resolve::CachingResolver;
 use super::retry::{Schedule, retry};
 use super::sign::header;
-use super::{Answer, Answered, TunnelApi, failure, headers, protocol as p};
+use super::{ANY_SIZE, Answer, Answered, MakeRoom, TunnelApi, failure, headers, protocol as p};
 use crate::clock;
 use crate::config::TunnelConfig;
 use crate::credentials::CredentialsProvider;
@@ -38,6 +38,7 @@ pub(crate) struct HttpApi {
     /// Headers that the user adds, checked, names in lower case.
     added: Vec<(String, String)>,
     agent: Agent,
+    bodies: Bodies,
     /// The agent is the user's: what a request depends on is set by request.
     is_foreign_agent: bool,
     request_timeout: Duration,
@@ -65,6 +66,7 @@ impl HttpApi {
         Ok(HttpApi {
             agent: config.agent.clone().unwrap_or_else(own_agent),
             is_foreign_agent,
+            bodies: Bodies::new(),
             credentials,
             request_timeout: config.request_timeout,
             max_response_size: config.max_response_size,
@@ -87,27 +89,35 @@ impl HttpApi {
         M: Message + Default + Complete,
     {
         let body = request.encode_to_vec();
-        let reply = retry(&self.meta, stop, || self.attempt(uri, &body))?;
-        match decode(uri, reply.body) {
-            Ok(message) => Ok(Answered {
-                message,
-                request_id: reply.request_id,
-            }),
-            Err(error) => Err(error.with_request_id(reply.request_id)),
-        }
+        answered(uri, retry(&self.meta, stop, || self.attempt(uri, &body))?)
     }
 
     /// One attempt: signed afresh, sent, answered.
     fn attempt(&self, uri: &str, body: &[u8]) -> Result<Reply, TunnelError> {
-        let response = self
-            .request(uri, body)?
+        self.send(uri, body, self.request(uri, body)?, ANY_SIZE)
+    }
+
+    fn send(
+        &self,
+        uri: &str,
+        body: &[u8],
+        request: RequestBuilder<WithBody>,
+        room: MakeRoom<'_>,
+    ) -> Result<Reply, TunnelError> {
+        let response = request
             .send(body)
             .map_err(|error| failure::of_transport(error, self.endpoint.url()))?;
         let status = response.status();
         let request_id = request_id(&response);
-        let body = read_body(response, self.max_response_size).map_err(|error| {
-            failure::of_transport(error, self.endpoint.url()).with_request_id(&request_id)
-        })?;
+        if let Some(length) = response.body().content_length() {
+            room(usize::try_from(length).unwrap_or(usize::MAX))?;
+        }
+        let body = self
+            .bodies
+            .read(response, self.max_response_size)
+            .map_err(|error| {
+                failure::of_transport(error, self.endpoint.url()).with_request_id(&request_id)
+            })?;
         log::debug!(
             "{uri}: {status}, {} bytes, request {request_id}",
             body.len()
@@ -204,9 +214,20 @@ impl TunnelApi for HttpApi {
     fn heartbeat(
         &self,
         request: &p::HeartbeatRequest,
+        attempt_timeout: Duration,
         stop: &Stop,
     ) -> Answer<p::HeartbeatResponse> {
-        self.call("/tunnel/heartbeat", request, stop)
+        let (uri, body) = ("/tunnel/heartbeat", request.encode_to_vec());
+        let timeout = attempt_timeout.min(self.request_timeout);
+        let mut idle_age = None;
+        let attempt = || {
+            let request = self.request(uri, &body)?;
+            // None of the idle connections is younger than that.
+            let max_idle_age = idle_age.replace(Duration::ZERO);
+            let request = limited(request, timeout, max_idle_age);
+            self.send(uri, &body, request, ANY_SIZE)
+        };
+        answered(uri, retry(&self.meta, stop, attempt)?)
     }
 
     fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse> {
@@ -232,11 +253,13 @@ impl TunnelApi for HttpApi {
     fn read_records(
         &self,
         request: &p::ReadRecordsRequest,
+        room: MakeRoom<'_>,
         stop: &Stop,
     ) -> Result<RawBatch, TunnelError> {
         let body = request.encode_to_vec();
         let uri = "/tunnel/readrecords";
-        let reply = retry(&self.read, stop, || self.attempt(uri, &body))?;
+        let attempt = || self.send(uri, &body, self.request(uri, &body)?, room);
+        let reply = retry(&self.read, stop, attempt)?;
         RawBatch::parse(reply.body, reply.request_id)
     }
 }
@@ -277,6 +300,29 @@ fn default_agent(endpoint: &Endpoint, config: &TunnelConfig) -> Agent {
     Agent::with_parts(builder.build(), connector, CachingResolver::default())
 }
 
+/// A request with limits of its own.
+fn limited(
+    request: RequestBuilder<WithBody>,
+    timeout: Duration,
+    max_idle_age: Option<Duration>,
+) -> RequestBuilder<WithBody> {
+    let config = request.config().timeout_global(Some(timeout));
+    match max_idle_age {
+        Some(age) => config.max_idle_age(age).build(),
+        None => config.build(),
+    }
+}
+
+fn answered<M: Message + Default + Complete>(uri: &str, reply: Reply) -> Answer<M> {
+    match decode(uri, reply.body) {
+        Ok(message) => Ok(Answered {
+            message,
+            request_id: reply.request_id,
+        }),
+        Err(error) => Err(error.with_request_id(reply.request_id)),
+    }
+}
+
 fn decode<M: Message + Default + Complete>(uri: &str, body: Bytes) -> Result<M, TunnelError> {
     let message = M::decode(body)
         .map_err(|error| failure::malformed(uri, "it is no such message").with_source(error))?;
@@ -290,23 +336,6 @@ fn request_id(response: &Response<Body>) -> String {
     let value = response.headers().get(header::REQUEST_ID);
     let id = value.and_then(|value| value.to_str().ok());
     id.unwrap_or_default().to_owned()
-}
-
-/// The whole body, in one buffer of the length that the answer announces.
-fn read_body(response: Response<Body>, limit: usize) -> Result<Bytes, ureq::Error> {
-    let body = response.into_body();
-    let limit = limit as u64;
-    let announced = body.content_length().unwrap_or_default();
-    if announced > limit {
-        return Err(ureq::Error::BodyExceedsLimit(limit));
-    }
-    let mut buffer = Vec::with_capacity(announced as usize);
-    // Read to its end, after which the connection goes back to the pool.
-    body.into_with_config()
-        .limit(limit)
-        .reader()
-        .read_to_end(&mut buffer)?;
-    Ok(buffer.into())
 }
 
 #[cfg(test)]

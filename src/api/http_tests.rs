@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
+use crate::api::ANY_SIZE;
 use crate::api::sign;
 use crate::api::test_server::{Request, Step, TestServer};
 use crate::api::vectors::{self, Exchange};
@@ -64,7 +65,7 @@ fn read(api: &HttpApi) -> Result<RawBatch, TunnelError> {
         channel_id: "ch".into(),
         token: "token".into(),
     };
-    api.read_records(&request, &Stop::new())
+    api.read_records(&request, ANY_SIZE, &Stop::new())
 }
 
 fn expected_signature(request: &Request, secret: &str) -> String {
@@ -303,6 +304,33 @@ fn a_connection_that_the_server_closed_meanwhile_does_no_harm() {
 }
 
 #[test]
+fn a_heartbeat_without_an_answer_soon_goes_out_again_on_a_new_connection() {
+    let both = Arc::new(Barrier::new(2));
+    let answer = p::HeartbeatResponse::default().encode_to_vec();
+    let server = TestServer::start([
+        Step::Together(both.clone(), list_body()),
+        Step::Together(both, list_body()),
+        Step::Silence,
+        Step::Answer(200, "", answer),
+    ]);
+    // Its request timeout is a minute.
+    let api = api(&server, TunnelConfig::new());
+    thread::scope(|scope| {
+        scope.spawn(|| list(&api).expect("one"));
+        list(&api).expect("the other");
+    });
+    let began = clock::now();
+    let request = p::HeartbeatRequest::default();
+    let soon = Duration::from_millis(50);
+    api.heartbeat(&request, soon, &Stop::new())
+        .expect("answered");
+    assert!(clock::now() - began < Duration::from_secs(30));
+    let connections: Vec<_> = server.requests().iter().map(|r| r.connection).collect();
+    assert!(connections[2] < 2, "a kept one first, {connections:?}");
+    assert_eq!(connections[3], 2, "the other kept one may be as dead");
+}
+
+#[test]
 fn no_answer_in_time_is_a_network_failure() {
     let server = TestServer::start([Step::Silence]);
     let config = TunnelConfig::new().request_timeout(Duration::from_millis(100));
@@ -480,10 +508,14 @@ fn repeat(api: &HttpApi, exchange: &Exchange) -> Result<(), TunnelError> {
         "/tunnel/getrpobyoffset" => api.get_rpo_by_offset(&decoded(exchange), stop).map(drop),
         "/tunnel/schedule" => api.schedule(&decoded(exchange), stop).map(drop),
         "/tunnel/connect" => api.connect(&decoded(exchange), stop).map(drop),
-        "/tunnel/heartbeat" => api.heartbeat(&decoded(exchange), stop).map(drop),
+        "/tunnel/heartbeat" => api
+            .heartbeat(&decoded(exchange), Duration::MAX, stop)
+            .map(drop),
         "/tunnel/shutdown" => api.shutdown(&decoded(exchange), stop).map(drop),
         "/tunnel/getcheckpoint" => api.get_checkpoint(&decoded(exchange), stop).map(drop),
-        "/tunnel/readrecords" => api.read_records(&decoded(exchange), stop).map(drop),
+        "/tunnel/readrecords" => api
+            .read_records(&decoded(exchange), ANY_SIZE, stop)
+            .map(drop),
         "/tunnel/checkpoint" => api.checkpoint(&decoded(exchange), stop).map(drop),
         uri => panic!("no such action: {uri}"),
     }
@@ -519,4 +551,36 @@ fn deleting_goes_to_its_own_place() {
     let request = server.next_request();
     assert_eq!(request.uri, "/tunnel/delete");
     assert_eq!(request.body, b"\n\x01a\x12\x01b");
+}
+
+/// Bodies of which the buffers are used again.
+#[test]
+fn a_read_costs_as_many_allocations_however_large_its_answer_is() {
+    let answer = |records: usize| {
+        let record = p::Record {
+            action_type: 1,
+            record: vec![0; 1000].into(),
+            origin_record: None,
+        };
+        p::ReadRecordsResponse {
+            records: vec![record; records],
+            next_token: "next".into(),
+            may_more_record: None,
+        }
+        .encode_to_vec()
+    };
+    let sizes = [100, 4000, 100, 4000];
+    let steps = sizes.map(|records| Step::Answer(200, "", answer(records)));
+    let server = TestServer::start(steps);
+    let api = api(&server, TunnelConfig::new());
+    let costs = sizes.map(|records| {
+        let mut batch = None;
+        let cost = allocation_counter::measure(|| batch = Some(read(&api)));
+        let batch = batch.expect("read").expect("a batch");
+        assert_eq!(batch.record_count, records);
+        cost.count_total
+    });
+    let [_, _, small, large] = costs;
+    assert!(large <= small, "{costs:?}");
+    assert!(large <= 120, "{costs:?}");
 }

@@ -7,6 +7,7 @@
 //! - [`sign`]: the signature of a request.
 //! - [`headers`]: the head of a request, and what a user may add to it.
 //! - [`http`]: an attempt, from credentials to answer; the service over HTTP.
+//! - [`body`]: the bodies of answers, in buffers that are used again.
 //! - [`resolve`]: host names, looked up now and then.
 //! - [`retry`]: when there is another attempt.
 //! - [`failure`]: what went wrong with an attempt.
@@ -16,6 +17,7 @@
 //! - `vectors`, `test_server` (tests only): recorded exchanges of the official
 //!   Go SDK; a server that does as it is told.
 
+mod body;
 mod complete;
 pub(crate) mod convert;
 pub(crate) mod endpoint;
@@ -28,11 +30,12 @@ mod resolve;
 mod retry;
 pub(crate) mod sign;
 #[cfg(test)]
-mod test_server;
+pub(crate) mod test_server;
 #[cfg(test)]
 pub(crate) mod vectors;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use crate::error::TunnelError;
 use crate::record::RawBatch;
@@ -69,8 +72,14 @@ pub(crate) trait TunnelApi: Debug + Send + Sync {
     ) -> Answer<p::GetRpoResponse>;
     fn schedule(&self, request: &p::ScheduleRequest, stop: &Stop) -> Answer<p::ScheduleResponse>;
     fn connect(&self, request: &p::ConnectRequest, stop: &Stop) -> Answer<p::ConnectResponse>;
-    fn heartbeat(&self, request: &p::HeartbeatRequest, stop: &Stop)
-    -> Answer<p::HeartbeatResponse>;
+    /// Each attempt for at most `attempt_timeout`, and each but the first on a
+    /// connection of its own: an old one may be what failed.
+    fn heartbeat(
+        &self,
+        request: &p::HeartbeatRequest,
+        attempt_timeout: Duration,
+        stop: &Stop,
+    ) -> Answer<p::HeartbeatResponse>;
     fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse>;
     fn get_checkpoint(
         &self,
@@ -82,14 +91,22 @@ pub(crate) trait TunnelApi: Debug + Send + Sync {
         request: &p::CheckpointRequest,
         stop: &Stop,
     ) -> Answer<p::CheckpointResponse>;
-    /// The batch is looked through for its token and its length only; its
+    /// `room` hears of the size of the answer before it is read, and can refuse
+    /// it. The batch is looked through for its token and its length only; its
     /// records are validated where they are decoded.
     fn read_records(
         &self,
         request: &p::ReadRecordsRequest,
+        room: MakeRoom<'_>,
         stop: &Stop,
     ) -> Result<RawBatch, TunnelError>;
 }
+
+/// Makes room for the body of an answer, or refuses it.
+pub(crate) type MakeRoom<'a> = &'a dyn Fn(usize) -> Result<(), TunnelError>;
+
+/// For who has room for everything.
+pub(crate) const ANY_SIZE: MakeRoom<'static> = &|_| Ok(());
 
 /// An answer's message with the id of the request that it answers.
 pub(crate) type Answer<M> = Result<Answered<M>, TunnelError>;

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use crate::clock;
 use crate::error::{TunnelError, Verdict};
 use crate::stop::Stop;
 
@@ -60,12 +59,13 @@ impl Schedule {
 ///
 /// The error is that of the last attempt. There is always a first attempt,
 /// even with `stop` fired: what is sent while stopping goes through here too.
+/// Time is that of the stop's clock.
 pub(crate) fn retry<T>(
     schedule: &Schedule,
     stop: &Stop,
     mut attempt: impl FnMut() -> Result<T, TunnelError>,
 ) -> Result<T, TunnelError> {
-    let began = clock::now();
+    let began = stop.clock().now();
     let mut retries = 0;
     loop {
         let error = match attempt() {
@@ -75,7 +75,7 @@ pub(crate) fn retry<T>(
         if error.verdict() != Verdict::Retry {
             return Err(error);
         }
-        let elapsed = clock::now().saturating_duration_since(began);
+        let elapsed = stop.clock().now().saturating_duration_since(began);
         let Some(pause) = schedule.pause(retries, elapsed, fastrand::f64()) else {
             return Err(error);
         };

@@ -89,13 +89,14 @@ impl TunnelWorkerConfigBuilder {
     ///
     /// Channels that would need more wait, in the order in which they came,
     /// until callbacks are done. Each read sets 4 MiB aside, or as much as the
-    /// largest answer of its channel so far, until its real size is known;
-    /// that is also by how much the budget can be exceeded, when an answer is
-    /// larger than any before. One that is larger than the whole budget is
-    /// still delivered, while nothing else is in memory. Counted are the bodies
-    /// of answers from the read until the callback has returned `Ok` or the
-    /// channel is closed, not records that the program keeps for longer, and
-    /// not the index of about 100 bytes per record that a callback's slice is.
+    /// largest answer of its channel so far; one of a stream that had nothing
+    /// the last time sets 64 KiB aside. When an answer turns out larger and
+    /// there is no room for it, it is read again as soon as there is. An answer
+    /// that is larger than the whole budget is still delivered, while nothing
+    /// else is in memory. Counted are the bodies of answers from the read until
+    /// the callback has returned `Ok` or the channel is closed, not records that
+    /// the program keeps for longer, and not the index of about 100 bytes per
+    /// record that a callback's slice is.
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.reading.memory_budget = bytes;
         self

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::reading::Reading;
+use crate::clock::Clock;
 use crate::error::TunnelError;
 use crate::observer::{Observer, WorkerObserver};
 use crate::processor::{ChannelDialer, ChannelProcessorFactory, Checkpointer, ProcessorOptions};
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) shutdown_deadline: Duration,
     pub(crate) stuck_after: Duration,
     pub(crate) observer: Option<Observer>,
+    pub(crate) clock: Clock,
     pub(crate) dialer: Option<Arc<dyn ChannelDialer>>,
     pub(crate) checkpointer: Option<WrapCheckpointer>,
 }
@@ -82,6 +84,7 @@ impl TunnelWorkerConfig {
             shutdown_deadline: DEFAULT_SHUTDOWN_DEADLINE,
             stuck_after: DEFAULT_STUCK_AFTER,
             observer: None,
+            clock: Clock::system(),
             dialer: None,
             checkpointer: None,
         }
@@ -103,6 +106,7 @@ impl fmt::Debug for TunnelWorkerConfig {
             .field("shutdown_deadline", &settings.shutdown_deadline)
             .field("stuck_after", &settings.stuck_after)
             .field("observer", &settings.observer)
+            .field("clock", &settings.clock)
             .field("pool", &self.pool)
             .field("budget", &self.budget)
             .finish()
@@ -156,6 +160,7 @@ pub struct TunnelWorkerConfigBuilder {
     shutdown_deadline: Duration,
     stuck_after: Duration,
     observer: Option<Arc<dyn WorkerObserver>>,
+    clock: Clock,
     dialer: Option<Arc<dyn ChannelDialer>>,
     checkpointer: Option<WrapCheckpointer>,
 }
@@ -272,6 +277,14 @@ impl TunnelWorkerConfigBuilder {
         self
     }
 
+    /// What time it is for the workers: for tests, which drive a
+    /// [`Clock::manual`] through days in a moment. Defaults to
+    /// [`Clock::system`], which costs nothing.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Reads channels through connections of the program's own (Go:
     /// `ChannelDialer`). Defaults to the worker's, which reads from the service.
     pub fn channel_dialer(mut self, dialer: impl ChannelDialer + 'static) -> Self {
@@ -302,6 +315,8 @@ impl TunnelWorkerConfigBuilder {
     pub fn build(self) -> Result<TunnelWorkerConfig, TunnelError> {
         let options = self.factory.options();
         self.check(&options)?;
+        let start = |observer| Observer::start(observer, &self.clock);
+        let observer = self.observer.map(start).transpose()?;
         let pool = match self.pool {
             PoolChoice::Own(threads) => Pool::start(threads)?,
             PoolChoice::Passed(pool) => Pool::new(pool),
@@ -319,7 +334,8 @@ impl TunnelWorkerConfigBuilder {
                 process_attempts: self.process_attempts,
                 shutdown_deadline: self.shutdown_deadline,
                 stuck_after: self.stuck_after,
-                observer: self.observer.map(Observer::start).transpose()?,
+                observer,
+                clock: self.clock,
                 dialer: self.dialer,
                 checkpointer: self.checkpointer,
             }),

@@ -12,44 +12,62 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::clock::Clock;
+
 /// The emulator's clock: the machine's, or one that is moved by hand.
 ///
-/// Clones are the same clock.
+/// Clones are the same clock. A manual one can be shared with workers, so that
+/// both sides live in the same time: make it from a [`Clock`], or give its
+/// [`worker_clock`](EmulatorClock::worker_clock) to their configuration.
 #[derive(Clone, Debug)]
 pub struct EmulatorClock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    runs: bool,
-    /// Microseconds: since 1970 when the clock stands, else what it is ahead.
-    micros: AtomicU64,
-    /// Microseconds that it was moved by hand.
+    clock: Clock,
+    /// Microseconds that a running clock is ahead.
+    ahead: AtomicU64,
+    /// Microseconds that it was moved at once, running or not.
     moved: AtomicU64,
 }
 
 impl EmulatorClock {
     /// A clock that runs with the machine's calendar time.
     pub fn system() -> EmulatorClock {
-        EmulatorClock::new(true, 0)
+        Clock::system().into()
     }
 
     /// A clock that stands at `start` until [`EmulatorClock::advance`] moves it.
     ///
     /// A start before 1970 is taken as 1970.
     pub fn manual(start: OffsetDateTime) -> EmulatorClock {
-        EmulatorClock::new(false, Timestamp::from_utc(start).micros())
+        Clock::manual(start.max(OffsetDateTime::UNIX_EPOCH)).into()
     }
 
-    /// Moves the clock forward; a running one stays ahead by that much.
+    /// The same time for workers: what to give to
+    /// [`TunnelWorkerConfigBuilder::clock`](crate::TunnelWorkerConfigBuilder::clock).
+    /// [`Clock::advance`] of it moves both sides, step by step. Of a running
+    /// clock it is the machine's, which [`EmulatorClock::advance`] does not move.
+    pub fn worker_clock(&self) -> Clock {
+        self.0.clock.clone()
+    }
+
+    /// Moves the clock forward at once; a running one stays ahead by that much.
     ///
     /// What becomes due meanwhile (a client's timeout, the end of a backfill)
-    /// takes effect with the next request.
+    /// takes effect with the next request. For workers on the same clock it is
+    /// a [`Clock::jump`].
     pub fn advance(&self, by: Duration) {
-        self.0.micros.fetch_add(micros(by), Ordering::SeqCst);
         self.0.moved.fetch_add(micros(by), Ordering::SeqCst);
+        if self.0.clock.is_manual() {
+            self.0.clock.jump(by);
+        } else {
+            self.0.ahead.fetch_add(micros(by), Ordering::SeqCst);
+        }
     }
 
-    /// How far it was moved by hand, in all.
+    /// How far it was moved at once, in all. Steps of a clock that workers
+    /// share are not among it: they live through them.
     pub(super) fn moved(&self) -> Duration {
         Duration::from_micros(self.0.moved.load(Ordering::SeqCst))
     }
@@ -61,25 +79,22 @@ impl EmulatorClock {
 
     /// Whether it goes on by itself.
     pub(super) fn runs(&self) -> bool {
-        self.0.runs
+        !self.0.clock.is_manual()
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        let micros = self.0.micros.load(Ordering::SeqCst);
-        if self.0.runs {
-            Timestamp(Timestamp::from_utc(crate::clock::utc()).0 + micros)
-        } else {
-            Timestamp(micros)
-        }
+        let ahead = self.0.ahead.load(Ordering::SeqCst);
+        Timestamp(Timestamp::from_utc(self.0.clock.utc()).0 + ahead)
     }
+}
 
-    fn new(runs: bool, micros: u64) -> EmulatorClock {
-        let micros = AtomicU64::new(micros);
-        let moved = AtomicU64::new(0);
+impl From<Clock> for EmulatorClock {
+    /// The emulator lives by this clock, whoever moves it.
+    fn from(clock: Clock) -> EmulatorClock {
         EmulatorClock(Arc::new(Inner {
-            runs,
-            micros,
-            moved,
+            clock,
+            ahead: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
         }))
     }
 }
@@ -112,7 +127,7 @@ impl Timestamp {
 
     /// As the wire's signed fields want it.
     pub(super) const fn micros_i64(self) -> i64 {
-        self.0 as i64
+        self.micros() as i64
     }
 
     pub(super) const fn millis(self) -> i64 {

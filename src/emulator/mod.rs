@@ -19,8 +19,78 @@
 //! # Ok::<(), tablestore_tunnel::TunnelError>(())
 //! ```
 //!
-//! Where the service's behaviour is not documented, one choice was made; it
-//! stands where it is made, and in [`EmulatorBuilder`] where it can be changed.
+//! # Choices where the service is silent
+//!
+//! What is documented is done as documented. What is not, or in more than one
+//! way, is done in one way, which stands here and where it is made:
+//!
+//! *Tunnels*
+//!
+//! - Any number of tunnels and clients. Names of tunnels are letters, digits,
+//!   underscores and hyphens, with a letter or underscore first.
+//! - A new tunnel shows no channels for [`EmulatorBuilder::warm_up`], or until
+//!   its first heartbeat.
+//! - Base data are the rows as they were when the tunnel was created, and the
+//!   stream begins right there: no gap and no overlap, whatever start offset a
+//!   tunnel of both kinds is given. Partitions become base channels of
+//!   [`EmulatorBuilder::base_split_rows`], at least one each.
+//! - A backfill that is over takes no channels for partitions that come later.
+//! - An id that comes along with a name must be that tunnel's.
+//! - Dropping a table deletes its tunnels.
+//!
+//! *Channels and clients*
+//!
+//! - A client takes part from its first heartbeat on, and only heartbeats keep
+//!   it alive. Each gets an even share, gives back what it has too much of at
+//!   its own heartbeat, and keeps a channel that is CLOSING until it reports
+//!   CLOSE or is gone.
+//! - A report that is not the holder's, or not newer than what is known, is
+//!   passed over. TERMINATED counts as CLOSE as long as no read has come to
+//!   the end.
+//! - Anyone may read and save, see [`EmulatorBuilder::owners_only`].
+//! - Sequence numbers of checkpoints begin at 0; a save with 0 is not checked.
+//! - Schedule does all it is told or nothing. What is suspended shows CLOSING.
+//! - A shutdown of an unknown client is answered like its heartbeat, with 410.
+//!
+//! *Reading*
+//!
+//! - A read gives up to [`EmulatorBuilder::batch_rows`] and
+//!   [`EmulatorBuilder::batch_bytes`], base or stream.
+//! - A change carries the microsecond of the emulator's clock, or one more
+//!   than the last of its partition; those of a bulk differ in the row index.
+//!   The epoch is 0, see [`EmulatorBuilder::epoch_grows`].
+//! - Base rows hold all versions of their columns, a deletion has the delete
+//!   marker, and neither versions that are too many nor cells that are too old
+//!   leave records.
+//! - The consume point and count of a channel are those of its saved token; a
+//!   channel with nothing left is consumed up to now.
+//! - Both RPO calls give the same JSON: by tunnel, then by channel, in
+//!   nanoseconds.
+//!
+//! *Retention*
+//!
+//! - A read whose place is no longer in the log: [`EmulatorBuilder::trimmed_read`].
+//! - A tunnel of both kinds whose base data is finished later than the
+//!   retention after its creation is expired: all that consumes it gets
+//!   `OTSTunnelExpired`. It is deleted 30 days later.
+//! - `expired` is also shown while something is gone that was not consumed.
+//!
+//! *Who asks*
+//!
+//! - An unknown key, a wrong signature and a wrong, missing or needless
+//!   security token are `OTSAuthFailed`; a permission that is missing is
+//!   `OTSPermissionDenied`, and so is another instance.
+//! - The RPO calls need `DescribeTunnel`, Schedule needs `ConsumeTunnel`.
+//! - Dates are compared with the machine's clock, not with the emulator's.
+//!
+//! *Tables*
+//!
+//! - Partitions are ranges of keys behind a hash of the partition key, so that
+//!   all of them get rows. Only neighbours merge.
+//! - The limits of keys, values and rows are the service's; those of a single
+//!   request are not kept for bulks.
+//!
+//! # Files
 //!
 //! Files, in reading order:
 //!

@@ -1,5 +1,11 @@
 //! Single reads and checkpoints, for consumers without a worker.
+//!
+//! `Debug` shows a fingerprint of each token, which is where in a table a
+//! consumer is.
 
+use std::fmt;
+
+use crate::fingerprint::Fingerprint;
 use crate::record::Record;
 
 /// What [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint) asks for.
@@ -31,7 +37,7 @@ impl GetCheckpointRequest {
 }
 
 /// The answer to [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GetCheckpointResponse {
     /// The token to read on with; `finished` at the end of the channel.
@@ -42,8 +48,18 @@ pub struct GetCheckpointResponse {
     pub request_id: String,
 }
 
+impl fmt::Debug for GetCheckpointResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GetCheckpointResponse")
+            .field("checkpoint", &Fingerprint(&self.checkpoint))
+            .field("sequence_number", &self.sequence_number)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
 /// What [`TunnelClient::checkpoint`](crate::TunnelClient::checkpoint) asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckpointRequest {
     /// The tunnel.
@@ -56,6 +72,18 @@ pub struct CheckpointRequest {
     pub checkpoint: String,
     /// The number of the last checkpoint plus 1.
     pub sequence_number: i64,
+}
+
+impl fmt::Debug for CheckpointRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckpointRequest")
+            .field("tunnel_id", &self.tunnel_id)
+            .field("client_id", &self.client_id)
+            .field("channel_id", &self.channel_id)
+            .field("checkpoint", &Fingerprint(&self.checkpoint))
+            .field("sequence_number", &self.sequence_number)
+            .finish()
+    }
 }
 
 impl CheckpointRequest {
@@ -86,7 +114,7 @@ pub struct CheckpointResponse {
 }
 
 /// What [`TunnelClient::read_records`](crate::TunnelClient::read_records) asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadRecordsRequest {
     /// The tunnel.
@@ -98,6 +126,17 @@ pub struct ReadRecordsRequest {
     pub channel_id: String,
     /// Where to read on: a checkpoint, or the last answer's next token.
     pub token: String,
+}
+
+impl fmt::Debug for ReadRecordsRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadRecordsRequest")
+            .field("tunnel_id", &self.tunnel_id)
+            .field("client_id", &self.client_id)
+            .field("channel_id", &self.channel_id)
+            .field("token", &Fingerprint(&self.token))
+            .finish()
+    }
 }
 
 impl ReadRecordsRequest {
@@ -118,7 +157,7 @@ impl ReadRecordsRequest {
 }
 
 /// The answer to [`TunnelClient::read_records`](crate::TunnelClient::read_records).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReadRecordsResponse {
     /// The records in order; windows into the answer's body, which stays in
@@ -132,4 +171,16 @@ pub struct ReadRecordsResponse {
     pub size: usize,
     /// The id of the request, to name to the service's support.
     pub request_id: String,
+}
+
+impl fmt::Debug for ReadRecordsResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadRecordsResponse")
+            .field("records", &self.records)
+            .field("next_token", &Fingerprint(&self.next_token))
+            .field("may_more_record", &self.may_more_record)
+            .field("size", &self.size)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
 }

@@ -7,6 +7,7 @@ use log::error;
 
 use super::event::{WorkerEvent, WorkerEventKind};
 use super::notice::{self, Notice, Notifier};
+use crate::clock::Clock;
 use crate::error::TunnelError;
 use crate::worker::unwind;
 
@@ -73,8 +74,11 @@ pub(crate) struct Observer {
 
 impl Observer {
     /// Starts the thread, which ends when the observer is dropped.
-    pub(crate) fn start(user: Arc<dyn WorkerObserver>) -> Result<Observer, TunnelError> {
-        let notifier = notice::start(user.clone())?;
+    pub(crate) fn start(
+        user: Arc<dyn WorkerObserver>,
+        clock: &Clock,
+    ) -> Result<Observer, TunnelError> {
+        let notifier = notice::start(user.clone(), clock)?;
         Ok(Observer { user, notifier })
     }
 

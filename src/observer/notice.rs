@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -14,7 +13,9 @@ use log::warn;
 use super::ChannelStage;
 use super::event::{WorkerEvent, WorkerEventKind};
 use super::handler::{WorkerObserver, call};
+use crate::clock::Clock;
 use crate::error::TunnelError;
+use crate::threads;
 
 /// A worker has a few events in each heartbeat interval.
 const QUEUE: usize = 1024;
@@ -85,22 +86,21 @@ pub(super) struct Notifier {
 }
 
 /// Starts the thread, which ends when the notifier is dropped.
-pub(super) fn start(user: Arc<dyn WorkerObserver>) -> Result<Notifier, TunnelError> {
+pub(super) fn start(user: Arc<dyn WorkerObserver>, clock: &Clock) -> Result<Notifier, TunnelError> {
     let (queue, notices) = bounded(QUEUE);
-    thread::Builder::new()
-        .name("tunnel-observer".to_owned())
-        .spawn(move || run(&*user, &notices))
-        .map_err(|error| {
-            TunnelError::client("the observer's thread could not be started").with_source(error)
-        })?;
+    let waits = clock.clone();
+    let work = move || run(&*user, &notices, &waits);
+    threads::spawn(clock, "tunnel-observer", work).map_err(|error| {
+        TunnelError::client("the observer's thread could not be started").with_source(error)
+    })?;
     Ok(Notifier {
         queue,
         is_full: AtomicBool::new(false),
     })
 }
 
-fn run(user: &dyn WorkerObserver, notices: &Receiver<Addressed>) {
-    for addressed in notices {
+fn run(user: &dyn WorkerObserver, notices: &Receiver<Addressed>, clock: &Clock) {
+    while let Ok(addressed) = clock.recv(notices, None) {
         let event = WorkerEvent {
             tunnel_id: &addressed.tunnel_id,
             client_id: &addressed.client_id,
@@ -145,7 +145,10 @@ mod tests {
             }
         };
         let (notices, done) = (3 * QUEUE, crossbeam_channel::bounded::<()>(0));
-        let notifier = start(Arc::new((user, done.0)).clone() as Arc<dyn WorkerObserver>);
+        let notifier = start(
+            Arc::new((user, done.0)).clone() as Arc<dyn WorkerObserver>,
+            &Clock::system(),
+        );
         let notifier = notifier.expect("thread");
         for _ in 0..notices {
             notifier.send("t", "c", Notice::Connected);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use crate::error::TunnelError;
 use crate::stop::Stop;
-use crate::worker::Place;
+use crate::worker::{Ownership, Place};
 
 /// Saves the checkpoints of one channel.
 ///
@@ -155,7 +155,10 @@ impl ChannelContext {
         self.identity.closing.is_fired()
     }
 
-    /// Whether a checkpoint may still be saved: false once the channel is lost.
+    /// Whether a checkpoint may still be saved, as
+    /// [`commit_token`](ProcessorHandle::commit_token) sees it: false once the
+    /// channel is lost, and while no heartbeat has been answered for so long
+    /// that the service may have given the channel away.
     pub fn may_checkpoint(&self) -> bool {
         self.identity.handle.may_checkpoint()
     }
@@ -189,12 +192,15 @@ impl fmt::Display for ChannelContext {
 #[derive(Clone, Debug)]
 pub struct ProcessorHandle {
     checkpointer: Arc<dyn Checkpointer>,
-    lost: Stop,
+    ownership: Ownership,
 }
 
 impl ProcessorHandle {
-    pub(crate) fn new(checkpointer: Arc<dyn Checkpointer>, lost: Stop) -> ProcessorHandle {
-        ProcessorHandle { checkpointer, lost }
+    pub(crate) fn new(checkpointer: Arc<dyn Checkpointer>, ownership: Ownership) -> Self {
+        ProcessorHandle {
+            checkpointer,
+            ownership,
+        }
     }
 
     /// Saves `token` (a [`ChannelContext::next_token`], `finished` included)
@@ -214,7 +220,7 @@ impl ProcessorHandle {
     }
 
     fn may_checkpoint(&self) -> bool {
-        !self.lost.is_fired()
+        self.ownership.holds()
     }
 }
 

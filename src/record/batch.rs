@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::cursor::{Cursor, Fault, Problem};
 use super::fields::Field;
+use super::heads::Heads;
 use super::kind::ActionType;
-use super::view::{Layout, Record};
+use super::view::{Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 /// Fields of ReadRecordsResponse.
@@ -82,11 +83,13 @@ impl RawBatch {
     pub(crate) fn append_records(&self, records: &mut Vec<Record>) -> Result<(), TunnelError> {
         let most = self.body.len() / SHORTEST_RECORD;
         records.reserve(self.record_count.min(most));
+        let mut heads = Heads::new();
         self.each_record(|message| {
             let base = message.at();
-            let layout = layout(Cursor::new(message.rest())).map_err(|f| f.shifted(base))?;
-            let window = self.body.slice(message.span());
-            records.push(Record::decode(window, layout).map_err(|f| f.shifted(base))?);
+            let parts = layout(Cursor::new(message.rest()))
+                .and_then(|layout| Parts::check(message.rest(), layout, &mut heads))
+                .map_err(|fault| fault.shifted(base))?;
+            records.push(Record::new(self.body.slice(message.span()), parts));
             Ok(())
         })
     }

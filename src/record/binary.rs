@@ -10,8 +10,9 @@ use bytes::Bytes;
 
 use super::batch::{self, RawBatch, SHORTEST_RECORD};
 use super::cursor::{Cursor, Fault, Problem};
+use super::heads::Heads;
 use super::kind::ActionType;
-use super::view::{Layout, Record};
+use super::view::{Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 const VERSION: u8 = 1;
@@ -41,8 +42,9 @@ pub fn parse_binary_records(bytes: impl Into<Vec<u8>>) -> Result<Vec<Record>, Tu
     let mut cursor = Cursor::new(&bytes);
     let count = read_header(&mut cursor).map_err(|fault| malformed("binary records", &fault))?;
     let mut records = Vec::with_capacity(count.min(bytes.len() / SHORTEST_RECORD));
+    let mut heads = Heads::new();
     for index in 0..count {
-        let record = read_record(&bytes, &mut cursor)
+        let record = read_record(&bytes, &mut cursor, &mut heads)
             .map_err(|fault| malformed(&format!("record {index} of binary records"), &fault))?;
         records.push(record);
     }
@@ -126,7 +128,11 @@ fn read_header(cursor: &mut Cursor<'_>) -> Result<usize, Fault> {
     usize::try_from(count).map_err(|_| unexpected(cursor, count, "record count"))
 }
 
-fn read_record(bytes: &Bytes, cursor: &mut Cursor<'_>) -> Result<Record, Fault> {
+fn read_record<'a>(
+    bytes: &'a Bytes,
+    cursor: &mut Cursor<'a>,
+    heads: &mut Heads<'a>,
+) -> Result<Record, Fault> {
     let number = read_number(cursor, ACTION_TYPE, "action type")?;
     let action =
         ActionType::from_wire(number).ok_or_else(|| unexpected(cursor, number, "action type"))?;
@@ -139,13 +145,15 @@ fn read_record(bytes: &Bytes, cursor: &mut Cursor<'_>) -> Result<Record, Fault> 
     };
     let base = row.start;
     let from_base = |span: std::ops::Range<usize>| span.start - base..span.end - base;
-    let window = bytes.slice(base..cursor.at());
+    let window = base..cursor.at();
     let layout = Layout {
         action,
         row: from_base(row),
         origin_row: origin_row.map(from_base),
     };
-    Record::decode(window, layout).map_err(|fault| fault.shifted(base))
+    let parts = Parts::check(Cursor::over(bytes, window.clone()).rest(), layout, heads)
+        .map_err(|fault| fault.shifted(base))?;
+    Ok(Record::new(bytes.slice(window), parts))
 }
 
 fn read_row<'a>(

@@ -2,6 +2,8 @@
 
 use std::str;
 
+use ascii::AsciiStr;
+
 use super::crc8;
 use super::cursor::{Cursor, Fault, Problem};
 use super::kind::ColumnKind;
@@ -48,6 +50,43 @@ impl<'a> Cell<'a> {
         }))
     }
 
+    /// The next cell of some that were checked before, and what follows it:
+    /// without the reasons of [`next`](Cell::next), where there is no fault.
+    #[inline]
+    pub(super) fn again(bytes: &'a [u8]) -> Option<(Cell<'a>, &'a [u8])> {
+        let ([tag::CELL, tag::CELL_NAME, length @ ..], rest) = bytes.split_first_chunk::<6>()?
+        else {
+            return None;
+        };
+        let (name, rest) = rest.split_at_checked(size(*length)?)?;
+        let (typed, rest) = match rest.split_first_chunk::<5>() {
+            Some(([tag::CELL_VALUE, length @ ..], rest)) => {
+                let (typed, rest) = rest.split_at_checked(size(*length)?)?;
+                (Some(Cursor::new(typed)), rest)
+            }
+            _ => (None, rest),
+        };
+        let (kind, rest) = match rest {
+            [tag::CELL_TYPE, kind, rest @ ..] => (ColumnKind::from_wire(*kind)?, rest),
+            _ => (ColumnKind::Put, rest),
+        };
+        let (timestamp, rest) = match rest.split_first_chunk::<9>() {
+            Some(([tag::CELL_TIMESTAMP, time @ ..], rest)) => {
+                (Some(i64::from_le_bytes(*time)), rest)
+            }
+            _ => (None, rest),
+        };
+        let ([_, checksum], rest) = rest.split_first_chunk::<2>()?;
+        let cell = Cell {
+            name,
+            typed,
+            kind,
+            timestamp,
+            checksum: *checksum,
+        };
+        Some((cell, rest))
+    }
+
     /// Refuses a cell that is damaged or makes no sense; `after` is where it
     /// ended, for the error.
     #[inline]
@@ -56,18 +95,25 @@ impl<'a> Cell<'a> {
         if stored != computed {
             return Err(after.fault("cell checksum", Problem::Checksum { stored, computed }));
         }
-        if str::from_utf8(self.name).is_err() {
+        if text(self.name).is_none() {
             return Err(after.fault("cell name", Problem::NotUtf8));
         }
-        let has_value = self.value()?.is_some();
-        self.check_kind(has_value)
+        if let Some(typed) = self.typed {
+            check_value(typed)?;
+        }
+        self.check_kind(self.typed.is_some())
             .map_err(|(part, problem)| after.fault(part, problem))
     }
 
-    /// The value, if the cell has one.
+    /// The value, if the cell has one that is in order.
     #[inline]
-    pub(super) fn value(&self) -> Result<Option<ValueRef<'a>>, Fault> {
-        self.typed.map(value).transpose()
+    pub(super) fn value(&self) -> Option<ValueRef<'a>> {
+        value(self.typed?.rest())
+    }
+
+    /// The type of the value, if the cell has one.
+    pub(super) fn value_type(&self) -> Option<u8> {
+        self.typed?.rest().first().copied()
     }
 
     fn computed_checksum(&self) -> u8 {
@@ -109,35 +155,74 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ColumnKind, Fault> {
         .ok_or_else(|| cursor.fault("cell type", Problem::Unexpected(number.into())))
 }
 
-/// A value of which `typed` is all.
+/// A value of which `typed` is all; none if it is none.
 #[inline]
-fn value(mut typed: Cursor<'_>) -> Result<ValueRef<'_>, Fault> {
-    let kind = typed.u8("value type")?;
-    let value = match kind {
-        tag::VT_INTEGER => ValueRef::Integer(typed.i64("integer")?),
-        tag::VT_DOUBLE => ValueRef::Double(f64::from_bits(typed.i64("double")?.cast_unsigned())),
-        tag::VT_BOOLEAN => ValueRef::Boolean(boolean(&mut typed)?),
-        tag::VT_STRING => ValueRef::String(string(&mut typed)?),
-        tag::VT_BLOB => ValueRef::Binary(typed.sized("binary")?.rest()),
-        tag::VT_INF_MIN => ValueRef::InfMin,
-        tag::VT_INF_MAX => ValueRef::InfMax,
-        tag::VT_AUTO_INCREMENT => ValueRef::AutoIncrement,
-        other => return Err(typed.fault("value type", Problem::Unexpected(other.into()))),
-    };
-    typed.finish("cell value")?;
-    Ok(value)
+fn value(typed: &[u8]) -> Option<ValueRef<'_>> {
+    let (kind, payload) = typed.split_first()?;
+    Some(match (*kind, payload) {
+        (tag::VT_INTEGER, bytes) => ValueRef::Integer(i64::from_le_bytes(bytes.try_into().ok()?)),
+        (tag::VT_STRING, bytes) => ValueRef::String(text(sized(bytes)?)?),
+        (tag::VT_DOUBLE, bytes) => ValueRef::Double(f64::from_le_bytes(bytes.try_into().ok()?)),
+        (tag::VT_BOOLEAN, [0]) => ValueRef::Boolean(false),
+        (tag::VT_BOOLEAN, [1]) => ValueRef::Boolean(true),
+        (tag::VT_BLOB, bytes) => ValueRef::Binary(sized(bytes)?),
+        (tag::VT_INF_MIN, []) => ValueRef::InfMin,
+        (tag::VT_INF_MAX, []) => ValueRef::InfMax,
+        (tag::VT_AUTO_INCREMENT, []) => ValueRef::AutoIncrement,
+        _ => return None,
+    })
 }
 
-fn boolean(typed: &mut Cursor<'_>) -> Result<bool, Fault> {
+/// What follows its own length.
+#[inline]
+fn sized(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    (size(*length)? == rest.len()).then_some(rest)
+}
+
+#[inline]
+fn size(length: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(length)).ok()
+}
+
+/// The text, if it is UTF-8. Most is ASCII, which is seen some times faster.
+#[inline]
+pub(super) fn text(bytes: &[u8]) -> Option<&str> {
+    match AsciiStr::from_ascii(bytes) {
+        Ok(text) => Some(text.as_str()),
+        Err(_) => str::from_utf8(bytes).ok(),
+    }
+}
+
+/// Tells why there is no [`value`].
+fn check_value(mut typed: Cursor<'_>) -> Result<(), Fault> {
+    if value(typed.rest()).is_some() {
+        return Ok(());
+    }
+    let kind = typed.u8("value type")?;
+    match kind {
+        tag::VT_INTEGER => drop(typed.i64("integer")?),
+        tag::VT_DOUBLE => drop(typed.i64("double")?),
+        tag::VT_BOOLEAN => boolean(&mut typed)?,
+        tag::VT_STRING => string(&mut typed)?,
+        tag::VT_BLOB => drop(typed.sized("binary")?),
+        tag::VT_INF_MIN | tag::VT_INF_MAX | tag::VT_AUTO_INCREMENT => {}
+        other => return Err(typed.fault("value type", Problem::Unexpected(other.into()))),
+    }
+    typed.finish("cell value")
+}
+
+fn boolean(typed: &mut Cursor<'_>) -> Result<(), Fault> {
     match typed.u8("boolean")? {
-        0 => Ok(false),
-        1 => Ok(true),
+        0 | 1 => Ok(()),
         other => Err(typed.fault("boolean", Problem::Unexpected(other.into()))),
     }
 }
 
-#[inline]
-fn string<'a>(typed: &mut Cursor<'a>) -> Result<&'a str, Fault> {
+fn string(typed: &mut Cursor<'_>) -> Result<(), Fault> {
     let bytes = typed.sized("string")?.rest();
-    str::from_utf8(bytes).map_err(|_| typed.fault("string", Problem::NotUtf8))
+    match text(bytes) {
+        Some(_) => Ok(()),
+        None => Err(typed.fault("string", Problem::NotUtf8)),
+    }
 }

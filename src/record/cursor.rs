@@ -17,6 +17,7 @@ pub(super) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     pub(super) const EMPTY: Cursor<'static> = Cursor { rest: &[], end: 0 };
 
+    #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Cursor<'a> {
         Cursor {
             rest: bytes,
@@ -40,14 +41,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// Offsets of what is unread.
+    #[inline]
     pub(super) fn span(&self) -> Range<usize> {
         self.at()..self.end
     }
 
+    #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    /// Goes on with `rest`, which is an end of what is unread.
+    #[inline]
+    pub(super) fn go_to(&mut self, rest: &'a [u8]) {
+        debug_assert!(self.rest.ends_with(rest));
+        self.rest = rest;
+    }
+
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -126,7 +137,23 @@ impl<'a> Cursor<'a> {
     }
 
     /// A number of protobuf, seven bits a byte.
+    #[inline]
     pub(super) fn varint(&mut self, reading: &'static str) -> Result<u64, Fault> {
+        // Keys have one byte, most lengths two.
+        match self.rest {
+            [first, rest @ ..] if *first < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*first))
+            }
+            [first, second, rest @ ..] if *second < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*first & 0x7F) | u64::from(*second) << 7)
+            }
+            _ => self.long_varint(reading),
+        }
+    }
+
+    fn long_varint(&mut self, reading: &'static str) -> Result<u64, Fault> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.u8(reading)?;

@@ -20,6 +20,7 @@ enum Payload<'a> {
 
 impl<'a> Field<'a> {
     /// The next field, or `None` at the end of the message.
+    #[inline(always)]
     pub(super) fn next(message: &mut Cursor<'a>) -> Result<Option<Field<'a>>, Fault> {
         if message.is_empty() {
             return Ok(None);
@@ -42,6 +43,7 @@ impl<'a> Field<'a> {
     }
 
     /// The payload of a field that has to be a number.
+    #[inline]
     pub(super) fn varint(&self, message: &Cursor<'_>, name: &'static str) -> Result<u64, Fault> {
         match self.payload {
             Payload::Varint(value) => Ok(value),
@@ -50,6 +52,7 @@ impl<'a> Field<'a> {
     }
 
     /// The payload of a field that has to be bytes, text or a message.
+    #[inline]
     pub(super) fn bytes(
         &self,
         message: &Cursor<'_>,

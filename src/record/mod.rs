@@ -14,6 +14,7 @@
 //!
 //! - [`fields`]: the framing of protobuf;
 //! - [`row`]: one row of PlainBuffer, checked;
+//! - [`heads`]: what its cells usually begin with;
 //! - [`cell`]: one cell of it;
 //! - [`cursor`]: the one place that cuts bytes;
 //! - [`crc8`]: the checksum;
@@ -30,6 +31,7 @@ mod cursor;
 mod display;
 mod encode;
 mod fields;
+mod heads;
 mod kind;
 mod owned;
 mod row;

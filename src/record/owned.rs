@@ -3,10 +3,11 @@
 use bytes::Bytes;
 
 use super::encode::encode_row;
+use super::heads::Heads;
 use super::kind::{ActionType, ColumnKind};
 use super::sequence::SequenceInfo;
 use super::value::Value;
-use super::view::{Layout, Record, RecordColumn, RecordColumns};
+use super::view::{Layout, Parts, Record, RecordColumn, RecordColumns};
 use crate::api::protocol;
 use crate::error::TunnelError;
 
@@ -113,11 +114,12 @@ impl OwnedRecord {
             row: 0..row_len,
             origin_row: self.origin_columns.as_ref().map(|_| row_len..window.len()),
         };
-        Record::decode(window, layout).map_err(|fault| {
+        let parts = Parts::check(&window, layout, &mut Heads::new()).map_err(|fault| {
             TunnelError::client(format!(
                 "a record that no service sends: {fault}; give its parts what their kinds need"
             ))
-        })
+        })?;
+        Ok(Record::new(window, parts))
     }
 
     /// The message that the service would send for this record.

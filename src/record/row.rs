@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::cell::Cell;
 use super::crc8;
 use super::cursor::{Cursor, Fault, Problem};
+use super::heads::{Heads, Progress};
 use super::sequence::SequenceInfo;
 use super::tag;
 
@@ -19,20 +20,25 @@ pub(super) struct Row {
 
 impl Row {
     /// Checks a PlainBuffer that has to be exactly one row.
-    pub(super) fn check(mut cursor: Cursor<'_>) -> Result<Row, Fault> {
+    pub(super) fn check<'a>(mut cursor: Cursor<'a>, heads: &mut Heads<'a>) -> Result<Row, Fault> {
         let header = cursor.u32("row header")?;
         if header != tag::HEADER {
             return Err(cursor.fault("row header", Problem::Unexpected(header.into())));
         }
-        let mut crc = 0;
-        let primary_key = cells(&mut cursor, tag::ROW_PK, &mut crc)?;
-        let columns = cells(&mut cursor, tag::ROW_DATA, &mut crc)?;
+        let mut cells = Cells {
+            heads,
+            count: 0,
+            crc: 0,
+        };
+        let primary_key = cells.check(&mut cursor, tag::ROW_PK)?;
+        let columns = cells.check(&mut cursor, tag::ROW_DATA)?;
+        let crc = cells.crc;
         let delete_marker = cursor.accept(tag::DELETE_ROW_MARKER);
         let sequence_info = match cursor.accept(tag::EXTENSION) {
             true => extension(cursor.sized("extension")?)?,
             false => None,
         };
-        let computed = crc8::update(crc, &[u8::from(delete_marker)]);
+        let computed = crc8::update_byte(crc, u8::from(delete_marker));
         check_sum(&mut cursor, computed)?;
         cursor.finish("row")?;
         Ok(Row {
@@ -44,15 +50,51 @@ impl Row {
     }
 }
 
-/// The cells after `tag`, if it is there; their checksums go into the row's.
-fn cells(cursor: &mut Cursor<'_>, tag: u8, crc: &mut u8) -> Result<Range<usize>, Fault> {
-    let tagged = cursor.accept(tag);
-    let start = cursor.at();
-    while let Some(cell) = if tagged { Cell::next(cursor)? } else { None } {
-        cell.check(cursor)?;
-        *crc = crc8::update(*crc, &[cell.checksum]);
+/// The cells of a row, as far as they are checked.
+struct Cells<'h, 'a> {
+    heads: &'h mut Heads<'a>,
+    count: usize,
+    /// The checksum of their checksums.
+    crc: u8,
+}
+
+impl<'a> Cells<'_, 'a> {
+    /// The cells after `tag`, if it is there.
+    fn check(&mut self, cursor: &mut Cursor<'a>, tag: u8) -> Result<Range<usize>, Fault> {
+        let tagged = cursor.accept(tag);
+        let start = cursor.at();
+        if tagged {
+            self.skip_known(cursor);
+            while self.check_next(cursor)? {
+                self.skip_known(cursor);
+            }
+        }
+        Ok(start..cursor.at())
     }
-    Ok(start..cursor.at())
+
+    #[inline]
+    fn skip_known(&mut self, cursor: &mut Cursor<'a>) {
+        let progress = self.heads.skip_known(Progress {
+            place: self.count,
+            crc: self.crc,
+            rest: cursor.rest(),
+        });
+        (self.count, self.crc) = (progress.place, progress.crc);
+        cursor.go_to(progress.rest);
+    }
+
+    /// Checks one cell; false where something else follows.
+    fn check_next(&mut self, cursor: &mut Cursor<'a>) -> Result<bool, Fault> {
+        let bytes = cursor.rest();
+        let Some(cell) = Cell::next(cursor)? else {
+            return Ok(false);
+        };
+        cell.check(cursor)?;
+        self.heads.learn(self.count, &cell, bytes);
+        self.crc = crc8::update_byte(self.crc, cell.checksum);
+        self.count += 1;
+        Ok(true)
+    }
 }
 
 fn check_sum(cursor: &mut Cursor<'_>, computed: u8) -> Result<(), Fault> {

@@ -1,12 +1,12 @@
 //! [`Record`]: a checked window into the batch it arrived in.
 
 use std::ops::Range;
-use std::str;
 
 use bytes::Bytes;
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::cursor::{Cursor, Fault, Problem};
+use super::heads::Heads;
 use super::kind::{ActionType, ColumnKind};
 use super::row::Row;
 use super::sequence::SequenceInfo;
@@ -25,6 +25,12 @@ use super::value::ValueRef;
 #[derive(Clone)]
 pub struct Record {
     window: Bytes,
+    parts: Parts,
+}
+
+/// What was found in a window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
     action: ActionType,
     delete_marker: bool,
     sequence_info: Option<SequenceInfo>,
@@ -48,62 +54,75 @@ pub(super) struct Layout {
     pub(super) origin_row: Option<Range<usize>>,
 }
 
-impl Record {
+impl Parts {
     /// Checks all of a record; offsets in the fault count from the window.
-    pub(super) fn decode(window: Bytes, layout: Layout) -> Result<Record, Fault> {
-        let whole = Cursor::new(&window);
+    pub(super) fn check<'a>(
+        window: &'a [u8],
+        layout: Layout,
+        heads: &mut Heads<'a>,
+    ) -> Result<Parts, Fault> {
+        let whole = Cursor::new(window);
         if u32::try_from(window.len()).is_err() {
             return Err(whole.fault("record of 4 GiB or more", Problem::NotAllowed));
         }
-        let row = Row::check(Cursor::over(&window, layout.row))?;
+        let row = Row::check(Cursor::over(window, layout.row), heads)?;
         if row.primary_key.is_empty() {
             return Err(whole.fault("primary key", Problem::Missing));
         }
         let origin = layout
             .origin_row
-            .map(|span| Row::check(Cursor::over(&window, span)));
-        Ok(Record {
+            .map(|span| Row::check(Cursor::over(window, span), heads));
+        Ok(Parts {
             action: layout.action,
             delete_marker: row.delete_marker,
             sequence_info: row.sequence_info,
             primary_key: Section::new(row.primary_key),
             columns: Section::new(row.columns),
             origin_columns: origin.transpose()?.map(|row| Section::new(row.columns)),
-            window,
         })
+    }
+}
+
+impl Record {
+    /// A window and what was found in it.
+    pub(super) fn new(window: Bytes, parts: Parts) -> Record {
+        Record { window, parts }
     }
 
     /// What was done to the row. Go: `Type`.
     pub fn action(&self) -> ActionType {
-        self.action
+        self.parts.action
     }
 
     /// Where the record stands in the log of its channel; `None` for base data.
     pub fn sequence_info(&self) -> Option<SequenceInfo> {
-        self.sequence_info
+        self.parts.sequence_info
     }
 
     /// Time of the change in microseconds since 1970; 0 for base data, as in Go.
     pub fn timestamp(&self) -> i64 {
-        self.sequence_info.map_or(0, |sequence| sequence.timestamp)
+        self.parts
+            .sequence_info
+            .map_or(0, |sequence| sequence.timestamp)
     }
 
     /// The primary key, in the order of the table; at least one column.
     pub fn primary_key(&self) -> PrimaryKeyColumns<'_> {
-        PrimaryKeyColumns(self.cells(self.primary_key))
+        PrimaryKeyColumns(self.cells(self.parts.primary_key))
     }
 
     /// What was done to the columns, in the order of the service; several
     /// versions of a column are several items.
     pub fn columns(&self) -> RecordColumns<'_> {
-        RecordColumns(self.cells(self.columns))
+        RecordColumns(self.cells(self.parts.columns))
     }
 
     /// The columns before the change, as far as the table's stream carries
     /// them; else nothing.
     pub fn origin_columns(&self) -> RecordColumns<'_> {
         RecordColumns(
-            self.origin_columns
+            self.parts
+                .origin_columns
                 .map_or(Cells::NONE, |section| self.cells(section)),
         )
     }
@@ -111,7 +130,7 @@ impl Record {
     /// Whether the service sent the row before the change, be it without
     /// columns.
     pub fn has_origin(&self) -> bool {
-        self.origin_columns.is_some()
+        self.parts.origin_columns.is_some()
     }
 
     /// Whether the row carries the delete marker of PlainBuffer.
@@ -119,7 +138,7 @@ impl Record {
     /// The service does not promise one with every deletion: whether a row was
     /// deleted is what [`Record::action`] tells.
     pub fn has_delete_marker(&self) -> bool {
-        self.delete_marker
+        self.parts.delete_marker
     }
 
     /// The value of the column of that name: the newest version that was put,
@@ -132,7 +151,7 @@ impl Record {
     pub fn get(&self, name: &str) -> Option<ValueRef<'_>> {
         let named = |cell: &Cell<'_>| cell.name == name.as_bytes();
         let put = |cell: &Cell<'_>| named(cell) && cell.kind == ColumnKind::Put;
-        self.cells(self.columns)
+        self.cells(self.parts.columns)
             .filter(put)
             .reduce(|best, cell| {
                 if cell.timestamp > best.timestamp {
@@ -141,8 +160,8 @@ impl Record {
                     best
                 }
             })
-            .or_else(|| self.cells(self.primary_key).find(named))
-            .and_then(|cell| cell.value().ok()?)
+            .or_else(|| self.cells(self.parts.primary_key).find(named))
+            .and_then(|cell| cell.value())
     }
 
     /// The same record in memory of its own, as large as the record.
@@ -152,21 +171,19 @@ impl Record {
     pub fn detach(&self) -> Record {
         Record {
             window: Bytes::copy_from_slice(&self.window),
-            ..self.clone()
+            parts: self.parts,
         }
     }
 
     fn cells(&self, section: Section) -> Cells<'_> {
-        Cells(Cursor::over(
-            &self.window,
-            section.start as usize..section.end as usize,
-        ))
+        let span = section.start as usize..section.end as usize;
+        Cells(self.window.get(span).unwrap_or_default())
     }
 }
 
 impl Section {
     fn new(span: Range<usize>) -> Section {
-        // `Record::decode` refuses longer windows first.
+        // `Parts::check` refuses longer windows first.
         let offset = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
         Section {
             start: offset(span.start),
@@ -177,10 +194,10 @@ impl Section {
 
 /// The cells of a checked section.
 #[derive(Clone, Debug)]
-struct Cells<'a>(Cursor<'a>);
+struct Cells<'a>(&'a [u8]);
 
 impl Cells<'_> {
-    const NONE: Cells<'static> = Cells(Cursor::EMPTY);
+    const NONE: Cells<'static> = Cells(&[]);
 }
 
 impl<'a> Iterator for Cells<'a> {
@@ -188,8 +205,9 @@ impl<'a> Iterator for Cells<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Cell<'a>> {
-        // Cannot fail, as all were read before, when the record was checked.
-        Cell::next(&mut self.0).ok()?
+        let (cell, rest) = Cell::again(self.0)?;
+        self.0 = rest;
+        Some(cell)
     }
 }
 
@@ -204,8 +222,8 @@ impl<'a> Iterator for PrimaryKeyColumns<'a> {
     fn next(&mut self) -> Option<PrimaryKeyColumn<'a>> {
         let cell = self.0.next()?;
         Some(PrimaryKeyColumn {
-            name: str::from_utf8(cell.name).ok()?,
-            value: cell.value().ok()??,
+            name: cell::text(cell.name)?,
+            value: cell.value()?,
         })
     }
 }
@@ -219,11 +237,13 @@ pub struct PrimaryKeyColumn<'a> {
 
 impl<'a> PrimaryKeyColumn<'a> {
     /// Name of the column.
+    #[inline]
     pub fn name(&self) -> &'a str {
         self.name
     }
 
     /// Value of the column.
+    #[inline]
     pub fn value(&self) -> ValueRef<'a> {
         self.value
     }
@@ -248,23 +268,27 @@ pub struct RecordColumn<'a>(Cell<'a>);
 
 impl<'a> RecordColumn<'a> {
     /// Name of the column.
+    #[inline]
     pub fn name(&self) -> &'a str {
         // Never the default: it was checked with the record.
-        str::from_utf8(self.0.name).unwrap_or_default()
+        cell::text(self.0.name).unwrap_or_default()
     }
 
     /// What was done to the column. Go: `Type`.
+    #[inline]
     pub fn kind(&self) -> ColumnKind {
         self.0.kind
     }
 
     /// The value of a put or an increment; deletions have none.
+    #[inline]
     pub fn value(&self) -> Option<ValueRef<'a>> {
-        self.0.value().ok()?
+        self.0.value()
     }
 
     /// The version in milliseconds since 1970; a deletion of all versions has
     /// none.
+    #[inline]
     pub fn timestamp(&self) -> Option<i64> {
         self.0.timestamp
     }

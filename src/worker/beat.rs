@@ -66,6 +66,17 @@ impl BeatSchedule {
     }
 }
 
+/// The least time for an answer, from a service that is slow and well.
+const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long one attempt of a beat may take: a connection that swallows it (a
+/// router that forgot it, a host that is gone) must leave time to try another
+/// before the session is lost, twice if possible.
+pub(crate) fn attempt_timeout(interval: Duration, timeout: Duration) -> Duration {
+    let spare = timeout.saturating_sub(interval) / 3;
+    spare.min(interval).max(MIN_ATTEMPT_TIMEOUT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +95,14 @@ mod tests {
         beats.returned(true);
         assert_eq!(beats.next(false), Some(start + seconds(30)));
         assert_eq!(beats.next(true), Some(start + seconds(5)), "news are early");
+    }
+
+    #[test]
+    fn a_beat_can_be_tried_thrice_before_the_session_is_lost() {
+        for (interval, timeout, attempt) in [(30, 300, 30), (5, 300, 5), (30, 60, 10), (5, 6, 1)] {
+            let limit = attempt_timeout(seconds(interval), seconds(timeout));
+            assert_eq!(limit, seconds(attempt), "{interval} {timeout}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::meter::{self, ChannelMeter};
 use super::state::ConnectionId;
 use super::trouble::{History, full_text};
 use super::turn::Turn;
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::TunnelError;
 use crate::observer::{BatchCounts, HeartbeatSnapshot, WorkerSnapshot, WorkerState};
@@ -29,13 +29,14 @@ pub(crate) struct Board {
     interval: Duration,
     timeout: Duration,
     stuck_after: Duration,
+    clock: Clock,
     shown: Mutex<Shown>,
 }
 
 #[derive(Debug)]
 struct Shown {
     state: WorkerState,
-    /// Times are those of [`clock::micros`].
+    /// Times are those of [`Clock::micros`].
     since: u64,
     client_id: Option<Arc<str>>,
     sent: Option<u64>,
@@ -52,9 +53,9 @@ struct Shown {
 }
 
 impl Shown {
-    fn is(&mut self, state: WorkerState) {
+    fn is(&mut self, state: WorkerState, clock: &Clock) {
         if self.state != state {
-            (self.state, self.since) = (state, clock::micros());
+            (self.state, self.since) = (state, clock.micros());
         }
     }
 }
@@ -73,7 +74,7 @@ impl Board {
     fn new(tunnel_id: &str, settings: &Settings, is_daemon: bool) -> Board {
         let shown = Shown {
             state: WorkerState::Ready,
-            since: clock::micros(),
+            since: settings.clock.micros(),
             client_id: None,
             sent: None,
             answered: None,
@@ -91,6 +92,7 @@ impl Board {
             interval: settings.heartbeat_interval,
             timeout: settings.heartbeat_timeout,
             stuck_after: settings.stuck_after,
+            clock: settings.clock.clone(),
             shown: Mutex::new(shown),
         }
     }
@@ -98,18 +100,18 @@ impl Board {
     // The life of the worker.
 
     pub(crate) fn connecting(&self) {
-        self.shown.lock().is(WorkerState::Connecting);
+        self.shown.lock().is(WorkerState::Connecting, &self.clock);
     }
 
     pub(crate) fn connected(&self, client_id: &Arc<str>) {
         let mut shown = self.shown.lock();
-        shown.is(WorkerState::Working);
+        shown.is(WorkerState::Working, &self.clock);
         shown.client_id = Some(client_id.clone());
         (shown.sent, shown.answered, shown.failures) = (None, None, 0);
     }
 
     pub(crate) fn draining(&self) {
-        self.shown.lock().is(WorkerState::Draining);
+        self.shown.lock().is(WorkerState::Draining, &self.clock);
     }
 
     /// One worker has ended.
@@ -119,10 +121,11 @@ impl Board {
         shown.last_error = error.or(shown.last_error.take());
         // A worker that was made and never started may end after its daemon.
         let goes_on = self.is_daemon && shown.state != WorkerState::Ended;
-        shown.is(match goes_on {
+        let state = match goes_on {
             true => WorkerState::Connecting,
             false => WorkerState::Ended,
-        });
+        };
+        shown.is(state, &self.clock);
     }
 
     pub(crate) fn reconnecting(&self) {
@@ -131,23 +134,25 @@ impl Board {
 
     /// No other worker comes.
     pub(crate) fn ended(&self) {
-        self.shown.lock().is(WorkerState::Ended);
+        self.shown.lock().is(WorkerState::Ended, &self.clock);
     }
 
     // Heartbeats.
 
     pub(crate) fn beat_sent(&self) {
         let mut shown = self.shown.lock();
-        shown.sent = Some(clock::micros());
+        shown.sent = Some(self.clock.micros());
         shown.given_back.retain(|_, failed| self.is_recent(failed));
     }
 
     /// How long the answer took.
     pub(crate) fn beat_answered(&self) -> Duration {
         let mut shown = self.shown.lock();
-        shown.answered = Some(clock::micros());
+        shown.answered = Some(self.clock.micros());
         shown.failures = 0;
-        shown.sent.map_or(Duration::ZERO, clock::age)
+        shown
+            .sent
+            .map_or(Duration::ZERO, |sent| self.clock.age(sent))
     }
 
     /// How many have failed in a row.
@@ -168,7 +173,8 @@ impl Board {
         closing: Stop,
     ) -> Arc<ChannelMeter> {
         let mut shown = self.shown.lock();
-        let history = shown.given_back.remove(channel_id).unwrap_or_default();
+        let history = shown.given_back.remove(channel_id);
+        let history = history.unwrap_or_else(|| Arc::new(History::new(&self.clock)));
         let meter = ChannelMeter::new(channel_id.clone(), turn, closing, history);
         let meter = Arc::new(meter);
         shown.open.insert(id, meter.clone());
@@ -223,11 +229,11 @@ impl Board {
         let snapshot = WorkerSnapshot {
             tunnel_id: self.tunnel_id.clone(),
             state: shown.state,
-            state_age: clock::age(shown.since),
+            state_age: self.clock.age(shown.since),
             client_id: shown.client_id.as_deref().map(str::to_owned),
             heartbeat: HeartbeatSnapshot {
-                sent_age: shown.sent.map(clock::age),
-                answered_age: shown.answered.map(clock::age),
+                sent_age: shown.sent.map(|at| self.clock.age(at)),
+                answered_age: shown.answered.map(|at| self.clock.age(at)),
                 failures: shown.failures,
                 interval: self.interval,
                 timeout: self.timeout,
@@ -258,7 +264,7 @@ mod tests {
 
     fn opens(board: &Board, number: u64, channel_id: &str) -> Arc<ChannelMeter> {
         let id = ConnectionId::for_tests(number);
-        let turn = Arc::new(Turn::new());
+        let turn = Arc::new(Turn::new(&Clock::system()));
         board.opens(id, &channel_id.into(), turn, Stop::new())
     }
 

@@ -1,19 +1,28 @@
 //! How many bytes may be read and not yet processed, over all workers of a
 //! configuration.
 //!
-//! A reader borrows an [`Allowance`] before it reads, pays back what the
-//! answer did not need, and the rest goes back when the batch is dropped. An
-//! answer that is larger than its allowance is a debt, which later reads wait
-//! for. No loan is larger than the budget, so a batch that is gets through as
-//! soon as there is no other; and nobody who has a loan ever waits for one.
+//! A reader borrows an [`Allowance`] before it reads: little for a channel that
+//! had nothing, so that any number of idle channels can be polled at once. When
+//! the head of an answer tells more, the loan grows, if that needs no wait; if
+//! it does, the answer is let go unread, the loan goes back, and the reader
+//! waits for enough before it asks again. So nobody who has a loan ever waits
+//! for one. What the answer did not need is paid back, and the rest when the
+//! batch is dropped. An answer that does not tell its length, or is larger than
+//! the whole budget, is a debt, which later reads wait for; no loan is larger
+//! than the budget, so such a batch gets through as soon as there is no other.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::latest::Latest;
 use super::permits::Permits;
+use crate::error::TunnelError;
 use crate::stop::Stop;
 
 /// As much as the service gives in one answer, as far as is known.
 const USUAL_ANSWER: usize = 4 << 20;
+/// More than an answer without records, and not worth to be counted closer.
+const SMALL_ANSWER: usize = 64 << 10;
 
 /// The bytes that may lie in memory. Clones share it.
 #[derive(Clone, Debug)]
@@ -44,22 +53,90 @@ impl Budget {
     }
 }
 
-/// What one answer of a channel may need: as much as its largest so far.
+/// What one answer of a channel may need.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     bytes: usize,
+    largest: usize,
 }
 
 impl Allowance {
-    pub(crate) fn new() -> Allowance {
+    /// Of a channel that has not been read yet: there is base data, but perhaps
+    /// no changes.
+    pub(crate) fn new(is_stream: bool) -> Allowance {
         Allowance {
-            bytes: USUAL_ANSWER,
+            bytes: if is_stream {
+                SMALL_ANSWER
+            } else {
+                USUAL_ANSWER
+            },
+            largest: USUAL_ANSWER,
         }
     }
 
-    /// The channel got an answer of this size.
+    /// The channel got an answer of this size, or has one that is this large:
+    /// after a small one comes another, after others perhaps the largest.
     pub(crate) fn learn(&mut self, bytes: usize) {
-        self.bytes = self.bytes.max(bytes);
+        self.largest = self.largest.max(bytes);
+        self.bytes = match bytes <= SMALL_ANSWER {
+            true => SMALL_ANSWER,
+            false => self.largest,
+        };
+    }
+}
+
+/// Where the loan of a read lies while the read is under way, for whoever hears
+/// first how large the answer is.
+#[derive(Debug)]
+pub(crate) struct Room {
+    loan: Latest<Loan>,
+    /// How large an answer was that there was no room for; 0: none.
+    refused: AtomicUsize,
+}
+
+impl Room {
+    pub(crate) fn new() -> Room {
+        Room {
+            loan: Latest::new(),
+            refused: AtomicUsize::new(0),
+        }
+    }
+
+    /// A read begins.
+    pub(crate) fn enter(&self, loan: Loan) {
+        self.refused.store(0, Ordering::Relaxed);
+        self.loan.set(loan);
+    }
+
+    /// The read has ended: the loan as it is now.
+    pub(crate) fn leave(&self) -> Option<Loan> {
+        self.loan.take()
+    }
+
+    /// The size of the answer that was refused, if that is why the read failed.
+    pub(crate) fn refused(&self) -> Option<usize> {
+        Some(self.refused.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
+    }
+
+    /// Makes room for an answer of that size, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the read is to be given up.
+    pub(crate) fn make(&self, bytes: usize) -> Result<(), TunnelError> {
+        // Without a read under way the program reads by itself.
+        let Some(mut loan) = self.loan.take() else {
+            return Ok(());
+        };
+        let has_room = loan.grow(bytes);
+        self.loan.set(loan);
+        if has_room {
+            return Ok(());
+        }
+        self.refused.store(bytes, Ordering::Relaxed);
+        Err(TunnelError::client(
+            "the memory budget has no room for the answer; it is read again when there is",
+        ))
     }
 }
 
@@ -71,6 +148,18 @@ pub(crate) struct Loan {
 }
 
 impl Loan {
+    /// Takes what is missing for that many bytes, but no more than there are in
+    /// all, if that needs no wait.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let missing = signed(bytes).min(self.lender.total()) - self.bytes;
+        if missing <= 0 {
+            return true;
+        }
+        let taken = self.lender.try_take(missing);
+        self.bytes += taken.unwrap_or_default();
+        taken.is_some()
+    }
+
     /// The answer has come: the loan is for what it really takes.
     pub(crate) fn settle(&mut self, bytes: usize) {
         let bytes = signed(bytes);
@@ -111,24 +200,79 @@ mod tests {
     #[test]
     fn a_loan_is_settled_and_goes_back() {
         let budget = Budget::new(64 * MIB);
-        let mut allowance = Allowance::new();
+        let mut allowance = Allowance::new(false);
+        assert_eq!(allowance.bytes, 4 * MIB);
         // What an answer took, and what is borrowed for the next one.
-        for (answer, next) in [(0, 4), (MIB, 4), (9 * MIB, 9), (5 * MIB, 9)] {
+        for (answer, next) in [
+            (0, SMALL_ANSWER),
+            (MIB, 4 * MIB),
+            (9 * MIB, 9 * MIB),
+            (100, SMALL_ANSWER),
+            (5 * MIB, 9 * MIB),
+        ] {
             let mut loan = budget.try_borrow(&allowance).expect("room");
             loan.settle(answer);
             allowance.learn(answer);
             assert_eq!(in_use(&budget), answer);
             drop(loan);
             assert_eq!(in_use(&budget), 0);
-            assert_eq!(allowance.bytes, next * MIB);
+            assert_eq!(allowance.bytes, next);
         }
+    }
+
+    #[test]
+    fn idle_channels_are_read_at_once_however_many_they_are() {
+        let budget = Budget::new(64 * MIB);
+        let idle = Allowance::new(true);
+        let loans: Vec<_> = (0..1000).map(|_| budget.try_borrow(&idle)).collect();
+        assert!(loans.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn a_loan_grows_while_there_is_room() {
+        let budget = Budget::new(8 * MIB);
+        let room = Room::new();
+        let idle = Allowance::new(true);
+        room.enter(budget.try_borrow(&idle).expect("room"));
+        room.make(SMALL_ANSWER).expect("what it has");
+        assert_eq!(in_use(&budget), SMALL_ANSWER);
+        room.make(3 * MIB).expect("room");
+        assert_eq!((in_use(&budget), room.refused()), (3 * MIB, None));
+        let other = budget.try_borrow(&Allowance::new(false)).expect("room");
+        room.make(5 * MIB).expect_err("no room");
+        assert_eq!((in_use(&budget), room.refused()), (7 * MIB, Some(5 * MIB)));
+        drop(other);
+        // It is larger than all there is, which it may have.
+        room.make(100 * MIB).expect("alone");
+        assert_eq!(in_use(&budget), 8 * MIB);
+        drop(room.leave().expect("the loan"));
+        assert_eq!(in_use(&budget), 0);
+        room.make(100 * MIB).expect("none of the worker's reads");
+    }
+
+    #[test]
+    fn a_loan_grows_past_nobody() {
+        let budget = Budget::new(8 * MIB);
+        let closing = Stop::new();
+        let room = Room::new();
+        room.enter(budget.try_borrow(&Allowance::new(true)).expect("room"));
+        let half = budget.try_borrow(&Allowance::new(false)).expect("room");
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| budget.borrow(&Allowance::new(false), &closing));
+            while !budget.0.has_queue() {
+                thread::yield_now();
+            }
+            room.make(MIB).expect_err("somebody waits");
+            drop(half);
+            assert!(waiter.join().expect("waiter").is_some());
+        });
     }
 
     #[test]
     fn joined_loans_go_back_together() {
         let budget = Budget::new(64 * MIB);
-        let mut first = budget.try_borrow(&Allowance::new()).expect("room");
-        let mut second = budget.try_borrow(&Allowance::new()).expect("room");
+        let mut first = budget.try_borrow(&Allowance::new(false)).expect("room");
+        let mut second = budget.try_borrow(&Allowance::new(false)).expect("room");
         first.settle(2);
         second.settle(3);
         first.join(second);
@@ -141,9 +285,11 @@ mod tests {
     fn a_batch_larger_than_the_budget_gets_through_alone() {
         let budget = Budget::new(10);
         let closing = Stop::new();
-        let mut loan = budget.borrow(&Allowance::new(), &closing).expect("all");
+        let mut loan = budget
+            .borrow(&Allowance::new(false), &closing)
+            .expect("all");
         loan.settle(1000);
-        let mut allowance = Allowance::new();
+        let mut allowance = Allowance::new(false);
         allowance.learn(8 * MIB);
         assert!(budget.try_borrow(&allowance).is_none());
         thread::scope(|scope| {
@@ -163,9 +309,9 @@ mod tests {
     fn closing_ends_the_wait() {
         let budget = Budget::new(MIB);
         let closing = Stop::new();
-        let _all = budget.try_borrow(&Allowance::new()).expect("room");
+        let _all = budget.try_borrow(&Allowance::new(false)).expect("room");
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| budget.borrow(&Allowance::new(), &closing));
+            let waiter = scope.spawn(|| budget.borrow(&Allowance::new(false), &closing));
             closing.fire();
             assert!(waiter.join().expect("waiter").is_none());
         });

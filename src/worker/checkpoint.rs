@@ -1,25 +1,24 @@
 //! Saves the tokens of one channel at the service, one request at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use log::debug;
 
+use super::lease::Ownership;
 use super::link::Link;
 use crate::api::protocol::{CheckpointRequest, GetCheckpointRequest};
 use crate::error::{ErrorCode, TunnelError};
 use crate::processor::Checkpointer;
-use crate::stop::Stop;
 
 /// How often a token is sent again after a sequence number that did not match.
 const REPAIRS: usize = 3;
 
 /// Go: `defaultCheckpointer`.
 pub(crate) struct ChannelCheckpointer {
-    link: Arc<Link>,
-    channel_id: Arc<str>,
-    /// Fired when the channel is no longer ours.
-    lost: Stop,
+    /// Weak: a checkpointer that the user keeps must not keep the pool.
+    link: Weak<Link>,
+    ownership: Ownership,
     /// Holds the number of the next save while no save is on its way: who
     /// takes it out saves, the others wait. (Not a lock, since a request is
     /// made meanwhile: a wait for it ends when the channel is lost.)
@@ -29,7 +28,7 @@ pub(crate) struct ChannelCheckpointer {
 impl std::fmt::Debug for ChannelCheckpointer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ChannelCheckpointer")
-            .field("channel_id", &self.channel_id)
+            .field("channel_id", &self.ownership.channel_id)
             .finish_non_exhaustive()
     }
 }
@@ -37,38 +36,39 @@ impl std::fmt::Debug for ChannelCheckpointer {
 impl ChannelCheckpointer {
     /// A checkpointer that goes on from the sequence number of get-checkpoint.
     pub(crate) fn new(
-        link: Arc<Link>,
-        channel_id: Arc<str>,
-        lost: Stop,
+        link: &Arc<Link>,
+        ownership: Ownership,
         sequence_number: i64,
     ) -> ChannelCheckpointer {
         let next = bounded(1);
         let _ = next.0.send(sequence_number + 1);
         ChannelCheckpointer {
-            link,
-            channel_id,
-            lost,
+            link: Arc::downgrade(link),
+            ownership,
             next,
         }
     }
 
     fn take_number(&self) -> Result<NextNumber<'_>, TunnelError> {
-        self.check_ours()?;
-        select_biased! {
-            recv(self.lost.fired()) -> _ => Err(self.lost_error()),
-            recv(self.next.1) -> number => match number {
-                Ok(number) => Ok(NextNumber { number, home: &self.next.0 }),
-                // We hold the sender ourselves.
-                Err(_) => Err(self.lost_error()),
-            },
-        }
+        self.ownership.check()?;
+        let number = self.ownership.lost.or_recv(&self.next.1);
+        Ok(NextNumber {
+            number: number.ok_or_else(|| self.ownership.lost_error())?,
+            home: &self.next.0,
+        })
+    }
+
+    /// The session, which is there as long as the channel is ours.
+    fn link(&self) -> Result<Arc<Link>, TunnelError> {
+        let link = self.link.upgrade();
+        link.ok_or_else(|| self.ownership.lost_error())
     }
 
     /// Sends the token, with another number where the one we have is wrong.
     fn save(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
         let mut attempt = 0;
         loop {
-            self.check_ours()?;
+            self.ownership.check()?;
             match self.send(next.number, token) {
                 Ok(()) => {
                     next.number += 1;
@@ -81,7 +81,7 @@ impl ChannelCheckpointer {
                     }
                     debug!(
                         "channel {}: {error}; asking for the number",
-                        self.channel_id
+                        self.ownership.channel_id
                     );
                     if self.repair(next, token)? {
                         return Ok(());
@@ -93,50 +93,35 @@ impl ChannelCheckpointer {
     }
 
     fn send(&self, sequence_number: i64, token: &str) -> Result<(), TunnelError> {
+        let link = self.link()?;
         let request = CheckpointRequest {
-            tunnel_id: self.link.tunnel_id.to_string(),
-            client_id: self.link.client_id.to_string(),
-            channel_id: self.channel_id.to_string(),
+            tunnel_id: link.tunnel_id.to_string(),
+            client_id: link.client_id.to_string(),
+            channel_id: self.ownership.channel_id.to_string(),
             checkpoint: token.to_owned(),
             sequence_number,
         };
-        self.link.api.checkpoint(&request, &self.lost).map(|_| ())
+        link.api
+            .checkpoint(&request, &self.ownership.lost)
+            .map(|_| ())
     }
 
     /// Asks for the number that the service has; true when it has our token
     /// already (the answer to an earlier attempt was lost on its way).
     fn repair(&self, next: &mut NextNumber<'_>, token: &str) -> Result<bool, TunnelError> {
+        let link = self.link()?;
         let request = GetCheckpointRequest {
-            tunnel_id: self.link.tunnel_id.to_string(),
-            client_id: self.link.client_id.to_string(),
-            channel_id: self.channel_id.to_string(),
+            tunnel_id: link.tunnel_id.to_string(),
+            client_id: link.client_id.to_string(),
+            channel_id: self.ownership.channel_id.to_string(),
         };
-        let stored = self.link.api.get_checkpoint(&request, &self.lost)?.message;
+        let stored = link
+            .api
+            .get_checkpoint(&request, &self.ownership.lost)?
+            .message;
         next.number = stored.sequence_number() + 1;
         Ok(stored.checkpoint() == token)
     }
-
-    fn check_ours(&self) -> Result<(), TunnelError> {
-        match self.lost.is_fired() || !self.link.lease.holds() {
-            true => Err(self.lost_error()),
-            false => Ok(()),
-        }
-    }
-
-    fn lost_error(&self) -> TunnelError {
-        lost_error(&self.link, &self.channel_id)
-    }
-}
-
-/// The refusal to save for a channel that is no longer ours.
-pub(crate) fn lost_error(link: &Link, channel_id: &str) -> TunnelError {
-    TunnelError::new(
-        ErrorCode::ChannelLost,
-        format!(
-            "channel {channel_id} is no longer ours, nothing was saved; it goes on from its last checkpoint elsewhere"
-        ),
-    )
-    .with_tunnel_id(&*link.tunnel_id)
 }
 
 impl Checkpointer for ChannelCheckpointer {
@@ -161,7 +146,7 @@ impl Drop for NextNumber<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
+    use crate::stop::Stop;
 
     #[test]
     fn nothing_is_sent_once_the_channel_or_the_lease_is_lost() {
@@ -169,13 +154,20 @@ mod tests {
             let (link, _events) = Link::for_tests();
             let link = Arc::new(link);
             if lease_is_out {
-                link.lease.extend(clock::now());
+                link.lease.extend(link.clock().now());
             }
-            ChannelCheckpointer::new(link, "c".into(), lost, 0)
+            let ownership = link.ownership("c".into(), lost);
+            (ChannelCheckpointer::new(&link, ownership, 0), link)
         };
         let lost = Stop::new();
         lost.fire();
-        for checkpointer in [checkpointer(lost, false), checkpointer(Stop::new(), true)] {
+        let without_session = (checkpointer(Stop::new(), false).0, None);
+        let with = |(checkpointer, link)| (checkpointer, Some(link));
+        for (checkpointer, _link) in [
+            with(checkpointer(lost, false)),
+            with(checkpointer(Stop::new(), true)),
+            without_session,
+        ] {
             // A request would fail with what the network says.
             let error = checkpointer.checkpoint("token").expect_err("lost");
             assert_eq!(error.code(), &ErrorCode::ChannelLost);

@@ -4,20 +4,19 @@
 //! a read on its way nor a full pool can hold it up.
 
 use std::sync::Arc;
-use std::thread;
 
 use log::{info, warn};
 
 use super::connection::Connection;
 use super::unwind;
 use crate::observer::WorkerEventKind;
+use crate::threads;
 
 /// Closes `connection` on a thread of its own.
 pub(crate) fn spawn(connection: Arc<Connection>) {
     let closing = connection.clone();
-    let spawned = thread::Builder::new()
-        .name("tunnel-close".to_owned())
-        .spawn(move || run(&closing));
+    let clock = connection.link.clock();
+    let spawned = threads::spawn(clock, "tunnel-close", move || run(&closing));
     if let Err(error) = spawned {
         warn!(
             "channel {}: no thread to close it, the pool does: {error}",

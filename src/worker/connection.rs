@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{debug, error, warn};
 
 use super::closing;
 use super::latest::Latest;
+use super::lease::Ownership;
 use super::link::{Ended, Event, Link};
 use super::meter::ChannelMeter;
 use super::quota::{ChannelQuota, Entry};
@@ -30,6 +31,7 @@ use crate::error::{ErrorCode, TunnelError};
 use crate::observer::{CloseReason, WorkerEventKind};
 use crate::processor::{CheckpointMode, ProcessError};
 use crate::stop::Stop;
+use crate::threads;
 
 /// The least pause after a save that failed: an interval of zero would ask a
 /// service that refuses again and again without any.
@@ -89,7 +91,8 @@ impl Connection {
         for _ in 0..batches {
             let _ = credits.0.send(());
         }
-        let (turn, closing) = (Arc::new(Turn::new()), Stop::new());
+        let clock = link.clock().clone();
+        let (turn, closing) = (Arc::new(Turn::new(&clock)), Stop::on(&clock));
         let meter = link
             .board
             .opens(id, &channel_id, turn.clone(), closing.clone());
@@ -98,8 +101,8 @@ impl Connection {
             channel_id,
             link,
             closing,
-            lost: Stop::new(),
-            ended: Stop::new(),
+            lost: Stop::on(&clock),
+            ended: Stop::on(&clock),
             marks: Marks {
                 delivered: Latest::new(),
                 finished: Latest::new(),
@@ -148,9 +151,8 @@ impl Connection {
         // Progress from here on asks for the next save.
         self.save_is_due.store(false, Ordering::Release);
         let connection = self.clone();
-        let spawned = std::thread::Builder::new()
-            .name("tunnel-checkpoint".to_owned())
-            .spawn(move || connection.save());
+        let clock = self.link.clock();
+        let spawned = threads::spawn(clock, "tunnel-checkpoint", move || connection.save());
         if let Err(error) = spawned {
             warn!(
                 "channel {}: no thread to save a checkpoint: {error}",
@@ -179,10 +181,7 @@ impl Connection {
 
     /// Waits until there is room for one more batch; false when closing.
     pub(crate) fn take_credit(&self) -> bool {
-        select_biased! {
-            recv(self.closing.fired()) -> _ => false,
-            recv(self.credits.1) -> credit => credit.is_ok(),
-        }
+        self.closing.or_recv(&self.credits.1).is_some()
     }
 
     pub(crate) fn give_credit(&self) {
@@ -352,8 +351,8 @@ impl Connection {
     }
 
     fn later(&self, delay: Duration, timer: Timer) {
-        self.link
-            .tell(Event::Later(clock::after(clock::now(), delay), timer));
+        let at = clock::after(self.link.clock().now(), delay);
+        self.link.tell(Event::Later(at, timer));
     }
 
     // The end.
@@ -385,14 +384,34 @@ impl Connection {
         let error = self.failure.take();
         // Before a connection that follows can tell anything.
         self.observe_end(finished, error.as_ref(), receipt.is_some());
+        let fatal = error.and_then(|error| self.let_go(error));
         self.ended.fire();
         self.link.tell(Event::Ended(Ended {
             connection: self.id,
             channel_id: self.channel_id.clone(),
             finished,
-            error,
+            fatal,
             receipt,
         }));
+    }
+
+    /// Tells of a failure and lets go of it here: its causes are the user's,
+    /// and the session's loop must not wait for their drop. What no other
+    /// worker and no later try can pass goes on to the session.
+    fn let_go(&self, error: TunnelError) -> Option<TunnelError> {
+        if *error.code() == ErrorCode::TunnelExpired {
+            return Some(error);
+        }
+        let id = &self.channel_id;
+        let dropped = unwind::user_code(|| {
+            let text = full_text(&error);
+            warn!("channel {id}: given back, it comes back from its last checkpoint: {text}");
+            drop(error);
+        });
+        if let Err(panic) = dropped {
+            error!("channel {id}: dropping what it failed with panicked: {panic}");
+        }
+        None
     }
 
     /// Lets go of what was read ahead and of its memory, since no callback will
@@ -431,9 +450,11 @@ impl Connection {
 
     /// How far the channel has come.
     pub(crate) fn receipt(&self, is_abandoned: bool) -> ChannelReceipt {
-        let delivered = self.marks.delivered.take();
-        let finished = self.marks.finished.take();
+        // In this order, since what goes on meanwhile may only make the
+        // answer too high: a callback may be under way to its next mark.
         let saved = self.marks.saved.take();
+        let finished = self.marks.finished.take();
+        let delivered = self.marks.delivered.take();
         let records = |mark: &Option<Mark>| mark.as_ref().map_or(0, |mark| mark.records);
         let again = records(&delivered).saturating_sub(records(&saved));
         let by_worker = matches!(
@@ -459,5 +480,11 @@ impl Connection {
 
     pub(crate) fn is_ours(&self) -> bool {
         !self.lost.is_fired() && self.link.lease.holds()
+    }
+
+    /// The same for who outlives this connection.
+    pub(crate) fn ownership(&self) -> Ownership {
+        self.link
+            .ownership(self.channel_id.clone(), self.lost.clone())
     }
 }

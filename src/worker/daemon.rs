@@ -15,7 +15,7 @@ use super::trouble::full_text;
 use super::unwind;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::config::TunnelWorkerConfig;
 use crate::error::{TunnelError, Verdict};
 use crate::observer::{Health, Notice, WorkerSnapshot};
@@ -81,9 +81,9 @@ impl TunnelWorkerDaemon {
                 client,
                 board: Board::for_daemon(&tunnel_id, &config.settings),
                 tunnel_id,
-                config,
                 predecessors: Predecessors::default(),
-                closed: Stop::new(),
+                closed: Stop::on(&config.settings.clock),
+                config,
                 running: AtomicBool::new(false),
                 worker: Mutex::new(None),
             }),
@@ -117,7 +117,9 @@ impl TunnelWorkerDaemon {
     pub fn spawn(&self) -> Result<RunningDaemon, TunnelError> {
         let at_work = AtWork::begin(&self.inner)?;
         let daemon = self.clone();
-        RunningDaemon::start(self.clone(), move || daemon.run_as(at_work))
+        // From now on: a manual clock must not move before the thread begins.
+        let task = self.clock().task();
+        RunningDaemon::start(self.clone(), move || task.run(|| daemon.run_as(at_work)))
     }
 
     /// What the daemon's worker is at, without stopping it; counts go on over
@@ -133,7 +135,7 @@ impl TunnelWorkerDaemon {
     }
 
     fn run_as(&self, _at_work: AtWork) -> Result<(), TunnelError> {
-        let end = self.work();
+        let end = self.clock().task().run(|| self.work());
         self.inner.board.ended();
         end
     }
@@ -185,7 +187,7 @@ impl TunnelWorkerDaemon {
     /// [`close`](Self::close) with another deadline.
     pub fn close_within(&self, deadline: Duration) -> ShutdownReceipt {
         self.inner.closed.fire();
-        let until = clock::after(clock::now(), deadline);
+        let until = clock::after(self.clock().now(), deadline);
         let worker = self.inner.worker.lock().clone();
         let mut receipt = match worker {
             Some(worker) => worker.shutdown(deadline),
@@ -219,6 +221,10 @@ impl TunnelWorkerDaemon {
                 });
             }
         }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.inner.closed.clock()
     }
 
     /// The next worker, unless the daemon has been closed.

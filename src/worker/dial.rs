@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::Room;
 use super::connection::Connection;
 use crate::api::TunnelApi;
 use crate::api::protocol::ReadRecordsRequest;
@@ -14,11 +15,13 @@ pub(crate) struct ServiceConn {
     api: Arc<dyn TunnelApi>,
     /// Made once; only the token changes.
     request: ReadRecordsRequest,
+    /// What its answers may take.
+    room: Arc<Room>,
     closing: Stop,
 }
 
 impl ServiceConn {
-    pub(crate) fn new(connection: &Connection) -> ServiceConn {
+    pub(crate) fn new(connection: &Connection, room: Arc<Room>) -> ServiceConn {
         let link = &connection.link;
         ServiceConn {
             api: link.api.clone(),
@@ -28,6 +31,7 @@ impl ServiceConn {
                 channel_id: connection.channel_id.to_string(),
                 token: String::new(),
             },
+            room,
             closing: connection.closing.clone(),
         }
     }
@@ -37,7 +41,9 @@ impl ChannelConn for ServiceConn {
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
         self.request.token.clear();
         self.request.token.push_str(token);
-        let batch = self.api.read_records(&self.request, &self.closing)?;
+        let batch =
+            self.api
+                .read_records(&self.request, &|bytes| self.room.make(bytes), &self.closing)?;
         Ok(ChannelBatch::from_service(batch))
     }
 }

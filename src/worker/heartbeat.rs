@@ -5,7 +5,7 @@
 //! for an answer, so that a slow one holds up nothing else.
 
 use std::sync::Arc;
-use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, warn};
@@ -18,6 +18,7 @@ use crate::api::protocol::{
 };
 use crate::error::TunnelError;
 use crate::stop::Stop;
+use crate::threads;
 
 /// What the loop asks for.
 pub(crate) enum Call {
@@ -32,6 +33,8 @@ pub(crate) struct Heartbeat {
     pub(crate) api: Arc<dyn TunnelApi>,
     pub(crate) tunnel_id: String,
     pub(crate) client: ClientConfig,
+    /// How long one attempt of a heartbeat may take.
+    pub(crate) attempt_timeout: Duration,
     /// Nobody waits for us any more.
     pub(crate) hang_up: Stop,
     pub(crate) events: Sender<Event>,
@@ -42,12 +45,10 @@ impl Heartbeat {
     /// until the sender is dropped.
     pub(crate) fn spawn(self) -> Result<Sender<Call>, TunnelError> {
         let (sender, calls) = unbounded();
-        thread::Builder::new()
-            .name("tunnel-heartbeat".to_owned())
-            .spawn(move || self.run(&calls))
-            .map_err(|error| {
-                TunnelError::client("the heartbeat thread could not be started").with_source(error)
-            })?;
+        let clock = self.hang_up.clock().clone();
+        threads::spawn(&clock, "tunnel-heartbeat", move || self.run(&calls)).map_err(|error| {
+            TunnelError::client("the heartbeat thread could not be started").with_source(error)
+        })?;
         Ok(sender)
     }
 
@@ -58,8 +59,10 @@ impl Heartbeat {
         let Some(client_id) = client_id else {
             return;
         };
-        for call in calls {
+        while let Ok(call) = self.hang_up.clock().recv(calls, None) {
             match call {
+                // Too late for anything but the farewell.
+                Call::Beat(_) if self.hang_up.is_fired() => {}
                 Call::Beat(channels) => {
                     let answer = flatten(unwind::contain(|| self.beat(&client_id, channels)));
                     self.tell(Event::Beat(answer));
@@ -90,14 +93,17 @@ impl Heartbeat {
             client_id: client_id.to_owned(),
             channels,
         };
-        let answer = self.api.heartbeat(&request, &self.hang_up)?;
+        let api = &self.api;
+        let answer = api.heartbeat(&request, self.attempt_timeout, &self.hang_up)?;
         Ok(answer.message.channels)
     }
 
     /// Both requests are a courtesy: without them the service finds out by
-    /// its timeout.
+    /// its timeout. Once nobody waits any more one is enough: with the
+    /// shutdown the service takes all channels back.
     fn leave(&self, client_id: &str, channels: Vec<Channel>) {
         if !channels.is_empty()
+            && !self.hang_up.is_fired()
             && let Err(error) = flatten(unwind::contain(|| self.beat(client_id, channels)))
         {
             warn!("tunnel {}: last report not sent: {error}", self.tunnel_id);
@@ -119,4 +125,44 @@ impl Heartbeat {
 
 fn flatten<T>(result: Result<Result<T, TunnelError>, TunnelError>) -> Result<T, TunnelError> {
     result.and_then(|result| result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TunnelClient;
+    use crate::api::protocol::ConnectResponse;
+    use crate::api::test_server::{Step, TestServer};
+    use prost::Message;
+
+    #[test]
+    fn once_nobody_waits_the_farewell_is_all_that_is_sent() {
+        let client_id = "client".to_owned();
+        let connected = ConnectResponse { client_id }.encode_to_vec();
+        let server = TestServer::start([
+            Step::Answer(200, "", connected),
+            Step::Answer(200, "", Vec::new()),
+        ]);
+        let client = TunnelClient::new(&server.url(), "instance", "id", "secret");
+        let (events, receiver) = unbounded();
+        let hang_up = Stop::new();
+        let heartbeat = Heartbeat {
+            api: client.expect("client").api().clone(),
+            tunnel_id: "tunnel".to_owned(),
+            client: ClientConfig::default(),
+            attempt_timeout: Duration::from_secs(60),
+            hang_up: hang_up.clone(),
+            events,
+        };
+        let calls = heartbeat.spawn().expect("a thread");
+        assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
+        hang_up.fire();
+        calls.send(Call::Beat(Vec::new())).expect("it listens");
+        let report = vec![Channel::default()];
+        calls.send(Call::Leave(report)).expect("it listens");
+        assert!(matches!(receiver.recv(), Ok(Event::Left)));
+        let requests = server.requests();
+        let uris: Vec<&str> = requests.iter().map(|r| r.uri.as_str()).collect();
+        assert_eq!(uris, ["/tunnel/connect", "/tunnel/shutdown"]);
+    }
 }

@@ -27,6 +27,14 @@ impl<T> Latest<T> {
         }
     }
 
+    /// Puts back what was there before, which may have been nothing.
+    pub(crate) fn replace(&self, value: Option<T>) {
+        match value {
+            Some(value) => self.set(value),
+            None => drop(self.take()),
+        }
+    }
+
     pub(crate) fn take(&self) -> Option<T> {
         self.receiver.try_recv().ok()
     }
@@ -52,6 +60,17 @@ mod tests {
         latest.set(3);
         latest.give_back(2);
         assert_eq!(latest.take(), Some(3));
+        assert_eq!(latest.take(), None);
+    }
+
+    #[test]
+    fn what_was_there_before_can_be_put_back() {
+        let latest = Latest::new();
+        latest.set(2);
+        latest.replace(Some(1));
+        assert_eq!(latest.take(), Some(1));
+        latest.set(2);
+        latest.replace(None);
         assert_eq!(latest.take(), None);
     }
 }

@@ -1,22 +1,27 @@
-//! Whether the session still holds: asked before every callback and every
-//! request that changes something, by any thread, without a lock.
+//! Whether the session still holds, and a channel with it: asked before every
+//! callback and every request that changes something, by any thread.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::clock;
+use crate::clock::Clock;
+use crate::error::{ErrorCode, TunnelError};
+use crate::stop::Stop;
 
 /// The time until which the service keeps our channels for us.
 #[derive(Debug)]
 pub(crate) struct Lease {
+    clock: Clock,
     start: Instant,
     /// Microseconds after `start`.
     until: AtomicU64,
 }
 
 impl Lease {
-    pub(crate) fn new(start: Instant, until: Instant) -> Lease {
+    pub(crate) fn new(clock: &Clock, start: Instant, until: Instant) -> Lease {
         let lease = Lease {
+            clock: clock.clone(),
             start,
             until: AtomicU64::new(0),
         };
@@ -31,8 +36,44 @@ impl Lease {
 
     /// Whether the session has not timed out by itself.
     pub(crate) fn holds(&self) -> bool {
-        let now = micros(clock::now().saturating_duration_since(self.start));
+        let now = micros(self.clock.now().saturating_duration_since(self.start));
         now < self.until.load(Ordering::Acquire)
+    }
+}
+
+/// Whether one channel is ours, for all who may save for it. Holds nothing of
+/// the session, so that a handle that is kept for long keeps nothing either.
+#[derive(Clone, Debug)]
+pub(crate) struct Ownership {
+    pub(crate) tunnel_id: Arc<str>,
+    pub(crate) channel_id: Arc<str>,
+    /// Fired when the channel is no longer ours.
+    pub(crate) lost: Stop,
+    pub(crate) lease: Arc<Lease>,
+}
+
+impl Ownership {
+    pub(crate) fn holds(&self) -> bool {
+        !self.lost.is_fired() && self.lease.holds()
+    }
+
+    /// # Errors
+    ///
+    /// [`lost_error`](Self::lost_error).
+    pub(crate) fn check(&self) -> Result<(), TunnelError> {
+        match self.holds() {
+            true => Ok(()),
+            false => Err(self.lost_error()),
+        }
+    }
+
+    /// The refusal to save for a channel that is no longer ours.
+    pub(crate) fn lost_error(&self) -> TunnelError {
+        let message = format!(
+            "channel {} is no longer ours, nothing was saved; it goes on from its last checkpoint elsewhere",
+            self.channel_id
+        );
+        TunnelError::new(ErrorCode::ChannelLost, message).with_tunnel_id(&*self.tunnel_id)
     }
 }
 
@@ -47,10 +88,14 @@ mod tests {
 
     #[test]
     fn holds_until_its_time() {
-        let now = clock::now();
-        let lease = Lease::new(now, now);
+        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
+        let now = clock.now();
+        let lease = Lease::new(&clock, now, now);
         assert!(!lease.holds());
         lease.extend(now + Duration::from_secs(60));
+        clock.jump(Duration::from_secs(59));
         assert!(lease.holds());
+        clock.jump(Duration::from_secs(1));
+        assert!(!lease.holds());
     }
 }

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::board::Board;
 use super::budget::Budget;
-use super::lease::Lease;
+use super::lease::{Lease, Ownership};
 use super::pool::Pool;
 use super::quota::Quota;
 use super::receipt::ChannelReceipt;
@@ -15,9 +15,11 @@ use super::state::ConnectionId;
 use super::timers::Timer;
 use crate::api::TunnelApi;
 use crate::api::protocol::Channel;
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::TunnelError;
 use crate::observer::{Notice, WorkerEventKind};
+use crate::stop::Stop;
 
 /// One session: a client id that the service gave us, and what goes with it.
 pub(crate) struct Link {
@@ -29,12 +31,27 @@ pub(crate) struct Link {
     pub(crate) budget: Budget,
     /// None: any number of channels may be at work.
     pub(crate) quota: Option<Quota>,
-    pub(crate) lease: Lease,
+    pub(crate) lease: Arc<Lease>,
     pub(crate) board: Arc<Board>,
     pub(crate) events: Sender<Event>,
 }
 
 impl Link {
+    /// What everything of the session goes by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.settings.clock
+    }
+
+    /// What tells whether a channel of the session is ours.
+    pub(crate) fn ownership(&self, channel_id: Arc<str>, lost: Stop) -> Ownership {
+        Ownership {
+            tunnel_id: self.tunnel_id.clone(),
+            channel_id,
+            lost,
+            lease: self.lease.clone(),
+        }
+    }
+
     /// Tells the session's loop; a loop that is gone needs not know.
     pub(crate) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
@@ -83,8 +100,8 @@ pub(crate) struct Ended {
     pub(crate) finished: bool,
     /// What became of it, if it had been opened.
     pub(crate) receipt: Option<ChannelReceipt>,
-    /// Why it ended by itself, if it failed.
-    pub(crate) error: Option<TunnelError>,
+    /// Why the whole session has to end with it, if it does.
+    pub(crate) fatal: Option<TunnelError>,
     pub(crate) channel_id: Arc<str>,
 }
 
@@ -92,13 +109,14 @@ pub(crate) struct Ended {
 impl Link {
     /// A session of an hour with a service that nobody can reach.
     pub(crate) fn for_tests() -> (Link, crossbeam_channel::Receiver<Event>) {
-        use crate::{SimpleProcessFactory, TunnelClient, TunnelWorkerConfig, clock};
+        use crate::{SimpleProcessFactory, TunnelClient, TunnelWorkerConfig};
         let client = TunnelClient::new("http://127.0.0.1:1", "instance", "id", "secret");
         let factory = SimpleProcessFactory::new(|_, _| Ok(()));
         let config = TunnelWorkerConfig::builder(factory).pool_threads(1).build();
         let config = config.expect("config");
         let (events, receiver) = crossbeam_channel::unbounded();
-        let now = clock::now();
+        let clock = &config.settings.clock;
+        let now = clock.now();
         let link = Link {
             api: client.expect("client").api().clone(),
             tunnel_id: "tunnel".into(),
@@ -107,7 +125,11 @@ impl Link {
             pool: config.pool.clone(),
             budget: config.budget.clone(),
             quota: None,
-            lease: Lease::new(now, now + std::time::Duration::from_secs(3600)),
+            lease: Arc::new(Lease::new(
+                clock,
+                now,
+                now + std::time::Duration::from_secs(3600),
+            )),
             board: Board::for_worker("tunnel", &config.settings),
             events,
         };

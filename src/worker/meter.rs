@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::stamp::{Stamp, StampCell};
 use super::trouble::History;
 use super::turn::{Turn, TurnStage};
-use crate::clock;
+use crate::clock::Clock;
 use crate::observer::{BatchCounts, ChannelSnapshot, ChannelStage, CloseReason, SavedCheckpoint};
 use crate::stop::Stop;
 
@@ -123,14 +123,16 @@ impl ChannelMeter {
         closing: Stop,
         history: Arc<History>,
     ) -> ChannelMeter {
+        let now = |state| StampCell::new(Stamp::now(closing.clock(), state));
+        let (reader, saving) = (now(ReaderStage::Opening as u8), now(0));
         ChannelMeter {
             channel_id,
             history,
             turn,
             closing,
             is_stream: AtomicBool::new(false),
-            reader: StampCell::new(Stamp::now(ReaderStage::Opening as u8)),
-            saving: StampCell::new(Stamp::now(0)),
+            reader,
+            saving,
             read: Counters::default(),
             has_read_all: AtomicBool::new(false),
             done: Counters::default(),
@@ -140,6 +142,10 @@ impl ChannelMeter {
         }
     }
 
+    fn clock(&self) -> &Clock {
+        self.closing.clock()
+    }
+
     // What the threads of a connection tell.
 
     pub(crate) fn set_stream(&self, is_stream: bool) {
@@ -147,7 +153,7 @@ impl ChannelMeter {
     }
 
     pub(crate) fn reader_is(&self, stage: ReaderStage) {
-        self.reader.set(Stamp::now(stage as u8));
+        self.reader.set(Stamp::now(self.clock(), stage as u8));
     }
 
     pub(crate) fn batch_read(&self, records: usize, bytes: usize) {
@@ -169,15 +175,15 @@ impl ChannelMeter {
     }
 
     pub(crate) fn save_begins(&self) {
-        self.saving.set(Stamp::now(SAVING));
+        self.saving.set(Stamp::now(self.clock(), SAVING));
     }
 
     pub(crate) fn save_ends(&self) {
-        self.saving.set(Stamp::now(0));
+        self.saving.set(Stamp::now(self.clock(), 0));
     }
 
     pub(crate) fn saved(&self, token: Arc<str>) {
-        let at = clock::micros();
+        let at = self.clock().micros();
         let previous = self.saved.lock().replace(Saved { token, at });
         drop(previous);
         self.history.saves.succeeded();
@@ -219,7 +225,7 @@ impl ChannelMeter {
             | ChannelStage::Reading
             | ChannelStage::WaitingForCommit) => (stage, reader_since),
             // An idle channel has been idle since the later of the two.
-            stage @ ChannelStage::Idle if reader_since.age() < turn_since.age() => {
+            stage @ ChannelStage::Idle if reader_since.is_later_than(turn_since) => {
                 (stage, reader_since)
             }
             stage => (stage, turn_since),
@@ -229,7 +235,7 @@ impl ChannelMeter {
     pub(crate) fn snapshot(&self) -> ChannelSnapshot {
         let (stage, since) = self.stage();
         let mut snapshot = blank(&self.channel_id, &self.history);
-        (snapshot.stage, snapshot.stage_age) = (stage, since.age());
+        (snapshot.stage, snapshot.stage_age) = (stage, since.age(self.clock()));
         snapshot.is_stream = self.is_stream.load(Ordering::Relaxed);
         snapshot.is_closing = self.closing.is_fired();
         // What is done was read before: loaded in this order, never more is
@@ -246,7 +252,7 @@ impl ChannelMeter {
 
     fn lag(&self) -> Option<Duration> {
         let newest = self.newest.load(Ordering::Relaxed);
-        let now = clock::utc().unix_timestamp_nanos() / 1000;
+        let now = self.clock().utc().unix_timestamp_nanos() / 1000;
         let lag = (newest != NO_RECORD).then(|| now - i128::from(newest))?;
         // The clocks of service and client may differ.
         Some(Duration::from_micros(u64::try_from(lag).unwrap_or(0)))
@@ -257,7 +263,7 @@ impl ChannelMeter {
         let saved = saved.as_ref()?;
         Some(SavedCheckpoint {
             token: saved.token.to_string(),
-            age: clock::age(saved.at),
+            age: self.clock().age(saved.at),
         })
     }
 }
@@ -355,9 +361,10 @@ mod tests {
     }
 
     fn meter() -> (ChannelMeter, Arc<Turn>) {
-        let turn = Arc::new(Turn::new());
-        let history = Arc::default();
-        let meter = ChannelMeter::new("x".into(), turn.clone(), Stop::new(), history);
+        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
+        let turn = Arc::new(Turn::new(&clock));
+        let history = Arc::new(History::new(&clock));
+        let meter = ChannelMeter::new("x".into(), turn.clone(), Stop::on(&clock), history);
         (meter, turn)
     }
 
@@ -380,13 +387,11 @@ mod tests {
         assert!(!snapshot.is_caught_up, "one batch is not done");
         assert_eq!(snapshot.failures.failing_for, None, "a success");
         assert_eq!(snapshot.lag, None);
-        let hour_ago = clock::utc() - Duration::from_secs(3600);
-        let micros = hour_ago.unix_timestamp_nanos() / 1000;
-        meter.batch_done(5, 50, i64::try_from(micros).ok());
+        meter.clock().jump(Duration::from_secs(3601));
+        meter.batch_done(5, 50, Some(1_000_000));
         let snapshot = meter.snapshot();
         assert!(snapshot.is_caught_up);
-        let lag = snapshot.lag.expect("lag").as_secs();
-        assert!((3600..3660).contains(&lag), "{lag}");
+        assert_eq!(snapshot.lag, Some(Duration::from_secs(3600)));
         // A clock that is behind the service's.
         meter.batch_done(0, 0, Some(i64::MAX));
         assert_eq!(meter.snapshot().lag, Some(Duration::ZERO));
@@ -407,29 +412,29 @@ mod tests {
     #[test]
     fn a_stage_has_an_age_of_its_own() {
         let (meter, turn) = meter();
+        let second = Duration::from_secs(1);
+        // Ages are counted from the first microsecond.
+        meter.clock().jump(second);
+        turn.on(TurnEvent::Make);
+        meter.reader_is(ReaderStage::Opening);
+        let pass = |seconds| meter.clock().jump(seconds * second);
         let look = || {
             let (stage, since) = meter.stage();
-            (stage, since.age())
+            (stage, since.age(meter.clock()).as_secs())
         };
-        std::thread::park_timeout(Duration::from_millis(30));
-        let (stage, opening) = look();
-        assert_eq!(stage, ChannelStage::Opening);
-        assert!(opening >= Duration::from_millis(20));
-        turn.on(TurnEvent::Make);
+        pass(3);
+        assert_eq!(look(), (ChannelStage::Opening, 3));
         turn.on(TurnEvent::Opened);
         meter.reader_is(ReaderStage::Reading);
-        let (stage, reading) = look();
-        assert_eq!(stage, ChannelStage::Reading);
-        assert!(reading < opening);
+        pass(1);
+        assert_eq!(look(), (ChannelStage::Reading, 1));
         assert_eq!(turn.on(TurnEvent::Arrived), TurnAction::Schedule);
         assert_eq!(turn.on(TurnEvent::Start), TurnAction::Run);
-        std::thread::park_timeout(Duration::from_millis(30));
+        pass(2);
         // What arrives meanwhile does not make the callback younger.
         turn.on(TurnEvent::Arrived);
         turn.on(TurnEvent::Close);
-        let (stage, running) = look();
-        assert_eq!(stage, ChannelStage::InCallback);
-        assert!(running >= Duration::from_millis(20));
+        assert_eq!(look(), (ChannelStage::InCallback, 2));
     }
 
     #[test]

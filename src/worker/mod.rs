@@ -74,6 +74,7 @@ mod worker;
 pub(crate) use board::Board;
 pub(crate) use budget::Budget;
 pub use daemon::TunnelWorkerDaemon;
+pub(crate) use lease::Ownership;
 pub(crate) use pool::Pool;
 pub(crate) use predecessors::Predecessors;
 pub(crate) use quota::Place;

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use crate::stop::Stop;
@@ -103,14 +103,11 @@ impl Permits {
         }
         let units = units.min(self.total);
         let (ticket, granted) = self.enqueue(units);
-        select_biased! {
-            recv(closing.fired()) -> _ => {
-                self.leave(ticket, units);
-                None
-            }
-            // We are in the queue, which holds the sender, until it is used.
-            recv(granted) -> _ => Some(units),
+        if closing.or_recv(&granted).is_none() {
+            self.leave(ticket, units);
+            return None;
         }
+        Some(units)
     }
 
     /// Takes `units`, but no more than there are in all, if that needs no wait.
@@ -127,6 +124,11 @@ impl Permits {
             let granted = self.serve(&mut self.queue.lock());
             wake(granted);
         }
+    }
+
+    /// How many there are in all.
+    pub(crate) fn total(&self) -> i64 {
+        self.total
     }
 
     /// Whether somebody waits.

@@ -8,6 +8,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::connection::Connection;
 use crate::error::TunnelError;
+use crate::record::Record;
+use crate::spare::Spare;
+
+/// What is kept for the records of later batches: as many as cores decode.
+const MOST_SPARE: usize = 8 << 20;
 
 /// A rayon pool and the queue of channels whose turn it is. Clones share both.
 ///
@@ -19,6 +24,8 @@ pub(crate) struct Pool {
     threads: Arc<ThreadPool>,
     ready: Sender<Arc<Connection>>,
     next: Receiver<Arc<Connection>>,
+    /// For the records of a batch, while it is decoded and processed.
+    pub(crate) spare_records: Arc<Spare<Record>>,
 }
 
 impl Pool {
@@ -41,6 +48,7 @@ impl Pool {
             threads,
             ready,
             next,
+            spare_records: Arc::new(Spare::new(MOST_SPARE)),
         }
     }
 
@@ -53,11 +61,12 @@ impl Pool {
     pub(crate) fn schedule(&self, connection: Arc<Connection>) {
         // As many tasks as queued channels: no task finds the queue empty and
         // no channel stays behind. Sending cannot fail, we hold a receiver.
+        let task = connection.link.clock().task();
         let _ = self.ready.send(connection);
         let next = self.next.clone();
         self.threads.spawn_fifo(move || {
             if let Ok(connection) = next.try_recv() {
-                connection.take_turn();
+                task.run(|| connection.take_turn());
             }
         });
     }

@@ -2,14 +2,12 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
-use crossbeam_channel::select;
 use log::{debug, info};
 
 use super::backoff::{Backoff, is_full};
-use super::budget::{Allowance, Loan};
+use super::budget::{Allowance, Loan, Room};
 use super::checkpoint::ChannelCheckpointer;
 use super::connection::{Connection, Item};
 use super::dial::ServiceConn;
@@ -21,7 +19,6 @@ use super::saver::Saver;
 use super::unwind;
 use crate::FINISH_TAG;
 use crate::api::protocol::{GetCheckpointRequest, GetCheckpointResponse};
-use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
 use crate::observer::WorkerEventKind;
 use crate::processor::{
@@ -29,9 +26,7 @@ use crate::processor::{
 };
 use crate::record::{self, RawBatch};
 use crate::stop::Stop;
-
-/// There may be thousands of readers; the user's factory runs here as well.
-const STACK_SIZE: usize = 512 * 1024;
+use crate::threads;
 
 /// The thread of one channel.
 pub(crate) struct Reader {
@@ -58,10 +53,8 @@ impl Reader {
             connection: connection.clone(),
             predecessors,
         };
-        let spawned = thread::Builder::new()
-            .name("tunnel-reader".to_owned())
-            .stack_size(STACK_SIZE)
-            .spawn(move || reader.run());
+        let clock = connection.link.clock();
+        let spawned = threads::spawn(clock, "tunnel-reader", move || reader.run());
         if let Err(error) = spawned {
             let error = TunnelError::client("no thread to read a channel").with_source(error);
             // Not here: the observer hears of it, and this is the worker's loop.
@@ -147,9 +140,10 @@ impl Reader {
                 "channel {}: waits for its last callback from before",
                 connection.channel_id
             );
-            select! {
-                recv(predecessor.fired()) -> _ => {}
-                recv(connection.closing.fired()) -> _ => return,
+            let clock = connection.link.clock();
+            clock.wait(&[predecessor, &connection.closing], None);
+            if connection.closing.is_fired() {
+                return;
             }
         }
         connection.meter.reader_is(ReaderStage::Opening);
@@ -171,19 +165,15 @@ impl Reader {
         let connection = &self.connection;
         let link = &connection.link;
         let id = &connection.channel_id;
-        let lost = connection.lost.clone();
-        let service: Arc<dyn Checkpointer> = Arc::new(ChannelCheckpointer::new(
-            link.clone(),
-            id.clone(),
-            lost,
-            sequence_number,
-        ));
+        let ownership = connection.ownership();
+        let service = ChannelCheckpointer::new(link, ownership.clone(), sequence_number);
+        let service: Arc<dyn Checkpointer> = Arc::new(service);
         let checkpointer = match &link.settings.checkpointer {
             Some(wrap) => unwind::user_code(|| wrap(id, service))
                 .map_err(|panic| user_failed("made no checkpointer", panic.into()))?,
             None => service,
         };
-        Ok(Saver::new(connection, checkpointer))
+        Ok(Saver::new(connection, ownership, checkpointer))
     }
 
     fn context(&self, is_stream: bool, saver: Arc<Saver>) -> Result<ChannelContext, TunnelError> {
@@ -197,7 +187,7 @@ impl Reader {
             channel_id: connection.channel_id.clone(),
             is_stream,
             closing: connection.closing.clone(),
-            handle: ProcessorHandle::new(saver, connection.lost.clone()),
+            handle: ProcessorHandle::new(saver, connection.ownership()),
         });
         Ok(ChannelContext::new(identity, custom_value))
     }
@@ -286,17 +276,24 @@ impl Reader {
         token: String,
         context: &ChannelContext,
     ) -> Result<PlaceToRead, TunnelError> {
+        let is_stream = record::is_stream(&self.connection.channel_id, &token);
+        let room = Arc::new(Room::new());
         Ok(PlaceToRead {
-            is_stream: record::is_stream(&self.connection.channel_id, &token),
-            allowance: Allowance::new(),
-            conn: self.dial(context)?,
+            is_stream,
+            allowance: Allowance::new(is_stream),
+            conn: self.dial(context, room.clone())?,
+            room,
             token,
         })
     }
 
     /// The connection to read through: the worker's own, or the user's.
-    fn dial(&self, context: &ChannelContext) -> Result<Box<dyn ChannelConn>, TunnelError> {
-        let service = Box::new(ServiceConn::new(&self.connection));
+    fn dial(
+        &self,
+        context: &ChannelContext,
+        room: Arc<Room>,
+    ) -> Result<Box<dyn ChannelConn>, TunnelError> {
+        let service = Box::new(ServiceConn::new(&self.connection, room));
         match &self.connection.link.settings.dialer {
             Some(dialer) => unwind::user_code(|| dialer.dial(context, service))
                 .map_err(|panic| user_failed("dialed no connection", panic.into()))?
@@ -309,26 +306,19 @@ impl Reader {
     /// closing.
     fn read_round(&self, at: &mut PlaceToRead) -> Result<Option<Brought>, TunnelError> {
         let connection = &self.connection;
-        let budget = &connection.link.budget;
-        connection.meter.reader_is(ReaderStage::WaitingForMemory);
-        let loan = budget.borrow(&at.allowance, &connection.closing);
-        connection.meter.reader_is(ReaderStage::Waiting);
-        let Some(loan) = loan else {
-            return Ok(None);
-        };
-        let began = clock::now();
-        let Some(first) = self.read(at, loan)? else {
+        let Some((first, began)) = self.read_first(at)? else {
             return Ok(None);
         };
         let mut brought = first.begin_round(connection.quota.place(), began);
         while brought.read_on && self.goes_on(at, &brought.round) {
             // No wait here: others may wait for what this round holds.
-            let Some(loan) = budget.try_borrow(&at.allowance) else {
+            let Some(loan) = connection.link.budget.try_borrow(&at.allowance) else {
                 break;
             };
             match self.read(at, loan) {
-                Ok(Some(answer)) => brought.join(answer),
-                Ok(None) => return Ok(None),
+                Ok(Read::Answer(answer)) => brought.join(answer),
+                Ok(Read::Closing) => return Ok(None),
+                Ok(Read::NoRoom) => break,
                 // What came before is good.
                 Err(error) => {
                     brought.error = Some(error);
@@ -339,6 +329,29 @@ impl Reader {
         Ok(Some(brought))
     }
 
+    /// Waits for memory and reads; none when closing. Also when the read began.
+    fn read_first(&self, at: &mut PlaceToRead) -> Result<Option<(Answer, Instant)>, TunnelError> {
+        let connection = &self.connection;
+        loop {
+            connection.meter.reader_is(ReaderStage::WaitingForMemory);
+            let loan = connection
+                .link
+                .budget
+                .borrow(&at.allowance, &connection.closing);
+            connection.meter.reader_is(ReaderStage::Waiting);
+            let Some(loan) = loan else {
+                return Ok(None);
+            };
+            let began = connection.link.clock().now();
+            match self.read(at, loan)? {
+                Read::Answer(answer) => return Ok(Some((answer, began))),
+                Read::Closing => return Ok(None),
+                // Now it is known for how much to wait.
+                Read::NoRoom => {}
+            }
+        }
+    }
+
     fn goes_on(&self, at: &PlaceToRead, round: &Round) -> bool {
         let limits = &self.connection.link.settings.reading;
         at.token != FINISH_TAG
@@ -346,25 +359,35 @@ impl Reader {
             && round.bytes() < limits.max_bytes_per_round
     }
 
-    /// Reads once; none when closing: the answer came too late, it will be
-    /// asked for again.
-    fn read(&self, at: &mut PlaceToRead, mut loan: Loan) -> Result<Option<Answer>, TunnelError> {
+    /// Reads once.
+    fn read(&self, at: &mut PlaceToRead, loan: Loan) -> Result<Read, TunnelError> {
         let connection = &self.connection;
+        at.room.enter(loan);
         connection.meter.reader_is(ReaderStage::Reading);
         // It may be the user's.
         let batch = unwind::user_code(|| at.conn.read(&at.token));
         connection.meter.reader_is(ReaderStage::Waiting);
-        let batch = batch.map_err(|panic| user_failed("panicked in a read", panic.into()))??;
-        let batch = batch.into_raw();
+        let loan = at.room.leave();
+        let batch = batch.map_err(|panic| user_failed("panicked in a read", panic.into()))?;
         if connection.closing.is_fired() {
-            return Ok(None);
+            return Ok(Read::Closing);
         }
+        if batch.is_err()
+            && let Some(bytes) = at.room.refused()
+        {
+            at.allowance.learn(bytes);
+            return Ok(Read::NoRoom);
+        }
+        // The room gives back what was put into it.
+        let (batch, Some(mut loan)) = (batch?.into_raw(), loan) else {
+            return Ok(Read::Closing);
+        };
         loan.settle(batch.body.len());
         at.allowance.learn(batch.body.len());
         connection.meter.has_read_all(!is_full(&batch));
         let is_news = batch.record_count > 0 || batch.next_token != at.token;
         at.token.clone_from(&batch.next_token);
-        Ok(Some(Answer {
+        Ok(Read::Answer(Answer {
             is_news,
             // A base channel reads on as long as it gets on.
             read_on: is_news && (!at.is_stream || is_full(&batch)),
@@ -393,7 +416,7 @@ impl Reader {
             channel_id: &self.connection.channel_id,
             records,
             bytes,
-            elapsed: clock::now() - brought.began,
+            elapsed: self.connection.link.clock().now() - brought.began,
         });
     }
 }
@@ -404,6 +427,16 @@ struct PlaceToRead {
     token: String,
     is_stream: bool,
     allowance: Allowance,
+    room: Arc<Room>,
+}
+
+/// How a read ended.
+enum Read {
+    Answer(Answer),
+    /// The answer came too late, it will be asked for again.
+    Closing,
+    /// It is larger than what can be had of the budget without a wait.
+    NoRoom,
 }
 
 /// What one read has brought.

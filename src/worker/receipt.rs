@@ -1,6 +1,9 @@
 //! What a stop left behind, channel by channel.
 
+use std::fmt;
 use std::sync::Arc;
+
+use crate::fingerprint::Fingerprint;
 
 /// What the shutdown of a worker did, and what it had to leave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +32,9 @@ impl ShutdownReceipt {
 /// How far one channel came.
 ///
 /// Each token leads behind the batch in question; none means that there was
-/// no such batch since the channel was opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// no such batch since the channel was opened. `Debug` shows a fingerprint of
+/// each.
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelReceipt {
     /// The channel.
@@ -42,11 +46,29 @@ pub struct ChannelReceipt {
     /// The last token that was saved; the channel goes on from there.
     pub last_saved: Option<String>,
     /// How many of the delivered records will be delivered again, to whoever
-    /// reads the channel next. None where the program commits tokens itself
+    /// reads the channel next. Of a channel that was abandoned it may count a
+    /// batch too many, whose callback was about to begin or whose save was on
+    /// its way, but none too few. None where the program commits tokens itself
     /// and the worker cannot know.
     pub records_to_come_again: Option<u64>,
     /// Whether the deadline passed while the channel was still at work.
     pub is_abandoned: bool,
+}
+
+impl fmt::Debug for ChannelReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn token(token: &Option<String>) -> Option<Fingerprint<'_>> {
+            token.as_deref().map(Fingerprint)
+        }
+        f.debug_struct("ChannelReceipt")
+            .field("channel_id", &self.channel_id)
+            .field("last_delivered", &token(&self.last_delivered))
+            .field("last_finished", &token(&self.last_finished))
+            .field("last_saved", &token(&self.last_saved))
+            .field("records_to_come_again", &self.records_to_come_again)
+            .field("is_abandoned", &self.is_abandoned)
+            .finish()
+    }
 }
 
 impl ChannelReceipt {

@@ -7,6 +7,7 @@ use super::budget::Loan;
 use super::quota::Place;
 use crate::error::TunnelError;
 use crate::record::{self, RawBatch, Record};
+use crate::spare::Spare;
 
 /// Answers of one channel, in order, with what they hold on to. Their bodies
 /// stay as they came.
@@ -52,9 +53,9 @@ impl Round {
         self.batches().map(|batch| batch.record_count).sum()
     }
 
-    /// All records, decoded and checked; see [`RawBatch::records`].
-    pub(crate) fn records(&self) -> Result<Vec<Record>, TunnelError> {
-        let mut records = Vec::new();
+    /// All records, decoded and checked; see [`RawBatch::append_records`].
+    pub(crate) fn records(&self, spare: &Spare<Record>) -> Result<Vec<Record>, TunnelError> {
+        let mut records = spare.take(self.record_count()).unwrap_or_default();
         for batch in self.batches() {
             batch.append_records(&mut records)?;
         }

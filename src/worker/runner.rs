@@ -10,12 +10,11 @@ use log::{error, trace, warn};
 
 use super::backoff::Backoff;
 use super::connection::{Connection, Item};
+use super::link::Link;
 use super::receipt::Mark;
 use super::round::{Claim, Round};
 use super::unwind;
 use crate::FINISH_TAG;
-use crate::clock;
-use crate::config::Settings;
 use crate::error::TunnelError;
 use crate::observer::WorkerEventKind;
 use crate::processor::{
@@ -43,6 +42,8 @@ pub(crate) struct Runner {
     processor: Box<dyn ChannelProcessor>,
     context: ChannelContext,
     current: Option<Current>,
+    /// The last batch that was given to the callback.
+    delivered: Option<Mark>,
     /// Records handed over since the channel was opened.
     records: u64,
     /// Everything is processed; the user's code has yet to commit `finished`.
@@ -81,6 +82,7 @@ impl Runner {
             processor,
             context,
             current: None,
+            delivered: None,
             records: 0,
             waits_for_commit: false,
         }
@@ -130,7 +132,7 @@ impl Runner {
     }
 
     fn begin(&mut self, connection: &Connection, round: Round) -> Step {
-        match self.decode(&connection.link.settings, round) {
+        match self.decode(&connection.link, round) {
             Ok(current) => self.give(connection, current),
             Err(error) => {
                 // Nothing is skipped: the channel comes back to this very batch.
@@ -140,10 +142,11 @@ impl Runner {
         }
     }
 
-    fn decode(&mut self, settings: &Settings, round: Round) -> Result<Current, TunnelError> {
+    fn decode(&mut self, link: &Link, round: Round) -> Result<Current, TunnelError> {
+        let settings = &link.settings;
         let (records, binary_records) = match settings.options.need_binary_record {
             true => (Vec::new(), Some(round.binary_records()?)),
-            false => (round.records()?, None),
+            false => (round.records(&link.pool.spare_records)?, None),
         };
         let record_count = round.record_count();
         let bytes = round.bytes();
@@ -184,16 +187,20 @@ impl Runner {
         if self.context.record_count() == 0 && !options.always_call_back && !last_to_commit {
             return self.done(connection, current);
         }
-        // Decoding took its time.
+        // Decoding took its time. Marked first: who ends the channel either
+        // sees the mark, or is seen here.
+        connection.marks.delivered.set(current.mark.clone());
         if !connection.may_call() {
+            connection.marks.delivered.replace(self.delivered.clone());
             self.current = Some(current);
             return not_now(connection);
         }
-        connection.marks.delivered.set(current.mark.clone());
-        let began = clock::now();
+        self.delivered = Some(current.mark.clone());
+        let clock = connection.link.clock();
+        let began = clock.now();
         let process = || self.processor.process(&self.context, &current.records);
         let result = unwind::user_code(process);
-        current.elapsed = clock::now() - began;
+        current.elapsed = clock.now() - began;
         match result {
             Ok(Ok(())) => self.done(connection, current),
             Ok(Err(error)) => self.failed(connection, current, error),
@@ -213,12 +220,13 @@ impl Runner {
             self.context.record_count()
         );
         let Current {
-            records,
+            mut records,
             mark,
             claim,
             ..
         } = current;
-        drop(records);
+        records.clear();
+        connection.link.pool.spare_records.put(records);
         drop(claim);
         connection.progressed(mark);
         connection.give_credit();
@@ -317,10 +325,8 @@ fn not_now(connection: &Connection) -> Step {
 mod tests {
     use super::*;
     use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
-    use crate::stop::Stop;
     use crate::worker::budget::Allowance;
     use crate::worker::checkpoint::ChannelCheckpointer;
-    use crate::worker::link::Link;
 
     /// Counts its calls.
     struct Count(Arc<std::sync::atomic::AtomicUsize>);
@@ -332,20 +338,23 @@ mod tests {
         }
     }
 
-    fn runner(link: &Arc<Link>, connection: &Arc<Connection>, count: Count) -> Runner {
-        let lost = Stop::new();
-        let id = connection.channel_id.clone();
-        let checkpointer = ChannelCheckpointer::new(link.clone(), id, lost.clone(), 0);
+    fn runner(
+        link: &Arc<Link>,
+        connection: &Arc<Connection>,
+        processor: impl ChannelProcessor + 'static,
+    ) -> Runner {
+        let ownership = connection.ownership();
+        let checkpointer = ChannelCheckpointer::new(link, ownership.clone(), 0);
         let identity = ChannelIdentity {
             tunnel_id: "t".into(),
             client_id: "c".into(),
             channel_id: "channel".into(),
             is_stream: true,
             closing: connection.closing.clone(),
-            handle: ProcessorHandle::new(Arc::new(checkpointer), lost),
+            handle: ProcessorHandle::new(Arc::new(checkpointer), ownership),
         };
         let context = ChannelContext::new(Arc::new(identity), None);
-        Runner::new(Box::new(count), context)
+        Runner::new(Box::new(processor), context)
     }
 
     #[test]
@@ -360,7 +369,10 @@ mod tests {
             record_count: 1,
             ..BatchContext::default()
         });
-        let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
+        let loan = link
+            .budget
+            .try_borrow(&Allowance::new(false))
+            .expect("room");
         runner.current = Some(Current {
             records: Vec::new(),
             claim: Claim { loan, place: None },
@@ -375,15 +387,76 @@ mod tests {
         });
         assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
         assert_eq!(called(), 1);
-        link.lease.extend(crate::clock::now());
+        let delivered = || {
+            let mark = connection.marks.delivered.take()?;
+            connection.marks.delivered.give_back(mark.clone());
+            Some(mark.records)
+        };
+        assert_eq!(delivered(), Some(1));
+        link.lease.extend(link.clock().now());
         assert_eq!(runner.step(&connection), Step::Pause(LEASE_PAUSE));
         assert_eq!(called(), 1, "the session may be lost");
         link.lease
-            .extend(crate::clock::now() + Duration::from_secs(60));
+            .extend(link.clock().now() + Duration::from_secs(60));
         assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
         assert_eq!(called(), 2, "it was not, and the batch is there");
         connection.drop_lost();
         assert_eq!(runner.step(&connection), Step::Done);
         assert_eq!(called(), 2);
+        // The channel is lost in the last moment before a callback: the
+        // batch has not been delivered.
+        let mut next = runner.current.take().expect("it waits");
+        next.mark.records = 2;
+        assert_eq!(runner.give(&connection, next), Step::Done);
+        assert_eq!((called(), delivered()), (2, Some(1)));
+    }
+
+    /// Takes what comes.
+    struct Accept;
+
+    impl ChannelProcessor for Accept {
+        fn process(&mut self, _: &ChannelContext, _: &[Record]) -> ProcessResult {
+            Ok(())
+        }
+    }
+
+    /// An answer of that many records, read with a loan.
+    fn round(link: &Link, count: usize) -> Round {
+        let record = crate::OwnedRecord::put([("key", 1)]);
+        let answer = crate::api::protocol::ReadRecordsResponse {
+            records: vec![record.to_message(); count],
+            next_token: "next".to_owned(),
+            may_more_record: None,
+        };
+        let body = prost::Message::encode_to_vec(&answer).into();
+        let batch = crate::record::RawBatch::parse(body, String::new()).expect("a batch");
+        let loan = link
+            .budget
+            .try_borrow(&Allowance::new(false))
+            .expect("room");
+        Round::new(batch, Claim { loan, place: None })
+    }
+
+    /// From the reader's hand to the end of the callback.
+    #[test]
+    fn a_batch_costs_as_many_allocations_however_many_records_it_has() {
+        let (link, _events) = Link::for_tests();
+        let link = Arc::new(link);
+        let connection = Connection::new(link.clone(), Default::default(), "channel".into());
+        let mut runner = runner(&link, &connection, Accept);
+        let mut cost = |count| {
+            let mut round = Some(round(&link, count));
+            let cost = allocation_counter::measure(|| {
+                connection.hand_on(Item::Batch(round.take().expect("once")));
+                assert_eq!(runner.step(&connection), Step::Done);
+            });
+            assert_eq!(runner.context.record_count(), count);
+            cost.count_total
+        };
+        // The first batches make what later ones use again.
+        let _ = (cost(1), cost(5000));
+        let (one, many) = (cost(1), cost(5000));
+        assert!(many <= one, "{one} for one record, {many} for 5000");
+        assert!(one <= 8, "{one} for a batch");
     }
 }

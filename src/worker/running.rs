@@ -83,6 +83,16 @@ impl RunningDaemon {
     }
 }
 
+impl RunningDaemon {
+    /// None by a clock that a test moves, and moves no more since it failed.
+    fn drop_deadline(&self) -> Duration {
+        match self.daemon.clock().is_manual() && thread::panicking() {
+            true => Duration::ZERO,
+            false => DROP_DEADLINE,
+        }
+    }
+}
+
 fn wait_for(thread: Option<JoinHandle<Result<(), TunnelError>>>) -> Result<(), TunnelError> {
     let joined = thread.map_or(Ok(Ok(())), JoinHandle::join);
     joined.unwrap_or_else(|_| {
@@ -95,7 +105,7 @@ fn wait_for(thread: Option<JoinHandle<Result<(), TunnelError>>>) -> Result<(), T
 impl Drop for RunningDaemon {
     fn drop(&mut self) {
         if self.thread.is_some() {
-            self.daemon.close_within(DROP_DEADLINE);
+            self.daemon.close_within(self.drop_deadline());
         }
     }
 }

@@ -7,31 +7,28 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::checkpoint::lost_error;
 use super::connection::Connection;
 use super::latest::Latest;
+use super::lease::Ownership;
 use super::link::Link;
 use super::meter::ChannelMeter;
 use super::receipt::Mark;
 use super::trouble::full_text;
 use super::unwind;
 use crate::FINISH_TAG;
-use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
 use crate::observer::WorkerEventKind;
 use crate::processor::Checkpointer;
-use crate::stop::Stop;
 
 /// Saves the tokens of one channel, one after the other.
 pub(crate) struct Saver {
-    link: Arc<Link>,
-    channel_id: Arc<str>,
+    /// Weak: a handle that the user keeps must not keep the pool.
+    link: Weak<Link>,
+    ownership: Ownership,
     /// The service's, or the user's around it.
     checkpointer: Arc<dyn Checkpointer>,
-    /// Fired when the channel is no longer ours.
-    lost: Stop,
     /// Holds one `()` while no save is on its way: who takes it out saves, the
     /// others wait. (Not a lock, since a request is made meanwhile: a wait for
     /// it ends when the channel is lost.)
@@ -46,20 +43,23 @@ pub(crate) struct Saver {
 impl fmt::Debug for Saver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Saver")
-            .field("channel_id", &self.channel_id)
+            .field("channel_id", &self.ownership.channel_id)
             .finish_non_exhaustive()
     }
 }
 
 impl Saver {
-    pub(crate) fn new(connection: &Arc<Connection>, checkpointer: Arc<dyn Checkpointer>) -> Saver {
+    pub(crate) fn new(
+        connection: &Arc<Connection>,
+        ownership: Ownership,
+        checkpointer: Arc<dyn Checkpointer>,
+    ) -> Saver {
         let right = bounded(1);
         let _ = right.0.send(());
         Saver {
-            link: connection.link.clone(),
-            channel_id: connection.channel_id.clone(),
+            link: Arc::downgrade(&connection.link),
+            ownership,
             checkpointer,
-            lost: connection.lost.clone(),
             right,
             saved: Latest::new(),
             finish_committed: AtomicBool::new(false),
@@ -112,37 +112,41 @@ impl Saver {
         &self,
         save: impl FnOnce() -> Result<bool, TunnelError>,
     ) -> Result<bool, TunnelError> {
-        let began = clock::now();
-        let saved = save();
-        let channel_id = &*self.channel_id;
+        let clock = self.ownership.lost.clock();
+        let began = clock.now();
+        let saved = clock.task().run(save);
+        let channel_id = &*self.ownership.channel_id;
         match &saved {
-            Ok(true) => self.link.observe(WorkerEventKind::CheckpointSaved {
+            Ok(true) => self.observe(WorkerEventKind::CheckpointSaved {
                 channel_id,
-                elapsed: clock::now() - began,
+                elapsed: clock.now() - began,
             }),
             Ok(false) => {}
             // Nothing was tried; the loss has been told or will be.
             Err(error) if *error.code() == ErrorCode::ChannelLost => {}
             Err(error) => {
                 self.meter.history.saves.failed(full_text(error));
-                self.link
-                    .observe(WorkerEventKind::CheckpointFailed { channel_id, error });
+                self.observe(WorkerEventKind::CheckpointFailed { channel_id, error });
             }
         }
         saved
     }
 
+    fn observe(&self, kind: WorkerEventKind<'_>) {
+        if let Some(link) = self.link.upgrade() {
+            link.observe(kind);
+        }
+    }
+
     fn take_right(&self) -> Result<Right<'_>, TunnelError> {
-        select_biased! {
-            recv(self.lost.fired()) -> _ => Err(lost_error(&self.link, &self.channel_id)),
-            recv(self.right.1) -> _ => Ok(Right(&self.right.0)),
+        match self.ownership.lost.or_recv(&self.right.1) {
+            Some(()) => Ok(Right(&self.right.0)),
+            None => Err(self.ownership.lost_error()),
         }
     }
 
     fn save(&self, token: &str) -> Result<(), TunnelError> {
-        if self.lost.is_fired() || !self.link.lease.holds() {
-            return Err(lost_error(&self.link, &self.channel_id));
-        }
+        self.ownership.check()?;
         self.meter.save_begins();
         // It may be the user's.
         let saved = unwind::user_code(|| self.checkpointer.checkpoint(token));

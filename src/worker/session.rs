@@ -20,10 +20,9 @@ use super::reader::Reader;
 use super::receipt::ShutdownReceipt;
 use super::state::{Command, ConnectionId, TunnelStateMachine};
 use super::timers::{Timer, Timers};
-use super::trouble::full_text;
+use super::unwind;
 use super::watch::Watch;
 use crate::api::protocol::Channel;
-use crate::clock;
 use crate::error::{ErrorCode, TunnelError, Verdict};
 use crate::observer::{CloseReason, Notice};
 
@@ -71,7 +70,7 @@ impl Session {
         predecessors: Predecessors,
         beats: BeatSchedule,
     ) -> Session {
-        let watch = Watch::new(link.settings.stuck_after, clock::now());
+        let watch = Watch::new(link.settings.stuck_after, link.clock());
         Session {
             link,
             events,
@@ -113,14 +112,15 @@ impl Session {
 
     fn work(&mut self) -> Result<(), TunnelError> {
         loop {
-            let now = clock::now();
+            let now = self.link.clock().now();
             self.run_timers(now);
             self.watch.look(now, &self.connections);
             if self.advance(now)? {
                 return Ok(());
             }
             self.beat(now);
-            let Ok(event) = self.events.recv_deadline(self.next_wake()) else {
+            let wake = Some(self.next_wake());
+            let Ok(event) = self.link.clock().recv(&self.events, wake) else {
                 continue;
             };
             self.hear(event)?;
@@ -161,7 +161,7 @@ impl Session {
             Event::Left => {
                 if let Phase::Leaving { deadline } = &mut self.phase {
                     // Nothing more to wait for.
-                    *deadline = clock::now();
+                    *deadline = self.link.clock().now();
                 }
             }
             // Heard before the session began.
@@ -208,18 +208,22 @@ impl Session {
         let settings = &self.link.settings;
         if settings.closing_channel_detect {
             let interval = settings.heartbeat_interval;
-            let commands = self.machine.give_up_stuck(interval, clock::now());
+            let commands = self
+                .machine
+                .give_up_stuck(interval, self.link.clock().now());
             self.carry_out(commands);
         }
     }
 
     fn ended(&mut self, ended: Ended) -> Result<(), TunnelError> {
         let known = self.connections.remove(&ended.connection);
+        let is_known = known.is_some();
+        self.let_go(known);
         self.link.board.closed(ended.connection, ended.finished);
         self.machine
             .ended(&ended.channel_id, ended.connection, ended.finished);
         self.predecessors.forget(&ended.channel_id);
-        if known.is_none() {
+        if !is_known {
             return Ok(());
         }
         let id = &ended.channel_id;
@@ -230,16 +234,15 @@ impl Session {
         if self.phase != Phase::Working {
             self.receipt.channels.extend(ended.receipt);
         }
-        match ended.error {
-            // No other worker and no later try can read this tunnel either.
-            Some(error) if *error.code() == ErrorCode::TunnelExpired => Err(error),
-            Some(error) => {
-                let error = full_text(&error);
-                warn!("channel {id}: given back, it comes back from its last checkpoint: {error}");
-                Ok(())
-            }
-            None => Ok(()),
-        }
+        ended.fatal.map_or(Ok(()), Err)
+    }
+
+    /// Has a connection dropped elsewhere: a checkpointer of the user's may go
+    /// with it, whose drop this loop must not wait for.
+    fn let_go(&self, connection: Option<Arc<Connection>>) {
+        self.link.pool.spawn(move || {
+            let _ = unwind::user_code(|| drop(connection));
+        });
     }
 
     // What goes out.
@@ -305,7 +308,7 @@ impl Session {
             Phase::Working => {
                 info!("tunnel {}: shutting down", self.link.tunnel_id);
                 self.link.board.draining();
-                self.phase = draining(deadline);
+                self.phase = draining(deadline, self.link.clock().now());
                 let commands = self.machine.drain();
                 self.carry_out(commands);
             }
@@ -313,7 +316,7 @@ impl Session {
             Phase::Draining {
                 deadline: first, ..
             } if deadline < *first => {
-                self.phase = draining(deadline);
+                self.phase = draining(deadline, self.link.clock().now());
             }
             Phase::Leaving { deadline: first } => *first = deadline.min(*first),
             Phase::Draining { .. } => {}
@@ -358,6 +361,7 @@ impl Session {
             connection.meter.closes_for(CloseReason::Abandoned);
             connection.drop_lost();
             self.receipt.channels.push(connection.receipt(true));
+            self.let_go(Some(connection));
         }
     }
 
@@ -368,8 +372,8 @@ impl Session {
 }
 
 /// The drain for a shutdown by `deadline`, which leaves time for the last requests.
-fn draining(deadline: Instant) -> Phase {
-    let left = deadline.saturating_duration_since(clock::now());
+fn draining(deadline: Instant, now: Instant) -> Phase {
+    let left = deadline.saturating_duration_since(now);
     Phase::Draining {
         until: deadline - LEAVING_TIME.min(left / 10),
         deadline,

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock;
+use crate::clock::Clock;
 
 /// The low bits hold the state, the rest microseconds: enough for 2000 years.
 const STATE_BITS: u32 = 8;
@@ -15,8 +15,8 @@ pub(crate) struct Stamp(u64);
 
 impl Stamp {
     /// `state`, from now on.
-    pub(crate) fn now(state: u8) -> Stamp {
-        Stamp(clock::micros() << STATE_BITS | u64::from(state))
+    pub(crate) fn now(clock: &Clock, state: u8) -> Stamp {
+        Stamp(clock.micros() << STATE_BITS | u64::from(state))
     }
 
     /// Another state that goes on since the same time.
@@ -29,8 +29,13 @@ impl Stamp {
     }
 
     /// For how long it has been so.
-    pub(crate) fn age(self) -> Duration {
-        clock::age(self.0 >> STATE_BITS)
+    pub(crate) fn age(self, clock: &Clock) -> Duration {
+        clock.age(self.0 >> STATE_BITS)
+    }
+
+    /// Whether it has been so for less long than `other`.
+    pub(crate) fn is_later_than(self, other: Stamp) -> bool {
+        self.0 >> STATE_BITS > other.0 >> STATE_BITS
     }
 
     pub(crate) fn from_word(word: u64) -> Stamp {
@@ -66,9 +71,10 @@ mod tests {
 
     #[test]
     fn holds_both_parts() {
-        let stamp = Stamp::now(7);
+        let clock = Clock::system();
+        let stamp = Stamp::now(&clock, 7);
         assert_eq!(stamp.state(), 7);
-        assert!(stamp.age() < Duration::from_secs(60));
+        assert!(stamp.age(&clock) < Duration::from_secs(60));
         let later = stamp.with_state(255);
         assert_eq!(later.state(), 255);
         assert_eq!(later.with_state(7), stamp, "the time stays");
@@ -77,9 +83,14 @@ mod tests {
 
     #[test]
     fn ages() {
-        let stamp = Stamp::now(1);
-        std::thread::park_timeout(Duration::from_millis(20));
-        let before = stamp.age();
-        assert!(Stamp::now(1).age() <= before);
+        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
+        clock.jump(Duration::from_secs(1));
+        let before = Stamp::now(&clock, 9);
+        clock.jump(Duration::from_secs(2));
+        let after = Stamp::now(&clock, 1);
+        assert_eq!(before.age(&clock), Duration::from_secs(2));
+        assert_eq!(after.age(&clock), Duration::ZERO);
+        assert!(after.is_later_than(before) && !before.is_later_than(after));
+        assert!(!before.is_later_than(before.with_state(200)));
     }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::observer::FailureSnapshot;
 
 /// Counts failures until something succeeds. Any thread may report; a success
 /// costs one load unless there was a failure before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Trouble {
+    clock: Clock,
     count: AtomicU64,
     /// When the row of failures began; 0 when there is none.
     since: AtomicU64,
@@ -27,8 +28,17 @@ struct Last {
 }
 
 impl Trouble {
+    pub(crate) fn new(clock: &Clock) -> Trouble {
+        Trouble {
+            clock: clock.clone(),
+            count: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            last: Mutex::new(None),
+        }
+    }
+
     pub(crate) fn failed(&self, text: String) {
-        let at = clock::micros();
+        let at = self.clock.micros();
         self.count.fetch_add(1, Ordering::Relaxed);
         // A row that has begun goes on.
         let _ = self
@@ -50,7 +60,7 @@ impl Trouble {
     /// How long ago the last failure was.
     pub(crate) fn last_age(&self) -> Option<Duration> {
         let last = self.last.lock();
-        last.as_ref().map(|last| clock::age(last.at))
+        last.as_ref().map(|last| self.clock.age(last.at))
     }
 
     pub(crate) fn snapshot(&self) -> FailureSnapshot {
@@ -58,15 +68,15 @@ impl Trouble {
         let last = self.last.lock().clone();
         FailureSnapshot {
             count: self.count.load(Ordering::Relaxed),
-            failing_for: (since != 0).then(|| clock::age(since)),
-            last_age: last.as_ref().map(|last| clock::age(last.at)),
+            failing_for: (since != 0).then(|| self.clock.age(since)),
+            last_age: last.as_ref().map(|last| self.clock.age(last.at)),
             last_error: last.map(|last| last.text),
         }
     }
 }
 
 /// All failures of one channel, kept while it comes and goes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
     /// To open, to read, and of callbacks.
     pub(crate) work: Trouble,
@@ -74,6 +84,13 @@ pub(crate) struct History {
 }
 
 impl History {
+    pub(crate) fn new(clock: &Clock) -> History {
+        History {
+            work: Trouble::new(clock),
+            saves: Trouble::new(clock),
+        }
+    }
+
     /// Whether it is worth keeping when the channel is gone.
     pub(crate) fn is_failing(&self) -> bool {
         self.work.is_failing() || self.saves.is_failing()
@@ -105,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_success_ends_a_row_and_keeps_the_count() {
-        let trouble = Trouble::default();
+        let trouble = Trouble::new(&Clock::system());
         assert_eq!(trouble.snapshot(), FailureSnapshot::default());
         trouble.succeeded();
         trouble.failed("one".to_owned());
@@ -123,9 +140,10 @@ mod tests {
 
     #[test]
     fn a_row_begins_with_its_first_failure() {
-        let trouble = Trouble::default();
+        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
+        let trouble = Trouble::new(&clock);
         trouble.failed("one".to_owned());
-        std::thread::park_timeout(Duration::from_millis(20));
+        clock.jump(Duration::from_secs(20));
         trouble.failed("two".to_owned());
         let failing = trouble.snapshot();
         assert!(failing.failing_for > failing.last_age, "{failing:?}");

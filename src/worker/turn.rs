@@ -18,6 +18,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::stamp::Stamp;
+use crate::clock::Clock;
 
 /// The states; `Closing` is final and belongs to who closes the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,28 +152,35 @@ impl State {
 
 /// The turn of one channel: its state, and since when it is at its stage.
 #[derive(Debug)]
-pub(crate) struct Turn(AtomicU64);
+pub(crate) struct Turn {
+    word: AtomicU64,
+    clock: Clock,
+}
 
 impl Turn {
     /// The turn of a channel that nothing is known of yet.
-    pub(crate) fn new() -> Turn {
-        Turn(AtomicU64::new(Stamp::now(State::Opening as u8).word()))
+    pub(crate) fn new(clock: &Clock) -> Turn {
+        let stamp = Stamp::now(clock, State::Opening as u8);
+        Turn {
+            word: AtomicU64::new(stamp.word()),
+            clock: clock.clone(),
+        }
     }
 
     /// Applies `event`. What was written before it is seen by the thread that
     /// gets the turn after it.
     pub(crate) fn on(&self, event: TurnEvent) -> TurnAction {
-        let mut current = self.0.load(Ordering::Acquire);
+        let mut current = self.word.load(Ordering::Acquire);
         loop {
             let stamp = Stamp::from_word(current);
             let before = decode(stamp.state());
             let (state, action) = next(before, event);
             let after = match state.stage() == before.stage() {
                 true => stamp.with_state(state as u8),
-                false => Stamp::now(state as u8),
+                false => Stamp::now(&self.clock, state as u8),
             };
             // The write is not skipped when the state stays: it publishes too.
-            match self.0.compare_exchange_weak(
+            match self.word.compare_exchange_weak(
                 current,
                 after.word(),
                 Ordering::AcqRel,
@@ -198,7 +206,7 @@ impl Turn {
 
     /// What the turn is at, and since when.
     pub(crate) fn stage(&self) -> (TurnStage, Stamp) {
-        let stamp = Stamp::from_word(self.0.load(Ordering::Acquire));
+        let stamp = Stamp::from_word(self.word.load(Ordering::Acquire));
         (decode(stamp.state()).stage(), stamp)
     }
 }

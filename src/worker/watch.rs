@@ -10,6 +10,7 @@ use log::warn;
 use super::connection::Connection;
 use super::stamp::Stamp;
 use super::state::ConnectionId;
+use crate::clock::Clock;
 use crate::observer::{ChannelStage, Notice};
 
 /// The longest time between two looks.
@@ -18,6 +19,7 @@ const MAX_INTERVAL: Duration = Duration::from_secs(10);
 /// Which stuck channels have been told of.
 #[derive(Debug)]
 pub(crate) struct Watch {
+    clock: Clock,
     after: Duration,
     next: Instant,
     /// Stages that have been told of; once for each time that a channel comes
@@ -27,10 +29,11 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Looks for channels that are at one stage for longer than `after`.
-    pub(crate) fn new(after: Duration, now: Instant) -> Watch {
+    pub(crate) fn new(after: Duration, clock: &Clock) -> Watch {
         Watch {
+            clock: clock.clone(),
             after,
-            next: now + interval(after),
+            next: clock.now() + interval(after),
             told: HashMap::new(),
         }
     }
@@ -54,14 +57,14 @@ impl Watch {
         for (id, connection) in connections {
             let (stage, since) = connection.meter.stage();
             if self.is_news(*id, stage, since) {
-                tell(connection, stage, since.age());
+                tell(connection, stage, since.age(&self.clock));
             }
         }
     }
 
     /// Whether that is stuck and has not been told of.
     fn is_news(&mut self, id: ConnectionId, stage: ChannelStage, since: Stamp) -> bool {
-        let is_stuck = !stage.is_rest() && since.age() > self.after;
+        let is_stuck = !stage.is_rest() && since.age(&self.clock) > self.after;
         is_stuck && self.told.insert(id, (stage, since)) != Some((stage, since))
     }
 }
@@ -89,20 +92,20 @@ mod tests {
 
     #[test]
     fn a_stuck_channel_is_told_of_once_for_each_time() {
-        let now = crate::clock::now();
-        let mut watch = Watch::new(Duration::from_millis(10), now);
+        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
+        let mut watch = Watch::new(Duration::from_secs(10), &clock);
         let id = ConnectionId::for_tests(1);
-        let old = Stamp::now(0);
-        std::thread::park_timeout(Duration::from_millis(30));
+        let old = Stamp::now(&clock, 0);
+        clock.jump(Duration::from_secs(11));
         let (running, idle) = (ChannelStage::InCallback, ChannelStage::Idle);
         assert!(!watch.is_news(id, idle, old), "rest");
-        assert!(!watch.is_news(id, running, Stamp::now(0)), "young");
+        assert!(!watch.is_news(id, running, Stamp::now(&clock, 0)), "young");
         assert!(watch.is_news(id, running, old));
         assert!(!watch.is_news(id, running, old), "told");
         assert!(watch.is_news(id, ChannelStage::Saving, old), "another");
         assert!(watch.is_news(ConnectionId::for_tests(2), running, old));
-        let again = Stamp::now(1);
-        std::thread::park_timeout(Duration::from_millis(30));
+        let again = Stamp::now(&clock, 1);
+        clock.jump(Duration::from_secs(11));
         assert!(watch.is_news(id, running, again), "later again");
     }
 

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, info};
 use parking_lot::Mutex;
 
-use super::beat::BeatSchedule;
+use super::beat::{BeatSchedule, attempt_timeout};
 use super::board::Board;
 use super::heartbeat::{Call, Heartbeat};
 use super::lease::Lease;
@@ -20,7 +20,7 @@ use super::unwind;
 use crate::api::TunnelApi;
 use crate::api::names;
 use crate::api::protocol::ClientConfig;
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::config::TunnelWorkerConfig;
 use crate::error::TunnelError;
 use crate::observer::{Health, Notice, WorkerSnapshot};
@@ -73,6 +73,7 @@ impl TunnelWorker {
     ) -> Result<TunnelWorker, TunnelError> {
         names::check_id("tunnel id", &tunnel_id)?;
         let (events, receiver) = unbounded();
+        let ended = Stop::on(&config.settings.clock);
         Ok(TunnelWorker {
             inner: Arc::new(Inner {
                 api,
@@ -82,7 +83,7 @@ impl TunnelWorker {
                 board,
                 events,
                 life: Mutex::new(Life::Ready(receiver)),
-                ended: Stop::new(),
+                ended,
             }),
         })
     }
@@ -101,6 +102,10 @@ impl TunnelWorker {
     /// when this worker has been started or shut down before.
     pub fn connect_and_working(&self) -> Result<(), TunnelError> {
         let events = self.start()?;
+        self.clock().task().run(|| self.live(events))
+    }
+
+    fn live(&self, events: Receiver<Event>) -> Result<(), TunnelError> {
         self.inner.board.connecting();
         let end = self.work(events);
         self.inner.board.session_over(end.as_ref().err());
@@ -123,7 +128,7 @@ impl TunnelWorker {
     /// callback it only asks for the shutdown and returns a receipt that is
     /// not complete. Before the start it makes the worker unusable.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReceipt {
-        let deadline = clock::after(clock::now(), deadline);
+        let deadline = clock::after(self.clock().now(), deadline);
         if let Some(receipt) = self.end_unstarted() {
             return receipt;
         }
@@ -147,6 +152,10 @@ impl TunnelWorker {
     /// Whether that is well: [`WorkerSnapshot::health`] of a snapshot now.
     pub fn health(&self) -> Health {
         self.snapshot().health()
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.inner.config.settings.clock
     }
 
     fn start(&self) -> Result<Receiver<Event>, TunnelError> {
@@ -178,8 +187,8 @@ impl TunnelWorker {
 
     fn work(&self, events: Receiver<Event>) -> End {
         let inner = &*self.inner;
-        let hang_up = Stop::new();
-        let sent = clock::now();
+        let hang_up = Stop::on(self.clock());
+        let sent = self.clock().now();
         let heartbeat = self.heartbeat(hang_up.clone()).spawn()?;
         let end = match self.connected(&events) {
             Connected::As(client_id) => {
@@ -209,13 +218,17 @@ impl TunnelWorker {
                 timeout: Some(seconds),
                 client_tag: Some(settings.client_tag.clone()),
             },
+            attempt_timeout: attempt_timeout(
+                settings.heartbeat_interval,
+                settings.heartbeat_timeout,
+            ),
             hang_up,
             events: inner.events.clone(),
         }
     }
 
     fn connected(&self, events: &Receiver<Event>) -> Connected {
-        for event in events {
+        while let Ok(event) = self.clock().recv(events, None) {
             match event {
                 Event::Connected(Ok(client_id)) => return Connected::As(client_id),
                 Event::Connected(Err(error)) => return Connected::Failed(error),
@@ -255,7 +268,7 @@ impl TunnelWorker {
                 .reading
                 .max_channel_parallel
                 .map(Quota::new),
-            lease: Lease::new(sent, beats.lost_at()),
+            lease: Arc::new(Lease::new(self.clock(), sent, beats.lost_at())),
             board: inner.board.clone(),
             events: inner.events.clone(),
         });

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -61,19 +61,83 @@ pub(crate) struct Scene {
     expected: Mutex<Vec<Id>>,
     rows: Mutex<usize>,
     /// Rules that the test breaks on purpose.
-    broken: Mutex<Vec<Rule>>,
+    broken: Arc<Mutex<Vec<Rule>>>,
 }
 
-/// Who takes down what the callbacks of a tunnel have dealt with, by its id.
-static WITNESSES: Mutex<Vec<(String, Witness)>> = Mutex::new(Vec::new());
+/// The scenes that there are, for the callbacks of their tunnels and the waits
+/// of their tests.
+static STAGED: Mutex<Vec<Staged>> = Mutex::new(Vec::new());
+
+struct Staged {
+    tunnel: String,
+    emulator: Emulator,
+    broken: Arc<Mutex<Vec<Rule>>>,
+    thread: ThreadId,
+}
 
 /// Emulators with the same seed would make tunnels of the same ids.
 static SEEDS: AtomicU64 = AtomicU64::new(1);
 
 fn witness_of(tunnel: &str) -> Option<Witness> {
-    let witnesses = WITNESSES.lock();
-    let found = witnesses.iter().find(|(id, _)| id == tunnel);
-    found.map(|(_, witness)| witness.clone())
+    let staged = STAGED.lock();
+    let found = staged.iter().find(|staged| staged.tunnel == tunnel);
+    found.map(|staged| staged.emulator.witness())
+}
+
+/// Fails unless a verdict has no violation but those on purpose.
+fn must_be_clean(verdict: &Verdict, broken: &Mutex<Vec<Rule>>) {
+    let broken = broken.lock();
+    let mut unexpected = verdict.violations().filter(|f| !broken.contains(&f.rule));
+    assert!(unexpected.next().is_none(), "{verdict}");
+}
+
+/// How long a test waits for something: as long as its scenes are clean, and
+/// not forever.
+struct Patience {
+    end: Instant,
+    look: Instant,
+}
+
+impl Patience {
+    /// How often a test that waits looks at its scenes.
+    const LOOK: Duration = Duration::from_secs(1);
+
+    fn new() -> Patience {
+        let now = Instant::now();
+        Patience {
+            end: now + PATIENCE,
+            look: now + Patience::LOOK,
+        }
+    }
+
+    /// Until when to wait before the next [`Patience::check`].
+    fn until(&self) -> Instant {
+        self.end.min(self.look)
+    }
+
+    #[track_caller]
+    fn check(&mut self, in_vain: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if now >= self.look {
+            self.look = now + Patience::LOOK;
+            Patience::look_at_scenes();
+        }
+        assert!(now < self.end, "waited in vain until {}", in_vain());
+    }
+
+    #[track_caller]
+    fn look_at_scenes() {
+        let here = thread::current().id();
+        let staged = STAGED.lock();
+        let own = staged.iter().filter(|staged| staged.thread == here);
+        let own: Vec<_> = own
+            .map(|staged| (staged.emulator.ledger(), staged.broken.clone()))
+            .collect();
+        drop(staged);
+        for (ledger, broken) in own {
+            must_be_clean(&ledger.verdict(), &broken);
+        }
+    }
 }
 
 impl Scene {
@@ -95,7 +159,7 @@ impl Scene {
             client,
             expected: Mutex::default(),
             rows: Mutex::default(),
-            broken: Mutex::default(),
+            broken: Arc::default(),
         }
     }
 
@@ -106,9 +170,7 @@ impl Scene {
 
     /// Fails unless a verdict has no violation but those on purpose.
     pub(crate) fn must_be_clean(&self, verdict: &Verdict) {
-        let broken = self.broken.lock();
-        let unexpected = verdict.violations().filter(|f| !broken.contains(&f.rule));
-        assert_eq!(unexpected.count(), 0, "{verdict}");
+        must_be_clean(verdict, &self.broken);
     }
 
     /// Rows that a tunnel made later finds as base data.
@@ -163,8 +225,12 @@ impl Scene {
     pub(crate) fn tunnel(&self, kind: TunnelType) -> String {
         let request = CreateTunnelRequest::new("orders", "tunnel", kind);
         let created = self.client.create_tunnel(&request).expect("tunnel");
-        let witness = (created.tunnel_id.clone(), self.emulator.witness());
-        WITNESSES.lock().push(witness);
+        STAGED.lock().push(Staged {
+            tunnel: created.tunnel_id.clone(),
+            emulator: self.emulator.clone(),
+            broken: self.broken.clone(),
+            thread: thread::current().id(),
+        });
         created.tunnel_id
     }
 
@@ -185,13 +251,12 @@ impl Scene {
 /// Every scenario ends with the checker.
 impl Drop for Scene {
     fn drop(&mut self) {
-        let ledger = self.emulator.ledger();
-        WITNESSES.lock().retain(|(tunnel, _)| {
-            let is_own = |kind: &EventKind| matches!(kind, EventKind::TunnelCreated { tunnel: id, .. } if **id == **tunnel);
-            !ledger.events().iter().any(|event| is_own(&event.kind))
-        });
+        // With the emulators, which would serve on.
+        let own = |staged: &mut Staged| Arc::ptr_eq(&staged.broken, &self.broken);
+        let struck: Vec<Staged> = STAGED.lock().extract_if(.., own).collect();
+        drop(struck);
         if !thread::panicking() {
-            let verdict = ledger.verdict();
+            let verdict = self.emulator.ledger().verdict();
             self.must_be_clean(&verdict);
             for rule in self.broken.lock().iter() {
                 let count = verdict.by_rule(*rule).count();
@@ -213,9 +278,9 @@ pub(crate) fn client(emulator: &Emulator) -> TunnelClient {
 
 /// Polls what nothing announces.
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let mut patience = Patience::new();
     while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        patience.check(|| what.to_owned());
         thread::park_timeout(Duration::from_millis(5));
     }
 }
@@ -334,15 +399,11 @@ impl Seen {
     }
 
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&[Delivery]) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::new();
         let mut seen = self.lock();
         while !condition(&seen) {
-            let timeout = self.0.1.wait_until(&mut seen, deadline);
-            let count = seen.len();
-            assert!(
-                !timeout.timed_out(),
-                "waited in vain until {what}; {count} records seen"
-            );
+            self.0.1.wait_until(&mut seen, patience.until());
+            patience.check(|| format!("{what}; {} records seen", seen.len()));
         }
     }
 
@@ -394,12 +455,11 @@ impl Gate {
 
     /// Waits until so many have come to the gate.
     pub(crate) fn wait_for_arrivals(&self, count: usize) {
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::new();
         let mut state = self.0.0.lock();
         while state.1 < count {
-            let timeout = self.0.1.wait_until(&mut state, deadline);
-            let came = state.1;
-            assert!(!timeout.timed_out(), "{came} of {count} came to the gate");
+            self.0.1.wait_until(&mut state, patience.until());
+            patience.check(|| format!("{count} are at the gate; {} are", state.1));
         }
     }
 }

@@ -6,12 +6,14 @@
 //! - `quota`: how many channels are at work at once.
 //! - `reading`: how far ahead and how much at a time channels are read.
 //! - `detect`: channels that do not come to their end.
+//! - `idle`: what a channel costs that has nothing to deliver.
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
 //! - `logging`: what is logged, and what never is.
 //! - `observing`: events, snapshots, health.
 //! - `parts`: parts that the program makes itself.
 //! - `promises`: the guarantees of the crate docs, by their numbers.
+//! - `driven`: long stories on a clock that is moved by hand.
 //! - `endings`: who may end a daemon when, and what becomes of it.
 //! - `loss`: what happens to channels that are lost.
 //! - `reentry`: user code that calls back into the crate.
@@ -20,10 +22,12 @@
 
 mod budget;
 mod detect;
+mod driven;
 mod endings;
 mod faults;
 mod harness;
 mod hostile;
+mod idle;
 mod judge;
 mod kinds;
 mod logging;

@@ -108,9 +108,8 @@ fn full_reads_are_joined_into_one_batch() {
     };
     assert_eq!(batches(little), [10; 10], "the first read is enough");
     // Room for one answer: the next one is not waited for.
-    let poor = |config: TunnelWorkerConfigBuilder| {
-        config.read_max_times_per_round(50).memory_budget(4 << 20)
-    };
+    let poor =
+        |config: TunnelWorkerConfigBuilder| config.read_max_times_per_round(50).memory_budget(1000);
     assert_eq!(batches(poor), [10; 10]);
 }
 

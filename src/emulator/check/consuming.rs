@@ -16,6 +16,18 @@ impl<'a> Judge<'a> {
                 position,
                 ..
             } => self.tenure(client, channel).restart = *position,
+            EventKind::Skipped {
+                tunnel,
+                channel,
+                from,
+                count,
+                ..
+            } => {
+                let track = self.track(tunnel, channel);
+                track.skipped.insert(*from..from + count);
+                // There is nothing that could be done with them.
+                track.processed.insert(*from..from + count);
+            }
             EventKind::Read {
                 tunnel,
                 client,
@@ -210,9 +222,11 @@ impl<'a> Judge<'a> {
     ) {
         let tenure = self.tenure(of.client, of.channel);
         let (next, anew) = (tenure.next_processed, tenure.processed_restart);
-        let from = Some(span.start);
-        let is_next = from == next;
-        let begins = from == anew || next.is_none();
+        let skipped = &self.track(of.tunnel, of.channel).skipped;
+        let follows = |place| place <= span.start && skipped.contains(&(place..span.start));
+        let is_next = next.is_some_and(follows);
+        let begins = next.is_none() || anew.is_some_and(follows);
+        let tenure = self.tenure(of.client, of.channel);
         if begins && !is_next {
             tenure.processed_restart = None;
         }

@@ -43,6 +43,9 @@ impl<'a> Judge<'a> {
             Some(read_to) if track.end_read => read_to,
             _ => end.max(logged.unwrap_or(end)),
         };
+        // What is gone from the log cannot be read any more.
+        let trimmed = partition.and_then(|partition| self.trims.get(partition).copied());
+        let start = trimmed.unwrap_or(start).max(start);
         over.then_some(start..end.max(start))
     }
 

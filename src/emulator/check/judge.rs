@@ -30,6 +30,8 @@ pub(super) struct Judge<'a> {
     pub(super) beats: HashMap<&'a str, (&'a str, OffsetDateTime)>,
     /// How far each partition's log has come.
     pub(super) logs: HashMap<&'a str, u64>,
+    /// How far each partition's log has been trimmed.
+    pub(super) trims: HashMap<&'a str, u64>,
     /// How far the clock was moved by hand in all.
     pub(super) moved: Duration,
     findings: Vec<Finding>,
@@ -46,6 +48,8 @@ pub(super) struct Track<'a> {
     pub(super) read_to: Option<u64>,
     pub(super) end_read: bool,
     pub(super) processed: Spans,
+    /// Passed over in a read because they were trimmed.
+    pub(super) skipped: Spans,
     pub(super) readers: HashSet<&'a str>,
     pub(super) saved: Option<u64>,
     pub(super) finished_saved: bool,
@@ -133,6 +137,7 @@ impl<'a> Judge<'a> {
             clients: HashMap::new(),
             beats: HashMap::new(),
             logs: HashMap::new(),
+            trims: HashMap::new(),
             moved: Duration::ZERO,
             findings: Vec::new(),
         };
@@ -175,13 +180,18 @@ impl<'a> Judge<'a> {
             }
             EventKind::ChannelAdded { .. }
             | EventKind::ChannelChanged { .. }
-            | EventKind::TunnelDeleted { .. } => self.see_channel(&event.kind),
+            | EventKind::TunnelDeleted { .. }
+            | EventKind::TunnelExpired { .. } => self.see_channel(&event.kind),
+            EventKind::Trimmed { partition, to, .. } => {
+                self.trims.insert(partition, *to);
+            }
             EventKind::Received { .. }
             | EventKind::Answered { .. }
             | EventKind::Connected { .. }
             | EventKind::Gone { .. }
             | EventKind::Heartbeat { .. } => self.see_holding(event),
             EventKind::CheckpointGiven { .. }
+            | EventKind::Skipped { .. }
             | EventKind::Read { .. }
             | EventKind::Saved { .. }
             | EventKind::Processed { .. }
@@ -214,7 +224,7 @@ impl<'a> Judge<'a> {
                 track.terminated |= *status == ChannelStatus::Terminated;
             }
             // Nobody can read on.
-            EventKind::TunnelDeleted { tunnel } => {
+            EventKind::TunnelDeleted { tunnel } | EventKind::TunnelExpired { tunnel } => {
                 self.tracks.retain(|(of, _), _| *of != &**tunnel)
             }
             _ => {}

@@ -746,6 +746,72 @@ fn processed_skips() {
 }
 
 #[test]
+fn what_was_trimmed_nobody_has_to_read_or_deal_with() {
+    let trimmed = || {
+        at(
+            1,
+            [EventKind::Trimmed {
+                table: "orders".into(),
+                partition: "p".into(),
+                from: 0,
+                to: 30,
+            }],
+        )
+    };
+    let passed_over = |count| {
+        at(
+            1,
+            [EventKind::Skipped {
+                tunnel: "t".into(),
+                client: "x".into(),
+                channel: "c".into(),
+                from: 10,
+                count,
+            }],
+        )
+    };
+    // Asked for 10, given from 30 on.
+    let rest = |count| {
+        story([
+            begun(),
+            at(1, done(0, 10)),
+            trimmed(),
+            passed_over(count),
+            at(1, read(10, 100)),
+            at(1, done(30, 100)),
+            at(1, save(Some(100))),
+        ])
+    };
+    let complete = |steps| Checker::new().complete().judge(&ledger(steps));
+    let good = complete(rest(20));
+    assert_eq!(findings(&good), [], "{good}");
+    let rules = complete(rest(19));
+    let rules: Vec<_> = rules.violations().map(|found| found.rule).collect();
+    assert_eq!(rules, [Rule::ProcessedSkips, Rule::SaveBeyondProcessed]);
+    let unread = |more| {
+        complete(story([
+            begun(),
+            at(1, read(10, 25)),
+            more,
+            at(1, begin("x", 30)),
+            at(1, read(30, 100)),
+        ]))
+    };
+    assert_eq!(findings(&unread(trimmed())), []);
+    assert_eq!(
+        findings(&unread(Vec::new())),
+        [(Rule::NeverRead, Severity::Violation)]
+    );
+    // An expired tunnel gives nothing any more.
+    let tunnel = "t".into();
+    let expired = complete(story([
+        begun(),
+        at(1, [EventKind::TunnelExpired { tunnel }]),
+    ]));
+    assert_eq!(findings(&expired), []);
+}
+
+#[test]
 fn processed_again() {
     violates(
         Rule::ProcessedAgain,

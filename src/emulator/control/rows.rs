@@ -35,9 +35,12 @@ struct ChangeJson {
 #[derive(Clone, Copy, Default, Deserialize)]
 enum ActionJson {
     #[default]
-    PutRow,
-    UpdateRow,
-    DeleteRow,
+    #[serde(rename = "PutRow")]
+    Put,
+    #[serde(rename = "UpdateRow")]
+    Update,
+    #[serde(rename = "DeleteRow")]
+    Delete,
 }
 
 #[derive(Deserialize)]
@@ -131,9 +134,9 @@ fn change(row: Map<String, Json>) -> Result<RowWrite, String> {
     let change: ChangeJson =
         serde_json::from_value(Json::Object(row)).map_err(|error| error.to_string())?;
     let action = match change.action {
-        ActionJson::PutRow => ActionType::PutRow,
-        ActionJson::UpdateRow => ActionType::UpdateRow,
-        ActionJson::DeleteRow => ActionType::DeleteRow,
+        ActionJson::Put => ActionType::PutRow,
+        ActionJson::Update => ActionType::UpdateRow,
+        ActionJson::Delete => ActionType::DeleteRow,
     };
     if !change.columns.is_empty() && action == ActionType::DeleteRow {
         return Err("a deletion has no columns".to_owned());

@@ -8,6 +8,10 @@
 //! - `partitions`: partitions that are split and merged.
 //! - `refusals`: what is refused, with which status and code.
 //! - `permissions`: access keys and what they may do.
+//! - `retention`: changes that are gone, and tunnels that expire.
+//! - `week`: seven days on a clock that is moved.
+//! - `scale`: many channels and clients.
+//! - `story`: random stories on the core.
 //! - `faults`, `fault_effects`: faults as they arrive at a client.
 //! - `operating`: RPO and Schedule.
 //! - `offsets`: where a stream begins and ends.
@@ -23,7 +27,11 @@ mod permissions;
 mod raw;
 mod records;
 mod refusals;
+mod retention;
+mod scale;
 mod sharing;
+mod story;
+mod week;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

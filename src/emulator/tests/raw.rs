@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use prost::Message;
+use time::OffsetDateTime;
 
 use crate::Credentials;
 use crate::api::protocol as p;
@@ -45,14 +46,7 @@ impl Raw {
     }
 
     pub(super) fn headers(&self, uri: &str, body: &[u8]) -> BTreeMap<String, String> {
-        let now = crate::clock::utc();
-        let date = format!(
-            "{}T{:02}:{:02}:{:02}.122511Z",
-            now.date(),
-            now.hour(),
-            now.minute(),
-            now.second()
-        );
+        let date = date(crate::clock::utc());
         let mut headers: BTreeMap<String, String> = [
             ("X-Ots-Date", date),
             ("X-Ots-Apiversion", "2018-04-01".into()),
@@ -261,6 +255,13 @@ impl Raw {
     }
 }
 
+/// A date as the Go SDK writes it, whose fraction means nothing.
+pub(super) fn date(at: OffsetDateTime) -> String {
+    let (hour, minute, second) = at.to_hms();
+    let date = at.date();
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.122511Z")
+}
+
 pub(super) fn create_request(table: &str, kind: p::TunnelType) -> p::CreateTunnelRequest {
     p::CreateTunnelRequest {
         tunnel: p::Tunnel {
@@ -277,5 +278,27 @@ pub(super) fn terminated(channel: &p::Channel) -> p::Channel {
         version: channel.version + 1,
         status: p::ChannelStatus::Terminated.into(),
         ..channel.clone()
+    }
+}
+
+/// Consumes as a good client does, until a heartbeat gives nothing that is
+/// not read: by channel in the order of reading, how many records, and whether
+/// it ended.
+pub(super) fn consume(raw: &mut Raw, tunnel: &str, client: &str) -> Vec<(String, usize, bool)> {
+    let (mut seen, mut reports) = (Vec::new(), Vec::new());
+    loop {
+        let held = raw
+            .beat(tunnel, client, std::mem::take(&mut reports))
+            .expect("channels");
+        for channel in &held {
+            let (records, finished) = raw.drain(tunnel, client, &channel.channel_id);
+            seen.push((channel.channel_id.clone(), records.len(), finished));
+            if finished {
+                reports.push(terminated(channel));
+            }
+        }
+        if reports.is_empty() {
+            return seen;
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What is refused, with which status and code.
 
+use super::raw::date;
 use super::*;
 
 #[test]
@@ -127,4 +128,51 @@ fn a_body_may_wait_for_a_word_and_may_be_too_long() {
         (answer.status, error.code.as_str()),
         (413, "OTSRequestBodyTooLarge")
     );
+}
+
+#[test]
+fn a_clock_may_be_wrong_by_a_quarter_of_an_hour() {
+    let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
+    let uri = Action::List.uri();
+    for (minutes, fine) in [
+        (-16, false),
+        (-14, true),
+        (0, true),
+        (14, true),
+        (16, false),
+    ] {
+        let mut headers = raw.headers(uri, b"");
+        let now = crate::clock::utc() + time::Duration::minutes(minutes);
+        headers.insert("X-Ots-Date".into(), date(now));
+        raw.sign(uri, &mut headers);
+        raw.send("POST", uri, &headers, b"");
+        let answer = raw.receive().expect("an answer");
+        assert_eq!(answer.status == 200, fine, "{minutes}");
+        if !fine {
+            let error = p::Error::decode(answer.body.as_slice()).expect("an error");
+            assert_eq!((answer.status, error.code.as_str()), (403, "OTSAuthFailed"));
+        }
+    }
+}
+
+#[test]
+fn a_body_is_the_one_that_was_signed_and_the_actions() {
+    let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
+    let body = create_request("orders", p::TunnelType::Stream).encode_to_vec();
+    let uri = Action::Create.uri();
+    let mut changed = body.clone();
+    changed[3] ^= 1;
+    let broken = &body[..body.len() - 1];
+    let signed_whole = raw.headers(uri, &body);
+    let signed_broken = raw.headers(uri, broken);
+    for (headers, body, expected) in [
+        (&signed_whole, &changed[..], (403, "OTSAuthFailed")),
+        (&signed_broken, broken, (400, "OTSParameterInvalid")),
+    ] {
+        raw.send("POST", uri, headers, body);
+        let answer = raw.receive().expect("an answer");
+        let error = p::Error::decode(answer.body.as_slice()).expect("an error");
+        assert_eq!((answer.status, error.code.as_str()), expected);
+    }
+    raw.create("orders", p::TunnelType::Stream);
 }

@@ -70,6 +70,46 @@ fn any_record() -> impl Strategy<Value = OwnedRecord> {
     )
 }
 
+/// A row of a table with columns of usual types, some of them left out.
+fn alike() -> impl Strategy<Value = OwnedRecord> {
+    let text = || prop_oneof!["[a-z]{0,40}", "\\PC{0,20}", "[a-z]{120,300}"];
+    let number = || any::<i64>().prop_map(Value::Integer);
+    let names = [
+        "a",
+        "column_1",
+        "a column with a longer name",
+        "größer",
+        "x",
+    ];
+    let column = move |name: &'static str| {
+        let value = prop_oneof![
+            4 => number(),
+            4 => text().prop_map(Value::String),
+            1 => any_value(),
+        ];
+        let timestamp = option::weighted(0.9, any::<i64>());
+        let column = (value, timestamp).prop_map(move |(value, timestamp)| OwnedColumn {
+            timestamp,
+            ..OwnedColumn::put(name, value, 0)
+        });
+        option::weighted(0.9, column)
+    };
+    let columns = names.map(column);
+    let key = (text(), number());
+    (key, columns, option::of(any::<i64>())).prop_map(|((text, number), columns, timestamp)| {
+        let key = [("key", Value::String(text)), ("number", number)];
+        OwnedRecord {
+            columns: columns.into_iter().flatten().collect(),
+            sequence_info: timestamp.map(|timestamp| SequenceInfo {
+                epoch: 1,
+                timestamp,
+                row_index: 0,
+            }),
+            ..OwnedRecord::put(key)
+        }
+    })
+}
+
 /// Compares bit for bit, which `==` does not do for doubles.
 fn same(a: &OwnedRecord, b: &OwnedRecord) -> bool {
     format!("{a:?}") == format!("{b:?}") && a.to_message() == b.to_message()
@@ -112,6 +152,38 @@ proptest! {
         prop_assert!(same(&built.to_owned_record(), &record));
         prop_assert!(same(&built.detach().to_owned_record(), &record));
         prop_assert_eq!(built.has_delete_marker(), record.action == ActionType::DeleteRow);
+    }
+
+    /// What was learned from the rows before changes nothing.
+    #[test]
+    fn a_record_is_the_same_among_others(
+        before in vec(alike(), 1..4),
+        record in alike(),
+        flipped in option::of((any::<Index>(), 0..8_u32)),
+    ) {
+        let mut message = record.to_message();
+        let mut row = message.record.to_vec();
+        if let Some((place, bit)) = flipped {
+            let place = place.index(row.len());
+            row[place] ^= 1 << bit;
+        }
+        message.record = row.into();
+        let alone = decode(message.clone()).ok();
+        let others = before.iter().map(OwnedRecord::to_message);
+        let body = answer(others.chain([message]));
+        let among = parse(body).expect("an answer").records().ok();
+        let among = among.and_then(|mut records| records.pop());
+        let owned = |record: Option<Record>| record.map(|record| record.to_owned_record());
+        let (alone, among) = (owned(alone), owned(among));
+        prop_assert!(
+            match (&alone, &among) {
+                (Some(alone), Some(among)) => same(alone, among),
+                (None, None) => true,
+                _ => false,
+            },
+            "{alone:?} alone, {among:?} among others"
+        );
+        prop_assert!(flipped.is_some() || alone.is_some());
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! What the parts cost, each by itself: `cargo bench --bench micro`.
+
+#[path = "consume/shape.rs"]
+#[expect(dead_code, reason = "only the records are used here")]
+mod shape;
+#[path = "consume/wire.rs"]
+mod wire;
+
+use bytes::Bytes;
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use tablestore_tunnel::{OwnedColumn, OwnedRecord, Record, bench};
+
+use shape::Shape;
+
+fn main() {
+    divan::main();
+}
+
+const SHAPES: [&str; 4] = ["4", "10", "100", "4s"];
+
+fn shape(name: &str) -> Shape {
+    Shape::of_name(name).expect("a shape")
+}
+
+/// Bytes summed a second.
+#[divan::bench(args = [8, 16, 64, 1024, 65536])]
+fn crc8(bencher: Bencher<'_, '_>, len: usize) {
+    let bytes = vec![0xA5; len];
+    bencher
+        .counter(BytesCount::new(len))
+        .bench_local(|| bench::crc8(black_box(&bytes)));
+}
+
+/// Records decoded and checked a second.
+#[divan::bench(args = SHAPES)]
+fn decode(bencher: Bencher<'_, '_>, name: &str) {
+    let body = Bytes::from(shape(name).answer());
+    bencher
+        .counter(ItemsCount::new(shape(name).batch()))
+        .counter(BytesCount::new(body.len()))
+        .bench_local(|| bench::decode(black_box(body.clone())).expect("good records"));
+}
+
+/// Records of which every cell is looked at, a second.
+#[divan::bench(args = SHAPES)]
+fn iterate(bencher: Bencher<'_, '_>, name: &str) {
+    let records = bench::decode(Bytes::from(shape(name).answer())).expect("good records");
+    bencher
+        .counter(ItemsCount::new(records.len()))
+        .bench_local(|| records.iter().for_each(visit));
+}
+
+fn visit(record: &Record) {
+    for column in record.primary_key() {
+        black_box((column.name(), column.value()));
+    }
+    for column in record.columns() {
+        black_box((column.name(), column.value(), column.timestamp()));
+    }
+}
+
+/// A row that the emulator writes.
+#[divan::bench]
+fn encode(bencher: Bencher<'_, '_>) {
+    let columns = (0..4).map(|i| OwnedColumn::put(format!("column_{i}"), "some text", 1));
+    let record = columns.fold(
+        OwnedRecord::put([("user_id", "user-1")]),
+        OwnedRecord::column,
+    );
+    bencher.bench_local(|| bench::encode(black_box(&record)));
+}
+
+/// A request's signature.
+#[divan::bench]
+fn sign(bencher: Bencher<'_, '_>) {
+    let headers = [
+        ("x-ots-accesskeyid", "LTAI4FhYxVYExample"),
+        ("x-ots-apiversion", "2018-04-01"),
+        ("x-ots-contentmd5", "hBotaJrYa9FhFEdFPCLG/A=="),
+        ("x-ots-date", "2019-07-10T15:00:00.023Z"),
+        ("x-ots-instancename", "myinstance"),
+        ("x-ots-trace-id", "6f0c6d4e-2f8e-4a3c-9d70-6ad0a4a7b0c1"),
+    ];
+    bencher.bench_local(|| bench::sign("secret", "/tunnel/readrecords", black_box(&headers)));
+}
+
+/// A token taken apart.
+#[divan::bench]
+fn token(bencher: Bencher<'_, '_>) {
+    let token = shape("4s").token();
+    bencher.bench_local(|| bench::is_stream(black_box(&token)));
+}

@@ -1,0 +1,94 @@
+//! Consumes a tunnel that exists: one more worker for it, or the next one
+//! after a failure. The Go SDK's sample `openTunnel`, step by step.
+//!
+//! ```text
+//! cargo run --example open_tunnel
+//! ```
+//!
+//! runs on an emulator inside this program and ends by itself. Until Ctrl-C it
+//! runs on a real instance where `OTS_ENDPOINT`, `OTS_INSTANCE`,
+//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set;
+//! started twice, the two share the channels:
+//!
+//! ```text
+//! cargo run --example open_tunnel -- TABLE TUNNEL
+//! ```
+
+#[path = "shared/demo.rs"]
+mod demo;
+#[path = "shared/names.rs"]
+mod names;
+#[path = "shared/orders.rs"]
+mod orders;
+#[path = "shared/service.rs"]
+mod service;
+#[path = "shared/tunnel.rs"]
+mod tunnel;
+
+use std::error::Error;
+use std::time::Duration;
+
+use tablestore_tunnel::{
+    ChannelContext, DescribeTunnelRequest, ProcessResult, Record, SimpleProcessFactory,
+    TunnelClient, TunnelConfig, TunnelWorkerConfig, TunnelWorkerDaemon,
+};
+
+use demo::{Demo, Plan};
+use service::Service;
+
+const PLAN: Plan = Plan {
+    rows: 20,
+    changes: 20,
+    pause: Duration::from_millis(100),
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    env_logger::init();
+    println!("open_tunnel: consumes a tunnel that exists, for scale or failover");
+    let service = Service::from_env()?;
+    let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
+    let demo = Demo::prepare(&service, &table_name, PLAN)?;
+
+    let tunnel_client = TunnelClient::with_config(
+        &service.endpoint,
+        &service.instance,
+        service.credentials.clone(),
+        TunnelConfig::new(),
+    )?;
+    if service.emulator.is_some() {
+        tunnel::id_of(&tunnel_client, &table_name, &tunnel_name)?;
+    }
+
+    // Open an existing tunnel, for scale or failover.
+    let req = DescribeTunnelRequest::new(&table_name, &tunnel_name);
+    let resp = tunnel_client.describe_tunnel(&req)?;
+    println!("tunnel id is {}", resp.tunnel.tunnel_id);
+
+    // Start to consume the tunnel.
+    let factory = SimpleProcessFactory::new(example_consume_function)
+        .custom_value("user custom value".to_owned())
+        .shutdown(|_| println!("shutdown hook"));
+    let work_config = TunnelWorkerConfig::builder(factory).build()?;
+    let daemon = TunnelWorkerDaemon::new(tunnel_client, resp.tunnel.tunnel_id, work_config);
+
+    // Ctrl-C and SIGTERM end it; on the emulator also the end of the data.
+    let handle = daemon.clone();
+    ctrlc::set_handler(move || {
+        handle.close();
+    })?;
+    demo.begin(&daemon);
+    daemon.run()?;
+    println!("{}", demo.finish(&daemon)?);
+    Ok(())
+}
+
+fn example_consume_function(ctx: &ChannelContext, records: &[Record]) -> ProcessResult {
+    if let Some(value) = ctx.custom_value::<String>() {
+        println!("user-defined information {value}");
+    }
+    for rec in records {
+        println!("tunnel record detail: {rec}");
+    }
+    println!("a round of records consumption finished");
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The bodies of answers: each in one buffer, which is used again.
+
+use std::io::Read;
+use std::mem;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ureq::Body;
+use ureq::http::Response;
+
+use crate::spare::{Spare, room_for};
+
+/// What is kept for later reads of all channels: some answers of the largest
+/// usual size, since as many are read and let go of as there are cores.
+const MOST_SPARE: usize = 16 << 20;
+
+/// Reads bodies.
+#[derive(Debug)]
+pub(crate) struct Bodies(Arc<Spare<u8>>);
+
+/// The memory of a body, which goes back when its last record is dropped.
+struct Buffer {
+    /// All of it has been written to, so that none needs to be cleared.
+    bytes: Vec<u8>,
+    /// Of these so many are the body.
+    len: usize,
+    spare: Arc<Spare<u8>>,
+}
+
+impl Bodies {
+    pub(crate) fn new() -> Bodies {
+        Bodies(Arc::new(Spare::new(MOST_SPARE)))
+    }
+
+    /// The whole body.
+    pub(crate) fn read(
+        &self,
+        response: Response<Body>,
+        limit: usize,
+    ) -> Result<Bytes, ureq::Error> {
+        let body = response.into_body();
+        let announced = body.content_length();
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(ureq::Error::BodyExceedsLimit(limit as u64));
+        }
+        let mut reader = body.into_with_config().limit(limit as u64).reader();
+        match announced {
+            Some(length) => self.read_announced(&mut reader, length as usize),
+            None => {
+                let mut bytes = Vec::new();
+                reader.read_to_end(&mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+
+    fn read_announced(&self, reader: &mut impl Read, len: usize) -> Result<Bytes, ureq::Error> {
+        let mut buffer = self.buffer(len);
+        reader.read_exact(&mut buffer.bytes[..len])?;
+        // To its end, after which the connection goes back to the pool.
+        let _ = reader.read(&mut [0])?;
+        Ok(Bytes::from_owner(buffer))
+    }
+
+    fn buffer(&self, len: usize) -> Buffer {
+        let bytes = self.0.take(len);
+        Buffer {
+            bytes: bytes.unwrap_or_else(|| vec![0; room_for::<u8>(len)]),
+            len,
+            spare: self.0.clone(),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.spare.put(mem::take(&mut self.bytes));
+    }
+}

@@ -1,0 +1,12 @@
+//! Types of other crates in this one's API.
+//!
+//! A new major version of one of these crates is a new major version of this
+//! one. A check in CI (`.ci/foreign-types`) compares the list with the API.
+//!
+//! | crate | types and traits | where |
+//! |---|---|---|
+//! | `time` | `OffsetDateTime` | times of the meta API and of the emulator |
+//! | `rayon_core` | `ThreadPool` | [`TunnelWorkerConfigBuilder::pool`](crate::TunnelWorkerConfigBuilder::pool); it is that of `rayon` |
+//! | `ureq` | `Agent`, `ConfigBuilder`, `AgentScope` | [`TunnelConfig::agent`](crate::TunnelConfig::agent), [`TunnelConfig::agent_config`](crate::TunnelConfig::agent_config) |
+//! | `serde_core` | `Deserialize`, `Deserializer` | implemented by [`ChannelRpo`](crate::ChannelRpo) and [`TunnelRpo`](crate::TunnelRpo) |
+//! | `serde_core` | `Serialize`, `Serializer` | implemented by what the emulator's ledger tells |

@@ -1,0 +1,133 @@
+//! `docs/porting-from-go.md` names every exported name of the Go SDK's package
+//! `tunnel`, only tests that exist, and only names of this crate that
+//! `cargo doc` resolves.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+type Names = BTreeSet<String>;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What stands between the heading `from` and the next of its level.
+fn section<'a>(text: &'a str, from: &str) -> &'a str {
+    let (_, rest) = text.split_once(from).expect("the section");
+    rest.split("\n## ").next().expect("a first part")
+}
+
+/// What stands in backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Go's names and ours, as the rows of the table of names have them.
+fn table() -> (Names, Names) {
+    let guide = read("docs/porting-from-go.md");
+    let (mut go, mut rust) = (Names::new(), Names::new());
+    for row in section(&guide, "\n## Every name").lines() {
+        let Some(cells) = row.strip_prefix("| `") else {
+            continue;
+        };
+        let cells: Vec<&str> = cells.split(" | ").collect();
+        assert_eq!(cells.len(), 3, "three cells: {row}");
+        assert!(
+            cells[1] == "–" || quoted(cells[1]).next().is_some(),
+            "neither a name nor a dash: {row}"
+        );
+        for name in quoted(&format!("`{}", cells[0])) {
+            assert!(go.insert(name.to_owned()), "twice: {name}");
+        }
+        rust.extend(quoted(cells[1]).map(str::to_owned));
+    }
+    (go, rust)
+}
+
+#[test]
+fn every_exported_name_of_the_go_package_has_a_row() {
+    let (rows, _) = table();
+    let exported = read("tests/porting/go-names.txt");
+    let exported: Names = exported.lines().map(str::to_owned).collect();
+    assert!(exported.len() > 300, "the list of names is too short");
+    let missing: Vec<_> = exported
+        .iter()
+        .filter(|name| !covers(&rows, name))
+        .collect();
+    assert!(missing.is_empty(), "without a row: {missing:?}");
+    let stale: Vec<_> = rows.iter().filter(|row| !is_in(&exported, row)).collect();
+    assert!(stale.is_empty(), "not exported by Go: {stale:?}");
+}
+
+/// Whether a row names it; `Type.*` is about a type and all that belongs to it.
+fn covers(rows: &Names, name: &str) -> bool {
+    let kind = name.split('.').next().expect("a first part");
+    rows.contains(name) || rows.contains(&format!("{kind}.*"))
+}
+
+fn is_in(exported: &Names, row: &str) -> bool {
+    exported.contains(row.trim_end_matches(".*"))
+}
+
+/// `cargo doc` fails on a link that leads nowhere, so that a name which is
+/// among the links exists.
+#[test]
+fn every_name_of_ours_is_a_link_of_the_crate_docs() {
+    let (_, names) = table();
+    let links = read("src/guide/porting_names.md");
+    let links: Names = links.lines().skip(2).map(str::to_owned).collect();
+    let wanted = names
+        .iter()
+        .map(|name| format!("- [`{name}`](crate::{name})"));
+    let wanted: Names = wanted.collect();
+    let missing: Vec<_> = wanted.difference(&links).collect();
+    assert!(missing.is_empty(), "add to the list of links: {missing:#?}");
+    let stale: Vec<_> = links.difference(&wanted).collect();
+    assert!(stale.is_empty(), "not in the table: {stale:#?}");
+}
+
+#[test]
+fn every_difference_names_a_test_that_exists() {
+    let guide = read("docs/porting-from-go.md");
+    let tests = tests_of_the_crate();
+    let differences = section(&guide, "\n## What behaves differently");
+    let items: Vec<&str> = differences.split("\n- ").skip(1).collect();
+    assert!(items.len() > 25, "differences: {}", items.len());
+    for item in items {
+        let item = item.split("\n\n").next().expect("an item");
+        let last = item.trim_end().rsplit(['.', '?']).next().expect("an end");
+        let named: Vec<&str> = quoted(last).collect();
+        assert!(!named.is_empty(), "names no test at its end: {item}");
+        for name in named {
+            assert!(tests.contains(name), "no such test: {name}");
+        }
+    }
+}
+
+/// The names of all functions that have `#[test]` before them, those of
+/// `proptest!` included.
+fn tests_of_the_crate() -> Names {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [root.join("src"), root.join("tests")];
+    let mut names = Names::new();
+    for file in folders.iter().flat_map(|folder| rust_files(folder)) {
+        let text = fs::read_to_string(file).expect("source");
+        for after in text.split("#[test]").skip(1) {
+            let (_, function) = after.split_once("fn ").expect("a function");
+            let name = function.split('(').next().expect("a name");
+            names.insert(name.to_owned());
+        }
+    }
+    names
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+    let is_rust = |file: &PathBuf| file.extension().is_some_and(|end| end == "rs");
+    let inner = folders.iter().flat_map(|folder| rust_files(folder));
+    files.into_iter().filter(is_rust).chain(inner).collect()
+}
