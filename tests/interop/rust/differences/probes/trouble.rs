@@ -89,7 +89,10 @@ fn fault(client: Client, programs: &Programs, fault: Fault) -> Result<Figure> {
     rest(&mut world, &mut consumer, start, before)
 }
 
-/// Waits until there are more records than before, and some time.
+/// More than were read ahead and come in spite of the trouble.
+const FLOW: usize = 100;
+
+/// Waits until records flow again, and some time.
 fn rest(
     world: &mut World<'_>,
     consumer: &mut Consumer,
@@ -97,12 +100,12 @@ fn rest(
     before: usize,
 ) -> Result<Figure> {
     world.wait(FOR_GOOD, |world| {
-        Ok(world.seen.records() > before || consumer.has_ended()?)
+        Ok(world.seen.records() > before + FLOW || consumer.has_ended()?)
     })?;
     if consumer.has_ended()? {
         return Ok(Figure::new("the process ends", f64::INFINITY));
     }
-    if world.seen.records() == before {
+    if world.seen.records() <= before + FLOW {
         let text = format!("more than {}", seconds(FOR_GOOD));
         return Ok(Figure::new(text, f64::INFINITY));
     }
