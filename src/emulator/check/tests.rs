@@ -948,3 +948,56 @@ fn an_emulator_that_did_nothing_is_clean() {
     let emulator = EmulatorBuilder::new().start().expect("emulator");
     assert!(emulator.ledger().verdict().is_clean());
 }
+
+/// The same in another tunnel on the table, where the channel has the same id.
+fn in_another_tunnel(mut kind: EventKind) -> EventKind {
+    if let EventKind::ChannelAdded { tunnel, .. }
+    | EventKind::ChannelChanged { tunnel, .. }
+    | EventKind::CheckpointGiven { tunnel, .. }
+    | EventKind::Read { tunnel, .. } = &mut kind
+    {
+        *tunnel = "u".into();
+    }
+    kind
+}
+
+#[test]
+fn who_reads_two_tunnels_by_hand_under_one_name_stands_at_two_places() {
+    let by_hand = || {
+        let known = vec![made(), changed(Open)];
+        let parts = [
+            known,
+            begin("", 0).into(),
+            read_as("r", "", 0, 10, false).into(),
+        ];
+        parts.into_iter().flatten()
+    };
+    let steps = story([
+        at(0, [written(0, 10)]),
+        at(0, by_hand()),
+        at(1, by_hand().map(in_another_tunnel)),
+    ]);
+    assert_eq!(findings(&verdict(steps)), []);
+    // In one tunnel that is a place read twice.
+    let again = story([
+        at(0, [written(0, 10)]),
+        at(0, by_hand()),
+        at(1, read_as("r", "", 0, 10, false)),
+    ]);
+    assert_eq!(
+        findings(&verdict(again)),
+        [(Rule::ReadAgain, Severity::Violation)]
+    );
+}
+
+#[test]
+fn a_finding_tells_how_long_after_in_units() {
+    let late = story([
+        begun(),
+        at(1, beat(&[(2, Close)], &[])),
+        at(3, read(10, 20)),
+    ]);
+    let verdict = verdict(late);
+    let text = verdict.to_string();
+    assert!(text.contains("readrecords, 2s after"), "{text}");
+}
