@@ -12,8 +12,9 @@ const TRIMMED: &str = "OTSTrimmedDataAccess";
 /// What went wrong with a call, a record batch or a worker.
 ///
 /// Go: `TunnelError`. `Display` tells the code, the message and the request
-/// id; the cause, where there is one, is [`Error::source`]. Neither holds a
-/// key, a token or record contents.
+/// id; the cause, where there is one, is [`Error::source`]. `{:?}`, which a
+/// `main` that returns the error prints, tells both, and `{:#?}` every field.
+/// None of them holds a key, a token or record contents.
 pub struct TunnelError(Box<Inner>);
 
 struct Inner {
@@ -242,6 +243,19 @@ impl TunnelError {
     }
 }
 
+impl TunnelError {
+    fn fields(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TunnelError")
+            .field("code", &self.0.code)
+            .field("message", &self.0.message)
+            .field("request_id", &self.0.request_id)
+            .field("tunnel_id", &self.0.tunnel_id)
+            .field("http_status", &self.0.http_status)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
 impl fmt::Display for TunnelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.code, self.0.message)?;
@@ -252,16 +266,20 @@ impl fmt::Display for TunnelError {
     }
 }
 
+/// A `main` that returns the error, and `unwrap`, print `{:?}`: it is for
+/// people, with the causes. `{:#?}` shows the fields.
 impl fmt::Debug for TunnelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TunnelError")
-            .field("code", &self.0.code)
-            .field("message", &self.0.message)
-            .field("request_id", &self.0.request_id)
-            .field("tunnel_id", &self.0.tunnel_id)
-            .field("http_status", &self.0.http_status)
-            .field("source", &self.0.source)
-            .finish()
+        if f.alternate() {
+            return self.fields(f);
+        }
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 
@@ -327,5 +345,11 @@ mod tests {
         );
         let source = error.source().expect("a cause");
         assert!(source.is::<std::io::Error>());
+        assert_eq!(
+            format!("{error:?}"),
+            "OTSNetworkError: no answer (request r-1): connection reset"
+        );
+        let fields = format!("{error:#?}");
+        assert!(fields.contains("http_status: None") && fields.contains("ConnectionReset"));
     }
 }

@@ -63,8 +63,7 @@
 //! # Words
 //!
 //! - A *channel* is a part of a tunnel that is read in order: one split of the
-//!   base data, or the change log of one partition. (What is between threads is
-//!   called a queue.)
+//!   base data, or the change log of one partition.
 //! - A *worker* is one client of a tunnel with a session; the service spreads
 //!   the channels over all connected workers, on all machines.
 //! - A *token* is a place in a channel. A *checkpoint* is a token that the

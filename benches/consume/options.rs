@@ -15,11 +15,12 @@ With options: what is asked for; writes nothing but target/consume.
   --quick              few cases, short runs: less than 45 seconds
   --shapes LIST        of 4,10,100,4s (columns; s: a stream)
   --channels LIST      numbers of busy channels; default 1,8,64
-  --clients LIST       of floor,count,cells,detach,go
+  --clients LIST       of socket,floor,count,cells,detach,go
   --idle LIST          numbers of idle channels; default 64,256,1000; 0: none
-  --seconds N          of one run; default 1
+  --seconds N          of one run; default 0.8
   --rounds N           runs of each case, of which the median counts; default 3
   --pinned, --free     only that: a core each for client and server, or all
+  --write              into docs/performance all the same
   --soak SECONDS       one client for so long, a line of its memory a minute
 ";
 
@@ -48,7 +49,7 @@ impl Default for Options {
             kinds: Kind::ALL.to_vec(),
             idle: vec![64, 256, 1000],
             idle_time: Duration::from_secs(20),
-            time: Duration::from_secs(1),
+            time: Duration::from_millis(800),
             rounds: 3,
             pinned: true,
             free: true,
@@ -63,6 +64,7 @@ impl Options {
     pub(crate) fn parse(args: &[&str]) -> Result<Option<Options>, Failure> {
         let mut options = Options::default();
         let mut args = args.iter();
+        let mut writes = false;
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
             match *arg {
@@ -70,6 +72,7 @@ impl Options {
                 "--bench" => continue,
                 "--help" => return Ok(None),
                 "--quick" => options.be_quick(),
+                "--write" => writes = true,
                 "--pinned" => options.free = false,
                 "--free" => options.pinned = false,
                 "--shapes" => options.shapes = list(value()?, Shape::of_name)?,
@@ -81,7 +84,7 @@ impl Options {
                 "--soak" => options.soak = Some(Duration::from_secs(value()?.parse()?)),
                 other => return Err(format!("{other}: no such option, see --help").into()),
             }
-            options.is_complete = false;
+            options.is_complete = writes;
         }
         options.idle.retain(|channels| *channels > 0);
         Ok(Some(options))
@@ -91,8 +94,8 @@ impl Options {
         self.channels = vec![1, 8];
         self.kinds = vec![Kind::Floor, Kind::Count, Kind::Cells, Kind::Go];
         self.idle = vec![256];
-        self.idle_time = Duration::from_secs(5);
-        self.time = Duration::from_millis(300);
+        self.idle_time = Duration::from_secs(3);
+        self.time = Duration::from_millis(200);
         self.rounds = 1;
         self.free = false;
     }

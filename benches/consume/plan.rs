@@ -64,8 +64,9 @@ fn groups(options: &Options, has_go: bool) -> Vec<Vec<Case>> {
                 };
                 let kinds = options.kinds.iter().copied();
                 let kinds = kinds.filter(|kind| *kind != Kind::Go || has_go);
-                // How the callback is shared out is seen in one kind as well.
-                let kinds = kinds.filter(|kind| pinned || *kind != Kind::Detach);
+                // These two are compared once.
+                let kinds =
+                    kinds.filter(|kind| pinned || !matches!(kind, Kind::Detach | Kind::Socket));
                 groups.push(kinds.map(case).collect());
             }
         }

@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
+
+use parking_lot::Mutex;
 
 use super::shape::Shape;
 use super::wire;
@@ -36,7 +38,7 @@ pub(crate) fn run(shape: Shape, channels: usize, has_records: bool) -> io::Resul
 }
 
 fn tell(counts: &Counts) -> String {
-    let counts = counts.lock().unwrap();
+    let counts = counts.lock();
     let counts = counts.iter().map(|(path, count)| format!("{path}={count}"));
     counts.collect::<Vec<_>>().join(" ")
 }
@@ -61,7 +63,7 @@ fn serve(mut stream: TcpStream, answers: &Answers, counts: &Counts) -> io::Resul
     while let Some(path) = read_request(&mut stream, &mut buffer)? {
         stream.write_all(answers.to(&path))?;
         // Its lock is no bottleneck: an answer is some megabytes.
-        *counts.lock().unwrap().entry(path).or_default() += 1;
+        *counts.lock().entry(path).or_default() += 1;
     }
     Ok(())
 }

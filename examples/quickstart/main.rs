@@ -38,6 +38,7 @@ use tally::Tally;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     env_logger::init();
+    println!("quickstart: consumes the rows that a table has, then every change");
     let tally = Arc::new(Tally::default());
     let service = Service::from_env(&tally)?;
     let client = service.client()?;

@@ -3,11 +3,10 @@
 //! Requests are checked on the way out; what the service leaves out of an
 //! answer becomes `None` or empty on the way in.
 
-use serde::de::DeserializeOwned;
 use time::{Duration, OffsetDateTime};
 
 use super::names::{check_given, check_id, check_name};
-use super::{Answered, failure, protocol as p};
+use super::{Answered, failure, protocol as p, rpo};
 use crate::error::TunnelError;
 use crate::model as m;
 use crate::record::RawBatch;
@@ -166,8 +165,8 @@ pub(crate) fn rpo_response(
             .with_request_id(&request_id)
     };
     Ok(m::GetRpoResponse {
-        rpo_infos: json(message.rpo_infos.as_deref()).map_err(refuse)?,
-        tunnel_rpo_infos: json(message.tunnel_rpo_infos.as_deref()).map_err(refuse)?,
+        rpo_infos: rpo::channels(message.rpo_infos.as_deref()).map_err(refuse)?,
+        tunnel_rpo_infos: rpo::tunnels(message.tunnel_rpo_infos.as_deref()).map_err(refuse)?,
         tunnel_id: message.tunnel_id.filter(|id| !id.is_empty()),
         request_id,
     })
@@ -314,14 +313,6 @@ fn time_of(nanos: i64) -> Option<OffsetDateTime> {
 /// See [`time_of`].
 fn offset_of(nanos: u64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + std::time::Duration::from_nanos(nanos)
-}
-
-/// What is missing, empty or null is empty.
-fn json<T: Default + DeserializeOwned>(text: Option<&[u8]>) -> Result<T, serde_json::Error> {
-    match text {
-        None | Some([]) => Ok(T::default()),
-        Some(text) => Ok(serde_json::from_slice::<Option<T>>(text)?.unwrap_or_default()),
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 //! - [`failure`]: what went wrong with an attempt.
 //! - [`complete`]: what an answer must hold.
 //! - [`names`]: names and ids in requests, checked.
-//! - [`convert`]: between messages and the public model.
+//! - [`convert`]: between messages and the public model; [`rpo`]: the JSON in one.
 //! - `vectors`, `test_server` (tests only): recorded exchanges of the official
 //!   Go SDK; a server that does as it is told.
 
@@ -28,6 +28,7 @@ pub(crate) mod names;
 pub(crate) mod protocol;
 mod resolve;
 mod retry;
+mod rpo;
 pub(crate) mod sign;
 #[cfg(test)]
 pub(crate) mod test_server;

@@ -89,8 +89,8 @@ impl TunnelWorkerConfigBuilder {
     ///
     /// Channels that would need more wait, in the order in which they came,
     /// until callbacks are done. Each read sets 4 MiB aside, or as much as the
-    /// largest answer of its channel so far; one of a stream that had nothing
-    /// the last time sets 64 KiB aside. When an answer turns out larger and
+    /// largest answer of its channel so far; of a channel that had nothing the
+    /// last time 64 KiB. When an answer turns out larger and
     /// there is no room for it, it is read again as soon as there is. An answer
     /// that is larger than the whole budget is still delivered, while nothing
     /// else is in memory. Counted are the bodies of answers from the read until

@@ -18,7 +18,7 @@ const MAX_IDLE_CONNECTIONS: usize = 4096;
 const MAX_IDLE_AGE: Duration = Duration::from_secs(60);
 
 /// A connection's buffers. Requests are small; answers are copied on at once.
-const INPUT_BUFFER: usize = 64 << 10;
+const INPUT_BUFFER: usize = 32 << 10;
 const OUTPUT_BUFFER: usize = 16 << 10;
 
 /// How a [`TunnelClient`](crate::TunnelClient) makes its requests.

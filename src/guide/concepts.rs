@@ -24,8 +24,7 @@
 //!   first the one and then the other (`BaseAndStream`). A table can have several
 //!   tunnels, each for a consumer of another kind.
 //! - A *channel* is a part of a tunnel that is read in order: a split of the base
-//!   data, or the log of one partition. Channels are read side by side. (What is
-//!   between threads is called a queue.)
+//!   data, or the log of one partition. Channels are read side by side.
 //! - A *record* ([`Record`]) is one change of one row: put (the whole row is
 //!   replaced), update (columns are put or deleted) or delete. Base data comes as
 //!   puts without [`sequence_info`](crate::Record::sequence_info).

@@ -6,20 +6,21 @@
 //! session are given back. Then `run` returns `Ok`, and nothing will come again.
 //!
 //! ```no_run
-//! use tablestore_tunnel::{TunnelClient, TunnelError, TunnelWorkerConfig, TunnelWorkerDaemon};
+//! use std::error::Error;
+//! use tablestore_tunnel::{TunnelClient, TunnelWorkerConfig, TunnelWorkerDaemon};
 //!
-//! fn consume(client: TunnelClient, tunnel: &str, config: TunnelWorkerConfig) -> Result<(), TunnelError> {
+//! fn consume(client: TunnelClient, tunnel: &str, config: TunnelWorkerConfig) -> Result<(), Box<dyn Error>> {
 //!     let daemon = TunnelWorkerDaemon::new(client, tunnel, config);
 //!     let handle = daemon.clone();
-//!     // From a crate for signals, as `ctrlc` or `signal-hook`.
-//!     # let on_signal = |_: Box<dyn FnOnce() + Send>| {};
-//!     on_signal(Box::new(move || {
+//!     // The crate `ctrlc`; with its feature `termination`, for SIGTERM too.
+//!     ctrlc::set_handler(move || {
 //!         let receipt = handle.close();
 //!         for channel in receipt.abandoned() {
 //!             eprintln!("{}: still in its callback", channel.channel_id);
 //!         }
-//!     }));
-//!     daemon.run()
+//!     })?;
+//!     daemon.run()?;
+//!     Ok(())
 //! }
 //! ```
 //!

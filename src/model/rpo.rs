@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
-
 /// What [`TunnelClient::get_rpo`](crate::TunnelClient::get_rpo) and
 /// [`TunnelClient::get_rpo_by_offset`](crate::TunnelClient::get_rpo_by_offset) ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,54 +41,34 @@ pub struct GetRpoResponse {
 }
 
 /// How far a channel has been consumed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelRpo {
     /// `BaseData` or `Stream`. Go: `ChannelTyp`.
-    #[serde(rename = "ChannelTyp", deserialize_with = "null_as_default")]
     pub channel_type: String,
     /// The status, as the service writes it.
-    #[serde(deserialize_with = "null_as_default")]
     pub status: String,
     /// The number of rows that have been consumed.
-    #[serde(deserialize_with = "null_as_default")]
     pub total_count: i64,
     /// When the channel was last read; unit undocumented.
-    #[serde(deserialize_with = "null_as_default")]
     pub access_time: i64,
     /// Up to when changes have been consumed; unit undocumented, presumably
     /// nanoseconds since the epoch, as in
     /// [`ChannelInfo::channel_rpo`](crate::ChannelInfo::channel_rpo).
-    #[serde(deserialize_with = "null_as_default")]
     pub rpo_time: i64,
 }
 
 /// How far a tunnel has been consumed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TunnelRpo {
     /// The status, as the service writes it.
-    #[serde(deserialize_with = "null_as_default")]
     pub status: String,
     /// The number of rows that have been consumed.
-    #[serde(deserialize_with = "null_as_default")]
     pub total_count: i64,
     /// When the tunnel was last read; unit undocumented.
-    #[serde(deserialize_with = "null_as_default")]
     pub access_time: i64,
     /// Up to when changes have been consumed; unit undocumented, presumably
     /// nanoseconds since the epoch.
-    #[serde(deserialize_with = "null_as_default")]
     pub rpo_time: i64,
-}
-
-/// Go writes what it has not set as null.
-fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

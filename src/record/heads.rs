@@ -16,8 +16,8 @@ const PLACES: usize = 256;
 const BEFORE_VALUE: usize = 1 + 1 + 4 + 1;
 /// Length and type of a value.
 const BEFORE_NUMBER: usize = 4 + 1;
-/// Length, type and once more length.
-const BEFORE_TEXT: usize = 4 + 1 + 4;
+/// Type of a value and length of a text.
+const BEFORE_TEXT: usize = 1 + 4;
 /// The tag of a timestamp, the timestamp.
 const TIMESTAMP: usize = 1 + 8;
 /// The tag of a checksum, the checksum.
@@ -135,16 +135,17 @@ fn number(crc: u8, bytes: &[u8]) -> Option<(u8, &[u8])> {
 /// A text and perhaps a timestamp: the checksum, and what follows.
 #[inline]
 fn text(crc: u8, bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let ([l0, l1, l2, l3, kind, text_length @ ..], _) = bytes.split_first_chunk::<BEFORE_TEXT>()?;
-    let length = u32::from_le_bytes([*l0, *l1, *l2, *l3]);
-    let is_text = *kind == tag::VT_STRING
-        && u32::from_le_bytes(*text_length).checked_add(BEFORE_NUMBER as u32) == Some(length);
-    let (typed, rest) = bytes[4..].split_at_checked(usize::try_from(length).ok()?)?;
-    if !is_text {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (typed, rest) = rest.split_at_checked(length)?;
+    let ([tag::VT_STRING, length @ ..], text) = typed.split_first_chunk::<BEFORE_TEXT>()? else {
+        return None;
+    };
+    if usize::try_from(u32::from_le_bytes(*length)) != Ok(text.len()) {
         return None;
     }
     let sum = crc8::sum(crc, typed);
-    if !sum.is_ascii && !is_utf8(&typed[BEFORE_NUMBER..]) {
+    if !sum.is_ascii && !is_utf8(text) {
         return None;
     }
     match rest.split_first_chunk::<TIMESTAMP>() {

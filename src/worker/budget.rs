@@ -35,7 +35,7 @@ impl Budget {
 
     /// Waits until there is room for an answer; none when `closing` is fired.
     pub(crate) fn borrow(&self, allowance: &Allowance, closing: &Stop) -> Option<Loan> {
-        let bytes = self.0.take(signed(allowance.bytes), closing)?;
+        let bytes = self.0.take(signed(allowance.bytes), closing, || ())?;
         Some(self.loan(bytes))
     }
 
@@ -61,15 +61,10 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// Of a channel that has not been read yet: there is base data, but perhaps
-    /// no changes.
-    pub(crate) fn new(is_stream: bool) -> Allowance {
+    /// Of a channel that has not been read yet: most have something then.
+    pub(crate) fn new() -> Allowance {
         Allowance {
-            bytes: if is_stream {
-                SMALL_ANSWER
-            } else {
-                USUAL_ANSWER
-            },
+            bytes: USUAL_ANSWER,
             largest: USUAL_ANSWER,
         }
     }
@@ -193,6 +188,13 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
+    /// Of a channel that had nothing the last time.
+    fn idle() -> Allowance {
+        let mut allowance = Allowance::new();
+        allowance.learn(100);
+        allowance
+    }
+
     fn in_use(budget: &Budget) -> usize {
         usize::try_from(budget.0.in_use()).expect("not less than none")
     }
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn a_loan_is_settled_and_goes_back() {
         let budget = Budget::new(64 * MIB);
-        let mut allowance = Allowance::new(false);
+        let mut allowance = Allowance::new();
         assert_eq!(allowance.bytes, 4 * MIB);
         // What an answer took, and what is borrowed for the next one.
         for (answer, next) in [
@@ -223,7 +225,7 @@ mod tests {
     #[test]
     fn idle_channels_are_read_at_once_however_many_they_are() {
         let budget = Budget::new(64 * MIB);
-        let idle = Allowance::new(true);
+        let idle = idle();
         let loans: Vec<_> = (0..1000).map(|_| budget.try_borrow(&idle)).collect();
         assert!(loans.iter().all(Option::is_some));
     }
@@ -232,13 +234,13 @@ mod tests {
     fn a_loan_grows_while_there_is_room() {
         let budget = Budget::new(8 * MIB);
         let room = Room::new();
-        let idle = Allowance::new(true);
+        let idle = idle();
         room.enter(budget.try_borrow(&idle).expect("room"));
         room.make(SMALL_ANSWER).expect("what it has");
         assert_eq!(in_use(&budget), SMALL_ANSWER);
         room.make(3 * MIB).expect("room");
         assert_eq!((in_use(&budget), room.refused()), (3 * MIB, None));
-        let other = budget.try_borrow(&Allowance::new(false)).expect("room");
+        let other = budget.try_borrow(&Allowance::new()).expect("room");
         room.make(5 * MIB).expect_err("no room");
         assert_eq!((in_use(&budget), room.refused()), (7 * MIB, Some(5 * MIB)));
         drop(other);
@@ -255,10 +257,10 @@ mod tests {
         let budget = Budget::new(8 * MIB);
         let closing = Stop::new();
         let room = Room::new();
-        room.enter(budget.try_borrow(&Allowance::new(true)).expect("room"));
-        let half = budget.try_borrow(&Allowance::new(false)).expect("room");
+        room.enter(budget.try_borrow(&idle()).expect("room"));
+        let half = budget.try_borrow(&Allowance::new()).expect("room");
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| budget.borrow(&Allowance::new(false), &closing));
+            let waiter = scope.spawn(|| budget.borrow(&Allowance::new(), &closing));
             while !budget.0.has_queue() {
                 thread::yield_now();
             }
@@ -271,8 +273,8 @@ mod tests {
     #[test]
     fn joined_loans_go_back_together() {
         let budget = Budget::new(64 * MIB);
-        let mut first = budget.try_borrow(&Allowance::new(false)).expect("room");
-        let mut second = budget.try_borrow(&Allowance::new(false)).expect("room");
+        let mut first = budget.try_borrow(&Allowance::new()).expect("room");
+        let mut second = budget.try_borrow(&Allowance::new()).expect("room");
         first.settle(2);
         second.settle(3);
         first.join(second);
@@ -285,11 +287,9 @@ mod tests {
     fn a_batch_larger_than_the_budget_gets_through_alone() {
         let budget = Budget::new(10);
         let closing = Stop::new();
-        let mut loan = budget
-            .borrow(&Allowance::new(false), &closing)
-            .expect("all");
+        let mut loan = budget.borrow(&Allowance::new(), &closing).expect("all");
         loan.settle(1000);
-        let mut allowance = Allowance::new(false);
+        let mut allowance = Allowance::new();
         allowance.learn(8 * MIB);
         assert!(budget.try_borrow(&allowance).is_none());
         thread::scope(|scope| {
@@ -309,9 +309,9 @@ mod tests {
     fn closing_ends_the_wait() {
         let budget = Budget::new(MIB);
         let closing = Stop::new();
-        let _all = budget.try_borrow(&Allowance::new(false)).expect("room");
+        let _all = budget.try_borrow(&Allowance::new()).expect("room");
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| budget.borrow(&Allowance::new(false), &closing));
+            let waiter = scope.spawn(|| budget.borrow(&Allowance::new(), &closing));
             closing.fire();
             assert!(waiter.join().expect("waiter").is_none());
         });

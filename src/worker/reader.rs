@@ -233,7 +233,7 @@ impl Reader {
         let connection = &self.connection;
         let mut at = self.place_to_read(token, context)?;
         let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
-        while connection.take_credit() && self.take_place() {
+        while connection.take_credit() && connection.take_place() {
             let Some(mut brought) = self.read_round(&mut at)? else {
                 return Ok(());
             };
@@ -263,14 +263,6 @@ impl Reader {
         Ok(())
     }
 
-    fn take_place(&self) -> bool {
-        let meter = &self.connection.meter;
-        meter.reader_is(ReaderStage::WaitingForPlace);
-        let may_read = self.connection.take_place();
-        meter.reader_is(ReaderStage::Waiting);
-        may_read
-    }
-
     fn place_to_read(
         &self,
         token: String,
@@ -280,7 +272,7 @@ impl Reader {
         let room = Arc::new(Room::new());
         Ok(PlaceToRead {
             is_stream,
-            allowance: Allowance::new(is_stream),
+            allowance: Allowance::new(),
             conn: self.dial(context, room.clone())?,
             room,
             token,
@@ -493,4 +485,67 @@ fn open_failed(error: Box<dyn Error + Send + Sync>) -> TunnelError {
 
 fn user_failed(what: &str, error: Box<dyn Error + Send + Sync>) -> TunnelError {
     TunnelError::client(format!("the program {what}")).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OwnedRecord;
+    use crate::processor::ChannelBatch;
+    use crate::worker::link::Link;
+    use crossbeam_channel::{Sender, bounded};
+
+    /// Answers of 2 MiB, it says; tells of every read whether there was room.
+    struct Large {
+        room: Arc<Room>,
+        reads: Sender<bool>,
+    }
+
+    impl ChannelConn for Large {
+        fn read(&mut self, _: &str) -> Result<ChannelBatch, TunnelError> {
+            let room = self.room.make(2 << 20);
+            self.reads.send(room.is_ok()).expect("a test");
+            room?;
+            ChannelBatch::new(&[OwnedRecord::put([("key", 1)])], "next")
+        }
+    }
+
+    #[test]
+    fn an_answer_that_there_is_no_room_for_is_read_again() {
+        let (link, _events) = Link::for_tests();
+        let link = Arc::new(link);
+        let mut most = Allowance::new();
+        most.learn(255 << 20);
+        let others = link.budget.try_borrow(&most).expect("all but 1 MiB");
+        let reader = Reader {
+            connection: Connection::new(link, Default::default(), "channel".into()),
+            predecessors: Vec::new(),
+        };
+        let (room, (reads, seen)) = (Arc::new(Room::new()), bounded(2));
+        let mut idle = Allowance::new();
+        idle.learn(0);
+        let mut at = PlaceToRead {
+            conn: Box::new(Large {
+                room: room.clone(),
+                reads,
+            }),
+            token: "token".to_owned(),
+            is_stream: true,
+            allowance: idle,
+            room,
+        };
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(|| reader.read_first(&mut at));
+            assert_eq!(seen.recv(), Ok(false));
+            drop(others);
+            assert_eq!(seen.recv(), Ok(true));
+            let (answer, _) = reading
+                .join()
+                .expect("a reader")
+                .expect("no error")
+                .expect("an answer");
+            assert_eq!(answer.batch.record_count, 1);
+        });
+        assert_eq!(at.token, "next");
+    }
 }

@@ -369,10 +369,7 @@ mod tests {
             record_count: 1,
             ..BatchContext::default()
         });
-        let loan = link
-            .budget
-            .try_borrow(&Allowance::new(false))
-            .expect("room");
+        let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
         runner.current = Some(Current {
             records: Vec::new(),
             claim: Claim { loan, place: None },
@@ -430,10 +427,7 @@ mod tests {
         };
         let body = prost::Message::encode_to_vec(&answer).into();
         let batch = crate::record::RawBatch::parse(body, String::new()).expect("a batch");
-        let loan = link
-            .budget
-            .try_borrow(&Allowance::new(false))
-            .expect("room");
+        let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
         Round::new(batch, Claim { loan, place: None })
     }
 

@@ -131,28 +131,6 @@ fn promise_08_a_batch_larger_than_the_budget_comes_alone() {
     judge_orderly(&scene, &seen);
 }
 
-/// Two channels that nothing was expected of, and room for one of their answers.
-#[test]
-fn promise_08_an_answer_that_there_is_no_room_for_is_read_again() {
-    let (scene, tunnel) = large_answers(2);
-    scene.put_large_rows(2 * 3 * 32, ROW);
-    let (seen, gate) = (Seen::default(), Gate::default());
-    let keeper = GateKeeper(gate.clone());
-    let running = scene.start(
-        &tunnel,
-        config(gated(&seen, &gate)).memory_budget(MIB * 3 / 2),
-    );
-    keeper.0.wait_for_arrivals(1);
-    let rows = || rows_read(&[&scene]) as usize * ROW;
-    wait_until("the other channel was read", || rows() >= 2 * MIB);
-    drop(keeper);
-    seen.wait_for_all(&scene);
-    assert!(running.close().is_clean());
-    let sent = scene.expected().len();
-    assert!(rows_read(&[&scene]) as usize > sent, "one was sent twice");
-    judge_orderly(&scene, &seen);
-}
-
 #[test]
 fn a_channel_that_waits_for_memory_closes_at_once() {
     let scene = Scene::with(2, Emulator::builder().batch_rows(10));

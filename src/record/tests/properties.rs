@@ -164,8 +164,7 @@ proptest! {
         let mut message = record.to_message();
         let mut row = message.record.to_vec();
         if let Some((place, bit)) = flipped {
-            let place = place.index(row.len());
-            row[place] ^= 1 << bit;
+            *place.get_mut(&mut row) ^= 1 << bit;
         }
         message.record = row.into();
         let alone = decode(message.clone()).ok();
