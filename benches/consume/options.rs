@@ -94,8 +94,8 @@ impl Options {
         self.channels = vec![1, 8];
         self.kinds = vec![Kind::Floor, Kind::Count, Kind::Cells, Kind::Go];
         self.idle = vec![256];
-        self.idle_time = Duration::from_secs(5);
-        self.time = Duration::from_millis(300);
+        self.idle_time = Duration::from_secs(3);
+        self.time = Duration::from_millis(200);
         self.rounds = 1;
         self.free = false;
     }

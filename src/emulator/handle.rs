@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::builder::EmulatorBuilder;
-use super::clock::EmulatorClock;
+use super::clock::{EmulatorClock, Timestamp};
 use super::core::Core;
 use super::fault::{Fault, FaultStatus};
 use super::ledger::Ledger;
@@ -33,6 +33,18 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
 }
 
+impl Shared {
+    /// The core, and the time of what is done to it, which is read under the
+    /// lock: so times are in the order of the ledger and of the logs.
+    pub(super) fn enter(&self) -> (MutexGuard<'_, Core>, Timestamp) {
+        let mut core = self.core.lock();
+        let now = self.clock.now();
+        // Read second: no move that `now` has seen is left out.
+        core.ledger.clock_moved(now, self.clock.moved());
+        (core, now)
+    }
+}
+
 impl Emulator {
     /// A builder with the defaults.
     pub fn builder() -> EmulatorBuilder {
@@ -45,7 +57,7 @@ impl Emulator {
         settings: Settings,
     ) -> Result<Emulator, TunnelError> {
         let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(settings.clone(), clock.clone())),
+            core: Mutex::new(Core::new(settings.clone(), clock.moved())),
             clock,
             settings,
         });
@@ -115,8 +127,8 @@ impl Emulator {
     ///
     /// `OTSClientError` if there is no such table.
     pub fn drop_table(&self, name: &str) -> Result<(), TunnelError> {
-        let mut core = self.shared.core.lock();
-        let dropped = core.drop_table(name, self.shared.clock.now());
+        let (mut core, now) = self.shared.enter();
+        let dropped = core.drop_table(name, now);
         dropped.map_err(|failure| TunnelError::client(failure.message))
     }
 
@@ -128,8 +140,8 @@ impl Emulator {
     ///
     /// `OTSClientError` if there is no tunnel of that id.
     pub fn expire_tunnel(&self, tunnel_id: &str) -> Result<(), TunnelError> {
-        let mut core = self.shared.core.lock();
-        let expired = core.expire_tunnel(tunnel_id, self.shared.clock.now());
+        let (mut core, now) = self.shared.enter();
+        let expired = core.expire_tunnel(tunnel_id, now);
         expired.map_err(|failure| TunnelError::client(failure.message))
     }
 

@@ -215,7 +215,9 @@ impl Table {
             time_to_live: spec.time_to_live,
             max_version_offset: spec.max_version_offset,
         };
-        let created = shared.core.lock().create_table(schema, shared.clock.now());
+        let (mut core, now) = shared.enter();
+        let created = core.create_table(schema, now);
+        drop(core);
         created.map_err(TunnelError::client)?;
         Table::open(shared, &spec.name)
     }
@@ -339,8 +341,7 @@ impl Table {
     /// `OTSClientError` if there are no such partitions, one is split or
     /// merged already, or another lies between them.
     pub fn merge(&self, one: &str, other: &str) -> Result<Arc<str>, TunnelError> {
-        let mut core = self.shared.core.lock();
-        let now = self.shared.clock.now();
+        let (mut core, now) = self.shared.enter();
         let table = self.here(&core)?;
         let parents = [partition(table, one)?, partition(table, other)?];
         let merged = core.merge(&self.name, parents, now);
@@ -357,8 +358,7 @@ impl Table {
     ///
     /// `OTSClientError` if there is no such partition.
     pub fn trim(&self, partition_id: &str, position: u64) -> Result<u64, TunnelError> {
-        let mut core = self.shared.core.lock();
-        let now = self.shared.clock.now();
+        let (mut core, now) = self.shared.enter();
         let index = partition(self.here(&core)?, partition_id)?;
         let trimmed = core.trim(&self.name, index, position, now);
         trimmed.map_err(refused)
@@ -371,8 +371,7 @@ impl Table {
     ///
     /// `OTSClientError` if the table was dropped.
     pub fn expire(&self) -> Result<u64, TunnelError> {
-        let mut core = self.shared.core.lock();
-        let now = self.shared.clock.now();
+        let (mut core, now) = self.shared.enter();
         self.here(&core)?;
         core.expire(&self.name, now).map_err(refused)
     }
@@ -380,8 +379,8 @@ impl Table {
     /// All its partitions, in the order in which they were made; those that
     /// were split or merged too. None if the table was dropped.
     pub fn partitions(&self) -> Vec<PartitionInfo> {
-        let mut core = self.shared.core.lock();
-        core.age(&self.name, self.shared.clock.now());
+        let (mut core, now) = self.shared.enter();
+        core.age(&self.name, now);
         let Ok(table) = self.here(&core) else {
             return Vec::new();
         };
@@ -434,9 +433,7 @@ impl Table {
     }
 
     fn write(&self, planned: Vec<Planned>) -> Result<Vec<Written>, TunnelError> {
-        let mut core = self.shared.core.lock();
-        // Under the lock, so that times are in the order of the log.
-        let now = self.shared.clock.now();
+        let (mut core, now) = self.shared.enter();
         let change = |(action, key, update): Planned| Change {
             action,
             key,
@@ -463,8 +460,7 @@ impl Table {
         which: impl FnOnce(&CoreTable) -> Result<usize, TunnelError>,
         key: Option<Key>,
     ) -> Result<[Arc<str>; 2], TunnelError> {
-        let mut core = self.shared.core.lock();
-        let now = self.shared.clock.now();
+        let (mut core, now) = self.shared.enter();
         let index = which(self.here(&core)?)?;
         let split = core.split(&self.name, index, key, now);
         split.map_err(TunnelError::client)

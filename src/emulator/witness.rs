@@ -95,11 +95,10 @@ impl Witness {
         records: impl IntoIterator<Item = RecordId>,
     ) {
         let records: Vec<RecordId> = records.into_iter().collect();
-        let now = self.shared.clock.now();
-        let core = &mut *self.shared.core.lock();
+        let (mut core, now) = self.shared.enter();
         if let Some(places) = core.places(tunnel, channel, records) {
             let who = [tunnel, client, channel].map(Arc::from);
-            record(core, &who, places, now);
+            record(&mut core, &who, places, now);
         }
     }
 

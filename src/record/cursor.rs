@@ -137,7 +137,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A number of protobuf, seven bits a byte.
-    #[inline]
+    #[inline(always)]
     pub(super) fn varint(&mut self, reading: &'static str) -> Result<u64, Fault> {
         // Keys have one byte, most lengths two.
         match self.rest {
@@ -153,6 +153,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline(never)]
     fn long_varint(&mut self, reading: &'static str) -> Result<u64, Fault> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {

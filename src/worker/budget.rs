@@ -35,7 +35,7 @@ impl Budget {
 
     /// Waits until there is room for an answer; none when `closing` is fired.
     pub(crate) fn borrow(&self, allowance: &Allowance, closing: &Stop) -> Option<Loan> {
-        let bytes = self.0.take(signed(allowance.bytes), closing)?;
+        let bytes = self.0.take(signed(allowance.bytes), closing, || ())?;
         Some(self.loan(bytes))
     }
 

@@ -15,7 +15,7 @@ use super::closing;
 use super::latest::Latest;
 use super::lease::Ownership;
 use super::link::{Ended, Event, Link};
-use super::meter::ChannelMeter;
+use super::meter::{ChannelMeter, ReaderStage};
 use super::quota::{ChannelQuota, Entry};
 use super::receipt::{ChannelReceipt, Mark};
 use super::round::Round;
@@ -191,8 +191,14 @@ impl Connection {
     /// Waits until the channel may read; false when closing. For who has a
     /// credit.
     pub(crate) fn take_place(&self) -> bool {
-        self.quota.enter() == Entry::Free
-            || (self.wait_until_processed() && self.quota.queue_up(&self.closing))
+        if self.quota.enter() == Entry::Free {
+            return true;
+        }
+        // Told from the queue only: what is said to wait is never passed over.
+        let queued = || self.meter.reader_is(ReaderStage::WaitingForPlace);
+        let has_place = self.wait_until_processed() && self.quota.queue_up(&self.closing, queued);
+        self.meter.reader_is(ReaderStage::Waiting);
+        has_place
     }
 
     /// Waits until everything that was read is processed; false when closing.

@@ -96,13 +96,15 @@ impl Permits {
 
     /// Takes `units`, but no more than there are in all, waiting behind all
     /// that came before. None when `closing` is fired before they are there.
-    pub(crate) fn take(&self, units: i64, closing: &Stop) -> Option<i64> {
+    /// Calls `queued` from the queue, if it has to wait there.
+    pub(crate) fn take(&self, units: i64, closing: &Stop, queued: impl FnOnce()) -> Option<i64> {
         let taken = self.try_take(units);
         if taken.is_some() {
             return taken;
         }
         let units = units.min(self.total);
         let (ticket, granted) = self.enqueue(units);
+        queued();
         if closing.or_recv(&granted).is_none() {
             self.leave(ticket, units);
             return None;
@@ -288,7 +290,7 @@ mod tests {
         assert_eq!(permits.try_take(1), Some(1));
         let closing = Stop::new();
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| permits.take(100, &closing));
+            let waiter = scope.spawn(|| permits.take(100, &closing, || ()));
             while !permits.has_queue() {
                 thread::yield_now();
             }
@@ -317,7 +319,7 @@ mod tests {
         assert_eq!(permits.try_take(5), Some(5));
         let closing = Stop::new();
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| permits.take(10, &closing));
+            let waiter = scope.spawn(|| permits.take(10, &closing, || ()));
             while !permits.has_queue() {
                 thread::yield_now();
             }
@@ -356,7 +358,7 @@ mod tests {
                             permits.leave(ticket, units);
                             continue;
                         }
-                        let taken = permits.take(units, &closing).expect("never closed");
+                        let taken = permits.take(units, &closing, || ()).expect("never closed");
                         assert!(permits.in_use() <= 10);
                         permits.give(taken);
                     }
@@ -368,6 +370,6 @@ mod tests {
         }
         assert_eq!(permits.in_use(), 0);
         assert!(!permits.has_queue());
-        assert_eq!(permits.take(10, &Stop::new()), Some(10));
+        assert_eq!(permits.take(10, &Stop::new(), || ()), Some(10));
     }
 }

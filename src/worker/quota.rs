@@ -21,8 +21,8 @@ impl Quota {
         Quota(Arc::new(Permits::new(places)))
     }
 
-    fn take(&self, closing: &Stop) -> Option<Place> {
-        self.0.take(1, closing)?;
+    fn take(&self, closing: &Stop, queued: impl FnOnce()) -> Option<Place> {
+        self.0.take(1, closing, queued)?;
         Some(Place {
             places: self.0.clone(),
             is_held: AtomicBool::new(true),
@@ -106,12 +106,13 @@ impl ChannelQuota {
         }
     }
 
-    /// Waits for a new place; false when `closing` is fired.
-    pub(crate) fn queue_up(&self, closing: &Stop) -> bool {
+    /// Waits for a new place; false when `closing` is fired. Calls `queued` if
+    /// there is none at once, when others can see that somebody waits.
+    pub(crate) fn queue_up(&self, closing: &Stop, queued: impl FnOnce()) -> bool {
         let Some(quota) = &self.quota else {
             return true;
         };
-        let Some(place) = quota.take(closing) else {
+        let Some(place) = quota.take(closing, queued) else {
             return false;
         };
         self.place.set(Arc::new(place));
@@ -170,7 +171,7 @@ mod tests {
         let channel = ChannelQuota::new(None, false);
         assert_eq!(channel.enter(), Entry::Free);
         assert!(channel.place().is_none());
-        assert!(channel.queue_up(&Stop::new()));
+        assert!(channel.queue_up(&Stop::new(), || ()));
     }
 
     #[test]
@@ -178,7 +179,7 @@ mod tests {
         let quota = Quota::new(2);
         let (channel, closing) = pair(&quota, false);
         assert_eq!(channel.enter(), Entry::Queue);
-        assert!(channel.queue_up(&closing));
+        assert!(channel.queue_up(&closing, || ()));
         assert_eq!(channel.enter(), Entry::Free, "reads ahead");
         let batch = channel.place();
         channel.pause(true);
@@ -193,9 +194,9 @@ mod tests {
         let quota = Quota::new(1);
         let (first, closing) = pair(&quota, false);
         let (second, _) = pair(&quota, false);
-        assert!(first.queue_up(&closing));
+        assert!(first.queue_up(&closing, || ()));
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| second.queue_up(&closing));
+            let waiter = scope.spawn(|| second.queue_up(&closing, || ()));
             while !quota.is_wanted() {
                 std::thread::yield_now();
             }
@@ -209,7 +210,7 @@ mod tests {
     fn a_place_released_by_hand_is_gone_once() {
         let quota = Quota::new(1);
         let (channel, closing) = pair(&quota, true);
-        assert!(channel.queue_up(&closing));
+        assert!(channel.queue_up(&closing, || ()));
         let batch = channel.place().expect("a place");
         channel.pause(true);
         assert_eq!(channel.enter(), Entry::Free, "kept for the callback");
@@ -217,7 +218,7 @@ mod tests {
         assert!(!batch.release());
         assert_eq!(quota.0.in_use(), 0);
         assert_eq!(channel.enter(), Entry::Queue);
-        assert!(channel.queue_up(&closing));
+        assert!(channel.queue_up(&closing, || ()));
         assert!(
             !batch.release(),
             "an old handle has no power over a new place"
@@ -230,11 +231,11 @@ mod tests {
     fn the_end_of_a_channel_gives_its_place_back() {
         let quota = Quota::new(1);
         let (channel, closing) = pair(&quota, true);
-        assert!(channel.queue_up(&closing));
+        assert!(channel.queue_up(&closing, || ()));
         closing.fire();
         channel.end();
         assert_eq!(quota.0.in_use(), 0);
-        assert!(!channel.queue_up(&closing));
+        assert!(!channel.queue_up(&closing, || ()));
         assert_eq!(quota.0.in_use(), 0);
     }
 }

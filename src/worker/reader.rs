@@ -233,7 +233,7 @@ impl Reader {
         let connection = &self.connection;
         let mut at = self.place_to_read(token, context)?;
         let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
-        while connection.take_credit() && self.take_place() {
+        while connection.take_credit() && connection.take_place() {
             let Some(mut brought) = self.read_round(&mut at)? else {
                 return Ok(());
             };
@@ -261,14 +261,6 @@ impl Reader {
             }
         }
         Ok(())
-    }
-
-    fn take_place(&self) -> bool {
-        let meter = &self.connection.meter;
-        meter.reader_is(ReaderStage::WaitingForPlace);
-        let may_read = self.connection.take_place();
-        meter.reader_is(ReaderStage::Waiting);
-        may_read
     }
 
     fn place_to_read(

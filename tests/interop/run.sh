@@ -8,7 +8,7 @@
 #
 # CLIENTS are go, java and ours, joined by +; WHAT is a scenario below. Needs Go
 # and curl (and the module proxy for the first run); without Go there is nothing
-# to judge with. JOBS scenarios run at a time (default 4), as they mostly wait.
+# to judge with. JOBS scenarios run at a time (default 5), as they mostly wait.
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
@@ -301,7 +301,7 @@ run() (
 run_all() {
   local failed=0 jobs=0
   for name in "$@"; do
-    if [ "$jobs" -ge "${JOBS:-4}" ]; then
+    if [ "$jobs" -ge "${JOBS:-5}" ]; then
       wait -n || failed=1
       jobs=$((jobs - 1))
     fi

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::judge::{Judge, Tenure, Whom};
+use super::judge::{Judge, Tenure, Whom, since};
 use super::{Rule, Severity};
 use crate::emulator::ledger::{Event, EventKind};
 
@@ -11,11 +11,12 @@ impl<'a> Judge<'a> {
     pub(super) fn see_consuming(&mut self, event: &'a Event) {
         match &event.kind {
             EventKind::CheckpointGiven {
+                tunnel,
                 client,
                 channel,
                 position,
                 ..
-            } => self.tenure(client, channel).restart = *position,
+            } => self.tenure_of(of(tunnel, client, channel)).restart = *position,
             EventKind::Skipped {
                 tunnel,
                 channel,
@@ -65,6 +66,10 @@ impl<'a> Judge<'a> {
         }
     }
 
+    fn tenure_of(&mut self, of: Of<'a>) -> &mut Tenure {
+        self.tenure(of.tunnel, of.client, of.channel)
+    }
+
     fn see_read(&mut self, event: &'a Event, of: Of<'a>, span: Range<u64>, finished: bool) {
         let (whole, faulted) = (self.whole, self.is_faulted(event));
         let track = self.track(of.tunnel, of.channel);
@@ -92,7 +97,7 @@ impl<'a> Judge<'a> {
 
     /// Moves on where a client reads; how that fits to where it stood.
     fn read_step(&mut self, of: Of<'a>, span: &Range<u64>, faulted: bool) -> Step {
-        let tenure = self.tenure(of.client, of.channel);
+        let tenure = self.tenure_of(of);
         let step = tenure.step_to(span);
         if faulted && matches!(step, Step::Skips(_) | Step::Again(_)) {
             // It was held up until the client had stopped waiting for it.
@@ -143,7 +148,7 @@ impl<'a> Judge<'a> {
 
     fn judge_place(&mut self, event: &'a Event, of: Of<'a>, position: Option<u64>) {
         let whole = self.whole;
-        let given = self.tenure(of.client, of.channel).restart;
+        let given = self.tenure_of(of).restart;
         let track = self.track(of.tunnel, of.channel);
         let start = track.extent.map(|(start, ..)| start).filter(|_| whole);
         let (saved, finished) = (track.saved, track.finished_saved);
@@ -172,7 +177,7 @@ impl<'a> Judge<'a> {
     }
 
     fn judge_unprocessed(&mut self, event: &'a Event, of: Of<'a>, position: Option<u64>) {
-        let began = self.tenure(of.client, of.channel).began;
+        let began = self.tenure_of(of).began;
         let Some(began) = began.filter(|_| self.witnessed.contains(of.client)) else {
             return;
         };
@@ -202,14 +207,14 @@ impl<'a> Judge<'a> {
     }
 
     fn judge_processed_late(&mut self, event: &'a Event, of: Of<'a>, span: &Range<u64>) {
-        let Some(loss) = self.tenure(of.client, of.channel).lost else {
+        let Some(loss) = self.tenure_of(of).lost else {
             return;
         };
         let (rule, severity) = match loss.by_itself {
             true => (Rule::ProcessedAfterClose, Severity::Violation),
             false => (Rule::ProcessedAfterLoss, Severity::Remark),
         };
-        let detail = format!("{span:?}, {:?} after", event.time - loss.time);
+        let detail = format!("{span:?}, {:?} after", since(loss.time, event));
         self.find(event, rule, severity, of.whom(), detail);
     }
 
@@ -220,13 +225,13 @@ impl<'a> Judge<'a> {
         span: &Range<u64>,
         twice: bool,
     ) {
-        let tenure = self.tenure(of.client, of.channel);
+        let tenure = self.tenure_of(of);
         let (next, anew) = (tenure.next_processed, tenure.processed_restart);
         let skipped = &self.track(of.tunnel, of.channel).skipped;
         let follows = |place| place <= span.start && skipped.contains(&(place..span.start));
         let is_next = next.is_some_and(follows);
         let begins = next.is_none() || anew.is_some_and(follows);
-        let tenure = self.tenure(of.client, of.channel);
+        let tenure = self.tenure_of(of);
         if begins && !is_next {
             tenure.processed_restart = None;
         }

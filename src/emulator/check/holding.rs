@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
-use super::judge::{Client, Judge, Loss, Whom};
+use super::judge::{Client, Judge, Loss, Whom, since};
 use super::{Rule, Severity};
 use crate::emulator::action::Action;
 use crate::emulator::ledger::{ChannelState, ChannelStatus, Departure, Event, EventKind};
@@ -62,11 +62,11 @@ impl<'a> Judge<'a> {
                 self.lose_all(client, event.time);
             }
             EventKind::Heartbeat {
+                tunnel,
                 client,
                 reported,
                 answered,
-                ..
-            } => self.see_heartbeat(event, client, reported, answered),
+            } => self.see_heartbeat(event, [tunnel, client], reported, answered),
             _ => {}
         }
     }
@@ -88,7 +88,7 @@ impl<'a> Judge<'a> {
         };
         if let Some(left) = known.left {
             let severity = self.within_grace(left, event);
-            let detail = format!("{action}, {:?} after its goodbye", event.time - left);
+            let detail = format!("{action}, {:?} after its goodbye", since(left, event));
             self.find(event, Rule::RequestAfterShutdown, severity, whom, detail);
             return;
         }
@@ -143,7 +143,7 @@ impl<'a> Judge<'a> {
             ],
             _ => return,
         };
-        let tenure = self.tenure(client, channel);
+        let tenure = self.tenure(whom.tunnel, client, channel);
         match (tenure.given, tenure.lost) {
             (_, Some(loss)) => {
                 let rule = if loss.by_itself {
@@ -152,7 +152,7 @@ impl<'a> Judge<'a> {
                     after_loss
                 };
                 let severity = self.within_grace(loss.time, event);
-                let detail = format!("{action}, {:?} after", event.time - loss.time);
+                let detail = format!("{action}, {:?} after", since(loss.time, event));
                 self.find(event, rule, severity, whom, detail);
             }
             (false, None) if self.whole => {
@@ -189,21 +189,30 @@ impl<'a> Judge<'a> {
     }
 
     fn lose_all(&mut self, client: &'a str, time: OffsetDateTime) {
-        let held = self.clients.get_mut(client).map(|client| &mut client.held);
-        for channel in held.map(std::mem::take).unwrap_or_default() {
-            self.lose(client, channel, time, false);
+        let Some(known) = self.clients.get_mut(client) else {
+            return;
+        };
+        let tunnel = known.tunnel;
+        for channel in std::mem::take(&mut known.held) {
+            self.lose([tunnel, client], channel, time, false);
         }
     }
 
-    fn lose(&mut self, client: &'a str, channel: &'a str, time: OffsetDateTime, by_itself: bool) {
-        let tenure = self.tenure(client, channel);
+    fn lose(
+        &mut self,
+        [tunnel, client]: [&'a str; 2],
+        channel: &'a str,
+        time: OffsetDateTime,
+        by_itself: bool,
+    ) {
+        let tenure = self.tenure(tunnel, client, channel);
         tenure.lost.get_or_insert(Loss { time, by_itself });
     }
 
     fn see_heartbeat(
         &mut self,
         event: &'a Event,
-        client: &'a str,
+        [tunnel, client]: [&'a str; 2],
         reported: &'a [ChannelState],
         answered: &'a [ChannelState],
     ) {
@@ -212,7 +221,7 @@ impl<'a> Judge<'a> {
             self.see_report(event, client, state);
         }
         for state in answered {
-            self.see_told(event, client, state, heard);
+            self.see_told(event, [tunnel, client], state, heard);
         }
         if heard {
             self.see_missing(event, client, answered);
@@ -243,9 +252,9 @@ impl<'a> Judge<'a> {
             self.judge_terminated(event, client, channel, whom);
         }
         self.judge_version(event, client, state, whom);
-        self.tenure(client, channel).reported = Some((state.version, state.status));
+        self.tenure(tunnel, client, channel).reported = Some((state.version, state.status));
         if ends {
-            self.lose(client, channel, event.time, true);
+            self.lose([tunnel, client], channel, event.time, true);
             if let Some(client) = self.clients.get_mut(client) {
                 client.held.remove(channel);
             }
@@ -260,7 +269,7 @@ impl<'a> Judge<'a> {
         channel: &'a str,
         whom: Whom<'a>,
     ) {
-        let told = self.tenure(client, channel).told;
+        let told = self.tenure(whom.tunnel, client, channel).told;
         let echoes = told.is_some_and(|(_, status)| status == ChannelStatus::Terminated);
         if !echoes && !self.track(whom.tunnel, channel).finished_saved {
             let detail = "reported before finished was saved".to_owned();
@@ -276,7 +285,7 @@ impl<'a> Judge<'a> {
         whom: Whom<'a>,
     ) {
         let (status, version) = (state.status, state.version);
-        let tenure = self.tenure(client, &state.channel);
+        let tenure = self.tenure(whom.tunnel, client, &state.channel);
         let (told, reported) = (tenure.told, tenure.reported);
         let newest = told.max(reported).map(|(version, _)| version);
         let has_it = told.filter(|(_, told)| told.is_held() && tenure.lost.is_none());
@@ -304,13 +313,13 @@ impl<'a> Judge<'a> {
     fn see_told(
         &mut self,
         event: &'a Event,
-        client: &'a str,
+        [tunnel, client]: [&'a str; 2],
         state: &'a ChannelState,
         heard: bool,
     ) {
         let channel = &*state.channel;
         if state.status.is_held() {
-            let tenure = self.tenure(client, channel);
+            let tenure = self.tenure(tunnel, client, channel);
             tenure.given = true;
             if tenure.lost.take().is_some() {
                 tenure.begin_anew();
@@ -319,10 +328,10 @@ impl<'a> Judge<'a> {
                 client.held.insert(channel);
             }
         } else if heard {
-            self.lose(client, channel, event.time, false);
+            self.lose([tunnel, client], channel, event.time, false);
         }
         if heard {
-            self.tenure(client, channel).told = Some((state.version, state.status));
+            self.tenure(tunnel, client, channel).told = Some((state.version, state.status));
         }
     }
 
@@ -335,8 +344,9 @@ impl<'a> Judge<'a> {
         let now: HashSet<&str> = held.map(|state| &*state.channel).collect();
         let missing: Vec<&str> = known.held.difference(&now).copied().collect();
         known.held = now;
+        let tunnel = known.tunnel;
         for channel in missing {
-            self.lose(client, channel, event.time, false);
+            self.lose([tunnel, client], channel, event.time, false);
         }
     }
 }

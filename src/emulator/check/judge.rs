@@ -23,8 +23,9 @@ pub(super) struct Judge<'a> {
     pub(super) faulted: HashSet<&'a str>,
     /// By tunnel and channel: channels of two tunnels may have one id.
     pub(super) tracks: HashMap<(&'a str, &'a str), Track<'a>>,
-    /// By client (whose id is of one tunnel) and channel.
-    pub(super) tenures: HashMap<(&'a str, &'a str), Tenure>,
+    /// By tunnel, client and channel: who reads by hand may have one name in
+    /// two tunnels.
+    pub(super) tenures: HashMap<[&'a str; 3], Tenure>,
     pub(super) clients: HashMap<&'a str, Client<'a>>,
     /// When heartbeats came in that are not answered yet, by request.
     pub(super) beats: HashMap<&'a str, (&'a str, OffsetDateTime)>,
@@ -235,8 +236,13 @@ impl<'a> Judge<'a> {
         self.tracks.entry((tunnel, channel)).or_default()
     }
 
-    pub(super) fn tenure(&mut self, client: &'a str, channel: &'a str) -> &mut Tenure {
-        self.tenures.entry((client, channel)).or_default()
+    pub(super) fn tenure(
+        &mut self,
+        tunnel: &'a str,
+        client: &'a str,
+        channel: &'a str,
+    ) -> &mut Tenure {
+        self.tenures.entry([tunnel, client, channel]).or_default()
     }
 
     pub(super) fn is_faulted(&self, event: &Event) -> bool {
@@ -274,4 +280,9 @@ impl<'a> Judge<'a> {
             detail,
         });
     }
+}
+
+/// How long after something an event came, as findings tell it.
+pub(super) fn since(earlier: OffsetDateTime, event: &Event) -> Duration {
+    (event.time - earlier).unsigned_abs()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Checker, Rule, Severity, Verdict};
-use crate::emulator::clock::{EmulatorClock, Timestamp};
+use crate::emulator::clock::Timestamp;
 use crate::emulator::ledger::{Book, ChannelState, ChannelStatus, Departure, EventKind, Ledger};
 use crate::emulator::{Action, EmulatorBuilder};
 use ChannelStatus::{Close, Closing, Open, Terminated};
@@ -203,7 +203,7 @@ fn begun() -> Vec<Step> {
 }
 
 fn book(steps: Vec<Step>) -> Book {
-    let mut book = Book::new(1_000, EmulatorClock::system());
+    let mut book = Book::new(1_000, Duration::ZERO);
     for (second, kind) in steps {
         let request = match &kind {
             EventKind::Received { request_id, .. } => Some(request_id.clone()),
@@ -897,7 +897,7 @@ fn never_processed() {
 
 #[test]
 fn without_its_beginning_a_ledger_is_judged_by_what_is_left() {
-    let mut forgetful = Book::new(3, EmulatorClock::system());
+    let mut forgetful = Book::new(3, Duration::ZERO);
     for event in ledger(begun()).events() {
         forgetful.record(Timestamp::default(), event.kind.clone());
     }
@@ -947,4 +947,57 @@ fn a_ledger_on_disk_gets_the_same_verdict() {
 fn an_emulator_that_did_nothing_is_clean() {
     let emulator = EmulatorBuilder::new().start().expect("emulator");
     assert!(emulator.ledger().verdict().is_clean());
+}
+
+/// The same in another tunnel on the table, where the channel has the same id.
+fn in_another_tunnel(mut kind: EventKind) -> EventKind {
+    if let EventKind::ChannelAdded { tunnel, .. }
+    | EventKind::ChannelChanged { tunnel, .. }
+    | EventKind::CheckpointGiven { tunnel, .. }
+    | EventKind::Read { tunnel, .. } = &mut kind
+    {
+        *tunnel = "u".into();
+    }
+    kind
+}
+
+#[test]
+fn who_reads_two_tunnels_by_hand_under_one_name_stands_at_two_places() {
+    let by_hand = || {
+        let known = vec![made(), changed(Open)];
+        let parts = [
+            known,
+            begin("", 0).into(),
+            read_as("r", "", 0, 10, false).into(),
+        ];
+        parts.into_iter().flatten()
+    };
+    let steps = story([
+        at(0, [written(0, 10)]),
+        at(0, by_hand()),
+        at(1, by_hand().map(in_another_tunnel)),
+    ]);
+    assert_eq!(findings(&verdict(steps)), []);
+    // In one tunnel that is a place read twice.
+    let again = story([
+        at(0, [written(0, 10)]),
+        at(0, by_hand()),
+        at(1, read_as("r", "", 0, 10, false)),
+    ]);
+    assert_eq!(
+        findings(&verdict(again)),
+        [(Rule::ReadAgain, Severity::Violation)]
+    );
+}
+
+#[test]
+fn a_finding_tells_how_long_after_in_units() {
+    let late = story([
+        begun(),
+        at(1, beat(&[(2, Close)], &[])),
+        at(3, read(10, 20)),
+    ]);
+    let verdict = verdict(late);
+    let text = verdict.to_string();
+    assert!(text.contains("readrecords, 2s after"), "{text}");
 }

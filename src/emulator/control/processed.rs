@@ -60,8 +60,8 @@ pub(super) fn note(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refu
     let ids = processed.records.iter().map(RecordJson::id);
     let ids: Vec<RecordId> = ids.collect::<Result<_, _>>()?;
     {
-        let mut core = shared.core.lock();
-        let scene = core.scene(tunnel, shared.clock.now())?;
+        let (mut core, now) = shared.enter();
+        let scene = core.scene(tunnel, now)?;
         scene.tunnel.channel_index(&processed.channel)?;
     }
     Witness::new(shared).note_ids(tunnel, &processed.client, &processed.channel, ids);

@@ -129,6 +129,6 @@ fn state(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
 
 /// As if the emulator had just been started, except for its clock.
 fn reset(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    *shared.core.lock() = Core::new(shared.settings.clone(), shared.clock.clone());
+    *shared.core.lock() = Core::new(shared.settings.clone(), shared.clock.moved());
     Answer::done()
 }

@@ -192,8 +192,8 @@ pub(super) fn read(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refu
     let limit = call.number("limit")?.unwrap_or(u64::MAX);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let rows = {
-        let core = shared.core.lock();
-        core.table(table.name())?.rows(limit, shared.clock.now())
+        let (core, now) = shared.enter();
+        core.table(table.name())?.rows(limit, now)
     };
     Answer::lines(rows.iter().map(|(partition, row)| shown(partition, row)))
 }

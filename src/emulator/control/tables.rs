@@ -104,8 +104,8 @@ pub(super) fn describe(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, 
 /// Drops a table with the tunnels on it.
 pub(super) fn remove(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let table = open(shared, call)?;
-    let mut core = shared.core.lock();
-    core.drop_table(table.name(), shared.clock.now())?;
+    let (mut core, now) = shared.enter();
+    core.drop_table(table.name(), now)?;
     drop(core);
     Answer::done()
 }

@@ -25,18 +25,17 @@ pub(super) fn describe(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, 
 /// Makes a tunnel expired, as if its log had not been read in time.
 pub(super) fn expire(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let id = call.argument(0);
-    let expired = shared.core.lock().expire_tunnel(id, shared.clock.now());
-    expired.map_err(|_| no_tunnel(id))?;
+    let (mut core, now) = shared.enter();
+    core.expire_tunnel(id, now).map_err(|_| no_tunnel(id))?;
     Answer::done()
 }
 
 /// Forgets a client, as if it had been silent for too long.
 pub(super) fn forget(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (tunnel, client) = (call.argument(0), call.argument(1));
-    let mut core = shared.core.lock();
-    core.scene(tunnel, shared.clock.now())
-        .map_err(|_| no_tunnel(tunnel))?;
-    harm::expire(&mut core, tunnel, client, shared.clock.now()).map_err(|_| {
+    let (mut core, now) = shared.enter();
+    core.scene(tunnel, now).map_err(|_| no_tunnel(tunnel))?;
+    harm::expire(&mut core, tunnel, client, now).map_err(|_| {
         Refusal::not_found(format!(
             "no client {client:?} is connected to that tunnel; GET /_emulator/tunnels lists them"
         ))
@@ -52,8 +51,7 @@ pub(super) fn all(shared: &Shared) -> Result<Vec<Json>, Refusal> {
 }
 
 fn of(shared: &Shared, id: &str) -> Result<Json, Refusal> {
-    let mut core = shared.core.lock();
-    let now = shared.clock.now();
+    let (mut core, now) = shared.enter();
     let scene = core.scene(id, now).map_err(|_| no_tunnel(id))?;
     let tunnel = &scene.tunnel;
     let channels = tunnel.channels();

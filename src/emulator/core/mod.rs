@@ -41,12 +41,13 @@ pub(super) mod tunnel;
 mod tunnels;
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use self::ids::{Id, Ids};
 use self::places::Places;
 use self::table::{Logged, Table};
 use self::tunnel::{Tunnel, status};
-use super::clock::{EmulatorClock, Timestamp};
+use super::clock::Timestamp;
 use super::failure::Failure;
 use super::fault::plan::FaultPlan;
 use super::ledger::{Book, Departure, EventKind};
@@ -76,9 +77,10 @@ pub(super) struct Scene<'a> {
 }
 
 impl Core {
-    pub(super) fn new(settings: Settings, clock: EmulatorClock) -> Core {
+    /// `moved` is how far the clock was moved by hand before.
+    pub(super) fn new(settings: Settings, moved: Duration) -> Core {
         Core {
-            ledger: Book::new(settings.ledger_limit, clock),
+            ledger: Book::new(settings.ledger_limit, moved),
             faults: FaultPlan::default(),
             ids: Ids::new(settings.seed),
             tables: BTreeMap::new(),

@@ -1,5 +1,7 @@
 //! What faults do to tables, clients and the clock.
 
+use std::time::Duration;
+
 use super::Effect;
 use crate::emulator::clock::{EmulatorClock, Timestamp};
 use crate::emulator::core::Core;
@@ -21,7 +23,7 @@ pub(in crate::emulator) fn inflict(
         Effect::TakeAll(notice) => core.take_at_beat(scope, None, *notice),
         Effect::Expire => expire_client_of(core, scope, clock.now()),
         Effect::Split => split_channel_of(core, scope, clock.now()),
-        Effect::Jump(by) => clock.advance(*by),
+        Effect::Jump(by) => jump(core, clock, *by),
         _ => (),
     }
 }
@@ -44,10 +46,16 @@ pub(in crate::emulator) fn after_write<'a>(
     for (partition, effect) in core.faults.written(table, &counts) {
         match effect {
             Effect::Split => split(core, table, &partition, clock.now()),
-            Effect::Jump(by) => clock.advance(by),
+            Effect::Jump(by) => jump(core, clock, by),
             _ => (),
         }
     }
+}
+
+/// Moves the clock; told at once, as more may happen under the same lock.
+fn jump(core: &mut Core, clock: &EmulatorClock, by: Duration) {
+    clock.advance(by);
+    core.ledger.clock_moved(clock.now(), clock.moved());
 }
 
 /// Forgets a client as if it had been silent for too long.

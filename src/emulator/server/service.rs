@@ -77,7 +77,7 @@ impl Service {
     /// The answer to what does not get as far as an action.
     pub(super) fn refuse(&self, failure: &Failure) -> Reply {
         let id = self.request_id();
-        self.note_answer(&mut self.shared.core.lock(), &id, None, Some(failure));
+        self.note_refusal(&id, None, failure);
         Reply::failure(&id, failure)
     }
 
@@ -143,7 +143,6 @@ impl Service {
     }
 
     fn receive(&self, call: &Call) -> Strikes {
-        let mut core = self.shared.core.lock();
         let scope = call.scope.clone();
         let event = EventKind::Received {
             request_id: call.id.clone(),
@@ -152,18 +151,19 @@ impl Service {
             client: scope.client,
             channel: scope.channel,
         };
-        core.ledger.record(self.shared.clock.now(), event);
+        let (mut core, now) = self.shared.enter();
+        core.ledger.record(now, event);
         core.faults.strike(call.action, &call.scope)
     }
 
     fn carry_out<Q, A: Answer>(&self, call: &Call, request: Q, run: Run<Q, A>) -> Done {
         let (result, late, records) = {
-            let mut core = self.shared.core.lock();
+            let (mut core, now) = self.shared.enter();
             core.ledger.on_behalf_of(Some(&call.id));
-            let result = run(&mut core, request, self.shared.clock.now());
+            let result = run(&mut core, request, now);
             core.ledger.on_behalf_of(None);
-            let failure = result.as_ref().err();
-            self.note_answer(&mut core, &call.id, Some(call.action), failure);
+            let answered = answered(&call.id, Some(call.action), result.as_ref().err());
+            core.ledger.record(now, answered);
             let records = result.as_ref().map_or(0, Answer::records);
             let late = core.faults.read(call.action, &call.scope, records);
             (result, late, records)
@@ -183,25 +183,23 @@ impl Service {
         }
     }
 
-    pub(super) fn note_answer(
-        &self,
-        core: &mut Core,
-        id: &Id,
-        action: Option<Action>,
-        failure: Option<&Failure>,
-    ) {
-        let event = EventKind::Answered {
-            request_id: id.clone(),
-            action,
-            status: failure.map_or(200, |failure| failure.status),
-            code: failure.map(|failure| failure.code.clone().into_owned()),
-        };
-        core.ledger.record(self.shared.clock.now(), event);
+    pub(super) fn note_refusal(&self, id: &Id, action: Option<Action>, failure: &Failure) {
+        let (mut core, now) = self.shared.enter();
+        core.ledger.record(now, answered(id, action, Some(failure)));
     }
 
     /// Shaped like the service's; counts, so that it repeats.
     fn request_id(&self) -> Id {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         format!("00000000-0000-4000-8000-{number:012x}").into()
+    }
+}
+
+fn answered(id: &Id, action: Option<Action>, failure: Option<&Failure>) -> EventKind {
+    EventKind::Answered {
+        request_id: id.clone(),
+        action,
+        status: failure.map_or(200, |failure| failure.status),
+        code: failure.map(|failure| failure.code.clone().into_owned()),
     }
 }

@@ -70,8 +70,7 @@ impl Service {
 
     fn fail(&self, call: &Call, status: u16, code: &str, message: &str) -> Reply {
         let failure = Failure::new(status, code.to_owned(), message);
-        let mut core = self.shared.core.lock();
-        self.note_answer(&mut core, &call.id, Some(call.action), Some(&failure));
+        self.note_refusal(&call.id, Some(call.action), &failure);
         Reply::failure(&call.id, &failure)
     }
 
@@ -88,7 +87,7 @@ impl Service {
             carried_out,
             answer_suffers: effect.spoils_answer(),
         };
-        let now = self.shared.clock.now();
-        self.shared.core.lock().ledger.record(now, event);
+        let (mut core, now) = self.shared.enter();
+        core.ledger.record(now, event);
     }
 }

@@ -34,7 +34,7 @@ impl Crowd {
             warm_up: Duration::ZERO,
             ..Settings::default()
         };
-        let mut core = Core::new(settings, EmulatorClock::system());
+        let mut core = Core::new(settings, Duration::ZERO);
         let schema = Schema {
             name: "orders".into(),
             primary_key: vec![("id".into(), KeyType::Integer)],

@@ -35,7 +35,7 @@ impl Story {
             base_split_rows: 3,
             ..Settings::default()
         };
-        let mut core = Core::new(settings, EmulatorClock::system());
+        let mut core = Core::new(settings, Duration::ZERO);
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         core.create_table(schema(dice.u64(1..4)), now)
             .expect("a table");

@@ -132,9 +132,11 @@ impl Sink {
         self.note(channel, "enter");
         thread::sleep(self.callback);
         self.write(|at| {
-            let line = |record| {
+            let line = |record: &Record| {
                 let mut line = json_line::object(channel, record);
                 line.insert("at".to_owned(), at.into());
+                let epoch = record.sequence_info().map(|sequence| sequence.epoch);
+                line.insert("epoch".to_owned(), epoch.unwrap_or_default().into());
                 format!("{}\n", serde_json::Value::Object(line))
             };
             records.iter().map(line).collect()

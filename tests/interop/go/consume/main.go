@@ -30,6 +30,7 @@ type line struct {
 	Action    string   `json:"action,omitempty"`
 	Timestamp *int64   `json:"timestamp,omitempty"`
 	RowIndex  *int32   `json:"row_index,omitempty"`
+	Epoch     int32    `json:"epoch"`
 	Key       []any    `json:"key"`
 	Columns   []column `json:"columns"`
 	Event     string   `json:"event,omitempty"`
@@ -202,6 +203,7 @@ func toLine(channel string, record *tunnel.Record) *line {
 		l.Action = record.Type.String()
 		l.Timestamp = &record.SequenceInfo.Timestamp
 		l.RowIndex = &record.SequenceInfo.RowIndex
+		l.Epoch = record.SequenceInfo.Epoch
 	}
 	for _, part := range record.PrimaryKey.PrimaryKeys {
 		l.Key = append(l.Key, value(part.Value))

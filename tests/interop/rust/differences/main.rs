@@ -56,7 +56,6 @@ fn measure() -> Result<bool> {
         Goal::Show => print!("{}", page::table(&rows)),
         Goal::Write(file) => std::fs::write(file, page::page(&rows))?,
         Goal::Check(file) => {
-            print!("{}", page::table(&rows));
             return Ok(kept && page::is_complete(&std::fs::read_to_string(file)?));
         }
     }

@@ -21,6 +21,8 @@ pub(crate) struct Delivery {
     /// The key; the probes write each once.
     pub(crate) key: i64,
     pub(crate) text: String,
+    /// Of its sequence info.
+    pub(crate) epoch: i64,
     /// When it was written, for a change: microseconds on the same clock.
     written: u64,
 }
@@ -87,6 +89,7 @@ impl Seen {
             channel: text(&line["channel"]),
             key: line["key"][0].as_i64().unwrap_or_default(),
             text: text(&line["columns"][0]["value"]),
+            epoch: line["epoch"].as_i64().unwrap_or_default(),
             written: line["timestamp"].as_u64().unwrap_or_default(),
         });
     }

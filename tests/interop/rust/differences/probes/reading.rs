@@ -37,6 +37,32 @@ pub(super) const CORRUPTED: Probe = Probe {
     },
 };
 
+pub(super) const EPOCH: Probe = Probe {
+    name: "epoch",
+    what: "epoch in the sequence info of a record after a split, which begins epoch 1",
+    settings: "a stream, 1 channel that becomes 2; heartbeat 5 s",
+    promise: Some(0.0),
+    quick: true,
+    run: |client, programs| {
+        let builder = Emulator::builder().epoch_grows(true);
+        let mut world = World::start(client, programs, 1, builder)?;
+        let _consumer = world.consumer(&["-type=Stream", "-heartbeat=5", "-timeout=20"])?;
+        // The tunnel is there when the consumer reads.
+        let read = |world: &mut World<'_>| Ok(world.requests(Action::ReadRecords) > 0);
+        if !world.wait(PATIENCE, read)? {
+            return Err("it did not read".into());
+        }
+        world.put(10)?;
+        let whole = world.table.partitions()[0].id.to_string();
+        world.table.split(&whole)?;
+        world.put(10)?;
+        world.wait_for_records(20)?;
+        let epochs = world.seen.deliveries.iter().map(|one| one.epoch);
+        let epoch = epochs.max().unwrap_or_default();
+        Ok(Figure::new(epoch.to_string(), (1.0 - epoch as f64).abs()))
+    },
+};
+
 pub(super) const DELAY: Probe = Probe {
     name: "delay",
     what: "time from a write to the callback, median and worst of 200",

@@ -74,6 +74,15 @@ fn world(client: Client, programs: &Programs) -> Result<World<'_>> {
     Ok(world)
 }
 
+pub(super) const EMPTY: Probe = Probe {
+    name: "empty",
+    what: "the same after one answer 200 with an empty body",
+    settings: SETTINGS,
+    promise: PROMISE,
+    quick: true,
+    run: |client, programs| fault(client, programs, Fault::on(Action::ReadRecords).empty()),
+};
+
 /// Lets records flow and one request go wrong.
 fn fault(client: Client, programs: &Programs, fault: Fault) -> Result<Figure> {
     let mut world = world(client, programs)?;

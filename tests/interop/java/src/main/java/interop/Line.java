@@ -22,6 +22,7 @@ final class Line {
       line.addProperty("action", action(record.getRecordType()));
       line.addProperty("timestamp", record.getSequenceInfo().getTimestamp());
       line.addProperty("row_index", record.getSequenceInfo().getRowIndex());
+      line.addProperty("epoch", record.getSequenceInfo().getEpoch());
     }
     JsonArray key = new JsonArray();
     for (PrimaryKeyColumn column : record.getPrimaryKey().getPrimaryKeyColumns()) {
