@@ -60,7 +60,9 @@
 //! - [Questions](guide::faq): expiry, duplicates, lag, hot partitions, lost sessions.
 //! - [Foreign types](guide::foreign_types): those of other crates in this API.
 //! - [Porting from Go](guide::porting_from_go): every name, side by side, and
-//!   what behaves differently.
+//!   what behaves differently; the same [in Chinese](guide::porting_from_go_zh_cn).
+//! - [Differences measured](guide::sdk_differences): this client beside the Go and
+//!   Java SDKs.
 //!
 //! # Words
 //!

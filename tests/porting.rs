@@ -1,12 +1,31 @@
 //! `docs/porting-from-go.md` names every exported name of the Go SDK's package
 //! `tunnel`, only tests that exist, and only names of this crate that
-//! `cargo doc` resolves.
+//! `cargo doc` resolves; the Chinese edition names the same in the same places.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 type Names = BTreeSet<String>;
+
+/// An edition of the guide, and how it calls the parts that are looked at.
+struct Edition {
+    file: &'static str,
+    names: &'static str,
+    differences: &'static str,
+}
+
+const ENGLISH: Edition = Edition {
+    file: "docs/porting-from-go.md",
+    names: "\n## Every name",
+    differences: "\n## What behaves differently",
+};
+
+const CHINESE: Edition = Edition {
+    file: "docs/porting-from-go.zh-CN.md",
+    names: "\n## 名称对照表",
+    differences: "\n## 行为差异",
+};
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -24,26 +43,51 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
+/// The cells of the table of names.
+fn rows(edition: &Edition) -> Vec<[String; 3]> {
+    let guide = read(edition.file);
+    let rows = section(&guide, edition.names).lines();
+    rows.filter(|row| row.starts_with("| `"))
+        .map(|row| {
+            let cells = row.split(" | ").map(str::to_owned);
+            let cells: Vec<String> = cells.collect();
+            cells
+                .try_into()
+                .unwrap_or_else(|_| panic!("three cells: {row}"))
+        })
+        .collect()
+}
+
 /// Go's names and ours, as the rows of the table of names have them.
 fn table() -> (Names, Names) {
-    let guide = read("docs/porting-from-go.md");
     let (mut go, mut rust) = (Names::new(), Names::new());
-    for row in section(&guide, "\n## Every name").lines() {
-        let Some(cells) = row.strip_prefix("| `") else {
-            continue;
-        };
-        let cells: Vec<&str> = cells.split(" | ").collect();
-        assert_eq!(cells.len(), 3, "three cells: {row}");
+    for [theirs, ours, _] in rows(&ENGLISH) {
         assert!(
-            cells[1] == "–" || quoted(cells[1]).next().is_some(),
-            "neither a name nor a dash: {row}"
+            ours == "–" || quoted(&ours).next().is_some(),
+            "neither a name nor a dash: {theirs}"
         );
-        for name in quoted(&format!("`{}", cells[0])) {
+        for name in quoted(&theirs) {
             assert!(go.insert(name.to_owned()), "twice: {name}");
         }
-        rust.extend(quoted(cells[1]).map(str::to_owned));
+        rust.extend(quoted(&ours).map(str::to_owned));
     }
     (go, rust)
+}
+
+#[test]
+fn both_editions_have_the_same_names_and_a_note_in_the_same_rows() {
+    let (english, chinese) = (rows(&ENGLISH), rows(&CHINESE));
+    assert!(english.len() > 200, "rows: {}", english.len());
+    for (row, translated) in english.iter().zip(&chinese) {
+        assert_eq!(row[..2], translated[..2]);
+        assert_eq!(
+            row[2] == "|",
+            translated[2] == "|",
+            "the note of {}",
+            row[0]
+        );
+    }
+    assert_eq!(english.len(), chinese.len());
 }
 
 #[test]
@@ -90,18 +134,20 @@ fn every_name_of_ours_is_a_link_of_the_crate_docs() {
 
 #[test]
 fn every_difference_names_a_test_that_exists() {
-    let guide = read("docs/porting-from-go.md");
     let tests = tests_of_the_crate();
-    let differences = section(&guide, "\n## What behaves differently");
-    let items: Vec<&str> = differences.split("\n- ").skip(1).collect();
-    assert!(items.len() > 25, "differences: {}", items.len());
-    for item in items {
-        let item = item.split("\n\n").next().expect("an item");
-        let last = item.trim_end().rsplit(['.', '?']).next().expect("an end");
-        let named: Vec<&str> = quoted(last).collect();
-        assert!(!named.is_empty(), "names no test at its end: {item}");
-        for name in named {
-            assert!(tests.contains(name), "no such test: {name}");
+    for edition in [ENGLISH, CHINESE] {
+        let guide = read(edition.file);
+        let differences = section(&guide, edition.differences);
+        let items: Vec<&str> = differences.split("\n- ").skip(1).collect();
+        assert!(items.len() > 25, "differences: {}", items.len());
+        for item in items {
+            let item = item.split("\n\n").next().expect("an item");
+            let mut sentences = item.trim_end().rsplit(['.', '?', '。']);
+            let named: Vec<&str> = quoted(sentences.next().expect("an end")).collect();
+            assert!(!named.is_empty(), "names no test at its end: {item}");
+            for name in named {
+                assert!(tests.contains(name), "no such test: {name}");
+            }
         }
     }
 }

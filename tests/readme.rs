@@ -1,5 +1,5 @@
-//! `README.md` and `README.zh-CN.md` say the same, and what they point to is
-//! there.
+//! What there is in English and in Chinese says the same in both, and what it
+//! points to is there.
 
 use std::fs;
 use std::path::Path;
@@ -12,40 +12,78 @@ fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What a translation must not change, line by line.
+/// What is there in English and in Chinese.
+const TRANSLATED: [(&str, &str); 2] = [
+    ("README.md", "README.zh-CN.md"),
+    ("docs/porting-from-go.md", "docs/porting-from-go.zh-CN.md"),
+];
+
+/// What a translation must not change.
 #[derive(Debug, Default, PartialEq)]
 struct Structure {
     /// Headings and list items by their marks, tables by their columns.
     marks: Vec<String>,
     /// Fences with all that is in them.
     code: Vec<String>,
-    /// Where links lead.
+    blocks: Vec<Block>,
+}
+
+/// What stands in one paragraph, list item or row, sorted: word order differs.
+#[derive(Debug, Default, PartialEq)]
+struct Block {
+    /// The files that links lead to; headings have a name in each language.
     links: Vec<String>,
-    /// What stands in backticks, sorted: word order differs.
+    /// What stands in backticks.
     quoted: Vec<String>,
 }
 
 fn structure(text: &str) -> Structure {
     let mut found = Structure::default();
     let mut is_code = false;
+    let mut block = String::new();
     for line in text.lines() {
         let is_fence = line.starts_with("```");
+        let mark = mark(line).filter(|_| !is_code);
+        if line.is_empty() || mark.is_some() || is_fence {
+            found
+                .blocks
+                .extend(self::block(&std::mem::take(&mut block)));
+        }
         if is_code || is_fence {
             found.code.push(line.to_owned());
             is_code ^= is_fence;
             continue;
         }
-        found.marks.extend(mark(line));
-        let links = line.split("](").skip(1);
-        found
-            .links
-            .extend(links.filter_map(|link| Some(link.split_once(')')?.0.to_owned())));
-        found
-            .quoted
-            .extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        found.marks.extend(mark);
+        block += line;
+        block.push('\n');
     }
-    found.quoted.sort();
+    found.blocks.extend(self::block(&block));
     found
+}
+
+fn block(text: &str) -> Option<Block> {
+    let links = links(text).map(|link| link.split('#').next().map(str::to_owned));
+    let mut found = Block {
+        links: links.flatten().collect(),
+        quoted: text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect(),
+    };
+    found.links.sort();
+    found.quoted.sort();
+    (!text.trim().is_empty()).then_some(found)
+}
+
+/// Where links lead, those of `[name]: place` included.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let inline = text.split("](").skip(1);
+    let inline = inline.filter_map(|link| Some(link.split_once(')')?.0));
+    let definitions = text.lines().filter(|line| line.starts_with('['));
+    inline.chain(definitions.filter_map(|line| Some(line.split_once("]: ")?.1)))
 }
 
 fn mark(line: &str) -> Option<String> {
@@ -59,27 +97,43 @@ fn mark(line: &str) -> Option<String> {
 
 #[test]
 fn both_languages_have_the_same_structure() {
-    let (english, chinese) = (read("README.md"), read("README.zh-CN.md"));
-    let (english, chinese) = (structure(&english), structure(&chinese));
-    assert!(english.marks.len() > 30 && english.code.len() > 50);
-    assert_eq!(english, chinese);
+    for (english, chinese) in TRANSLATED {
+        let (original, translation) = (structure(&read(english)), structure(&read(chinese)));
+        assert!(original.marks.len() > 30 && original.code.len() > 50);
+        assert_eq!(original.marks, translation.marks, "{chinese}");
+        assert_eq!(original.code, translation.code, "{chinese}");
+        let pairs = original.blocks.iter().zip(&translation.blocks);
+        for (block, translated) in pairs {
+            assert_eq!(block, translated, "{chinese}");
+        }
+        assert_eq!(original.blocks.len(), translation.blocks.len(), "{chinese}");
+    }
 }
 
 #[test]
 fn every_link_to_a_file_leads_to_one() {
-    let files = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "CHANGELOG.md",
-    ];
-    for file in files {
-        for link in structure(&read(file)).links {
-            let path = link.split('#').next().expect("a path");
-            let is_local = !link.contains("://") && !path.is_empty();
-            assert!(!is_local || root().join(path).exists(), "{file}: {link}");
+    let others = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+    let translated = TRANSLATED.iter().flat_map(|(one, other)| [*one, *other]);
+    for file in translated.chain(others) {
+        let folder = root().join(file);
+        let folder = folder.parent().expect("a folder");
+        let text = read(file);
+        for link in links(&text).filter(|link| !link.contains("://")) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            assert!(folder.join(path).exists(), "{file}: {link}");
+            let is_there = !path.is_empty() || anchors(&text).any(|anchor| anchor == heading);
+            assert!(is_there, "{file}: {link}");
         }
     }
+}
+
+/// The headings as links name them.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    let headings = text.lines().filter(|line| line.starts_with("## "));
+    headings.map(|heading| {
+        let words = heading.trim_start_matches("## ");
+        words.to_lowercase().replace(' ', "-")
+    })
 }
 
 /// `.ci/readme-commands` runs what stands in shell blocks; this is that there
