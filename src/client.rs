@@ -145,6 +145,12 @@ impl TunnelClient {
     /// off and the tunnel needs it.
     ///
     /// Go: `CreateTunnel`.
+    ///
+    /// # Errors
+    ///
+    /// Code [`TunnelExist`](crate::ErrorCode::TunnelExist) if the table has a
+    /// tunnel of this name, also if an attempt before made it and its answer got
+    /// lost; otherwise as told [above](TunnelClient#errors).
     pub fn create_tunnel(
         &self,
         request: &CreateTunnelRequest,
@@ -214,6 +220,11 @@ impl TunnelClient {
     }
 
     /// Changes the status of channels by hand: suspends, resumes or ends them.
+    ///
+    /// [`suspend_channel`](crate::suspend_channel),
+    /// [`resume_channel`](crate::resume_channel),
+    /// [`open_channel`](crate::open_channel) and
+    /// [`terminate_channel`](crate::terminate_channel) make what the request holds.
     ///
     /// Go: `Schedule`.
     pub fn schedule(&self, request: &ScheduleRequest) -> Result<ScheduleResponse, TunnelError> {

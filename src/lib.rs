@@ -37,8 +37,10 @@
 //! }
 //! ```
 //!
-//! Without an account, `cargo run --example quickstart` in a checkout runs a
-//! whole tunnel on the emulator.
+//! What fails and is tried again is logged by the `log` facade only: install a
+//! logger, such as `env_logger`, to see it. Without an account,
+//! `cargo run --example quickstart` in a clone of the repository runs a whole
+//! tunnel on the emulator.
 //!
 //! # The book
 //!
@@ -59,6 +61,8 @@
 //! - [Foreign types](guide::foreign_types): those of other crates in this API.
 //! - [Porting from Go](guide::porting_from_go): every name, side by side, and
 //!   what behaves differently; the same [in Chinese](guide::porting_from_go_zh_cn).
+//! - [Differences measured](guide::sdk_differences): this client beside the Go and
+//!   Java SDKs.
 //!
 //! # Words
 //!
@@ -119,6 +123,13 @@
 //!
 //! - `emulator`: the module `emulator`, a local server that speaks the real
 //!   protocol, to test consumers against. Not enabled by default.
+//!
+//! # Versions
+//!
+//! Needs Rust 1.88; a later one only with a new minor version. Until 1.0 a new
+//! minor version may break programs, as the changelog then tells, and the module
+//! `emulator` may change with any. [Foreign types](guide::foreign_types) lists
+//! the crates whose new major version is one of this crate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -3,8 +3,8 @@
 //! Whatever fails gives a [`TunnelError`]: a [`code`](crate::TunnelError::code), a
 //! [`message`](crate::TunnelError::message), often the
 //! [`request_id`](crate::TunnelError::request_id) that the service's support asks for, and
-//! the cause as [`source`](std::error::Error::source). None of them holds a key, a
-//! token or data.
+//! the cause as [`source`](std::error::Error::source). A `main` that returns the
+//! error prints all of this in one line. None of it holds a key, a token or data.
 //!
 //! | code | what has happened | the worker | you |
 //! |---|---|---|---|

@@ -8,4 +8,4 @@
 //! | `time` | `OffsetDateTime` | times of the meta API and of the emulator |
 //! | `rayon_core` | `ThreadPool` | [`TunnelWorkerConfigBuilder::pool`](crate::TunnelWorkerConfigBuilder::pool); it is that of `rayon` |
 //! | `ureq` | `Agent`, `ConfigBuilder`, `AgentScope` | [`TunnelConfig::agent`](crate::TunnelConfig::agent), [`TunnelConfig::agent_config`](crate::TunnelConfig::agent_config) |
-//! | `serde_core` | `Serialize`, `Serializer` | implemented by what the emulator's ledger tells |
+//! | `serde_core` | `Serialize`, `Serializer`, `Deserialize`, `Deserializer` | implemented by the emulator's faults, events and findings |

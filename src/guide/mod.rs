@@ -16,6 +16,7 @@
 //! - [`faq`]: what users ask.
 //! - [`porting_from_go`]: Go name to Rust name, and what behaves differently;
 //!   [`porting_from_go_zh_cn`] is the same in Chinese.
+//! - [`sdk_differences`]: this client beside the Go and Java SDKs, measured.
 //! - [`foreign_types`]: types of other crates in this one's API.
 
 pub mod checkpoints;
@@ -36,7 +37,8 @@ pub mod threads;
 // here to the modules. The list of links is needed once, and `emulator` is one
 // of them.
 #[doc = "[简体中文]: crate::guide::porting_from_go_zh_cn"]
-#[doc = "[English]: crate::guide::porting_from_go\n"]
+#[doc = "[English]: crate::guide::porting_from_go"]
+#[doc = "[differences]: crate::guide::sdk_differences\n"]
 #[doc = include_str!("../../docs/porting-from-go.md")]
 #[cfg_attr(feature = "emulator", doc = include_str!("porting_names.md"))]
 pub mod porting_from_go {}
@@ -44,6 +46,10 @@ pub mod porting_from_go {}
 // Without its doctests: the code is that of the English edition.
 #[cfg(not(doctest))]
 #[doc = "[简体中文]: crate::guide::porting_from_go_zh_cn"]
-#[doc = "[English]: crate::guide::porting_from_go\n"]
+#[doc = "[English]: crate::guide::porting_from_go"]
+#[doc = "[differences]: crate::guide::sdk_differences\n"]
 #[doc = include_str!("../../docs/porting-from-go.zh-CN.md")]
 pub mod porting_from_go_zh_cn {}
+
+#[doc = include_str!("../../docs/sdk-differences.md")]
+pub mod sdk_differences {}

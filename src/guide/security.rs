@@ -27,7 +27,7 @@
 //!   the way, and requests are signed but not secret.
 //! - [`TunnelConfig::agent`](crate::TunnelConfig::agent) takes an agent with roots,
 //!   proxies or client certificates of your own. By default the proxy of the
-//!   environment is used.
+//!   environment is used (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 //! - Redirects are not followed: a signed request goes to the endpoint only.
 //!
 //! # Untrusted bytes

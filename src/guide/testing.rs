@@ -62,11 +62,16 @@
 //!   goes below the service's 5 s, so that channels are handed out at once.
 //! - Wait for conditions with a deadline, as here, not for a time.
 //! - `emulator.fault(...)` makes the nth request of an action fail, late, cut or
-//!   lost; `Fault` lists what can go wrong.
-//! - `table.split(...)` splits a partition while the consumer runs.
-//! - `emulator.ledger()` knows every event; its `violations()` judges them.
+//!   lost; `Fault` lists what can go wrong, `Fault::parse_script` reads many from a
+//!   text.
+//! - `table.split(...)` and `table.merge(...)` change the partitions while the
+//!   consumer runs.
+//! - `emulator.ledger()` knows every event. Its `violations()` are what clients did
+//!   against the rules of the protocol; a `Checker` of your own settings judges it
+//!   more strictly or more mildly.
 //! - With `EmulatorClock::manual` a week passes in a call, for tests of expiry.
-//! - For programs in other languages: `cargo run --example emulator -- --help`.
+//! - For programs in other languages: `cargo run --example emulator -- --help`, and
+//!   `docs/emulator.md` in the repository for its control API in JSON.
 //!
 //! A callback alone needs no server at all: build records with
 //! [`OwnedRecord`](crate::OwnedRecord) and
