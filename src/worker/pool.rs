@@ -22,7 +22,7 @@ type Task = Box<dyn FnOnce() + Send>;
 #[derive(Clone)]
 enum Threads {
     /// The queue of threads of our own, which end when the last clone of it is
-    /// dropped. rayon's look for work for a while before they sleep: a third of
+    /// dropped. rayon's look for work for a while before they sleep: a quarter of
     /// all time with one busy channel.
     Own(Sender<Task>),
     Passed(Arc<ThreadPool>),
