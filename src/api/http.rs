@@ -18,7 +18,7 @@ use super::body::Bodies;
 use super::complete::Complete;
 use super::endpoint::Endpoint;
 use super::resolve::CachingResolver;
-use super::retry::{Schedule, retry};
+use super::retry::{Patience, Schedule, retry};
 use super::sign::header;
 use super::{ANY_SIZE, Answer, Answered, MakeRoom, TunnelApi, failure, headers, protocol as p};
 use crate::clock;
@@ -214,20 +214,24 @@ impl TunnelApi for HttpApi {
     fn heartbeat(
         &self,
         request: &p::HeartbeatRequest,
-        attempt_timeout: Duration,
+        patience: Patience,
         stop: &Stop,
     ) -> Answer<p::HeartbeatResponse> {
         let (uri, body) = ("/tunnel/heartbeat", request.encode_to_vec());
-        let timeout = attempt_timeout.min(self.request_timeout);
+        let timeout = patience.attempt.min(self.request_timeout);
+        let schedule = Schedule {
+            give_up: patience.in_all.min(self.meta.give_up),
+            ..self.meta.read_again()
+        };
         let mut idle_age = None;
         let attempt = || {
             let request = self.request(uri, &body)?;
             // None of the idle connections is younger than that.
             let max_idle_age = idle_age.replace(Duration::ZERO);
             let request = limited(request, timeout, max_idle_age);
-            self.send(uri, &body, request, ANY_SIZE)
+            answered(uri, self.send(uri, &body, request, ANY_SIZE)?)
         };
-        answered(uri, retry(&self.meta, stop, attempt)?)
+        retry(&schedule, stop, attempt)
     }
 
     fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse> {
@@ -239,7 +243,9 @@ impl TunnelApi for HttpApi {
         request: &p::GetCheckpointRequest,
         stop: &Stop,
     ) -> Answer<p::GetCheckpointResponse> {
-        self.call("/tunnel/getcheckpoint", request, stop)
+        let (uri, body) = ("/tunnel/getcheckpoint", request.encode_to_vec());
+        let attempt = || answered(uri, self.attempt(uri, &body)?);
+        retry(&self.meta.read_again(), stop, attempt)
     }
 
     fn checkpoint(
@@ -258,9 +264,11 @@ impl TunnelApi for HttpApi {
     ) -> Result<RawBatch, TunnelError> {
         let body = request.encode_to_vec();
         let uri = "/tunnel/readrecords";
-        let attempt = || self.send(uri, &body, self.request(uri, &body)?, room);
-        let reply = retry(&self.read, stop, attempt)?;
-        RawBatch::parse(reply.body, reply.request_id)
+        let attempt = || {
+            let reply = self.send(uri, &body, self.request(uri, &body)?, room)?;
+            RawBatch::parse(reply.body, reply.request_id)
+        };
+        retry(&self.read, stop, attempt)
     }
 }
 

@@ -221,6 +221,21 @@ fn what_does_not_pass_is_not_tried_again() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_read_is_asked_for_again_where_that_does_no_harm() {
+    let checkpoint = p::GetCheckpointResponse {
+        checkpoint: Some("token".into()),
+        sequence_number: Some(1),
+    };
+    let good = Step::Answer(200, "", checkpoint.encode_to_vec());
+    let server = TestServer::start([not_a_message(), not_a_message(), good]);
+    let api = api(&server, TunnelConfig::new());
+    let request = p::GetCheckpointRequest::default();
+    api.get_checkpoint(&request, &Stop::new())
+        .expect("the third answer");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
 fn an_incomplete_answer_names_what_is_missing() {
     let server = TestServer::start([Step::Answer(200, "", Vec::new())]);
     let api = api(&server, TunnelConfig::new());
@@ -252,6 +267,7 @@ fn a_stop_ends_the_wait_between_attempts() {
         first: hours,
         longest: hours,
         give_up: Duration::MAX,
+        unreadable: 0,
     });
     let stop = Stop::new();
     let caller = thread::spawn({
@@ -303,6 +319,11 @@ fn a_connection_that_the_server_closed_meanwhile_does_no_harm() {
     list(&api).expect("another answer");
 }
 
+fn patience(attempt: Duration) -> Patience {
+    let in_all = Duration::MAX;
+    Patience { attempt, in_all }
+}
+
 #[test]
 fn a_heartbeat_without_an_answer_soon_goes_out_again_on_a_new_connection() {
     let both = Arc::new(Barrier::new(2));
@@ -322,7 +343,7 @@ fn a_heartbeat_without_an_answer_soon_goes_out_again_on_a_new_connection() {
     let began = clock::now();
     let request = p::HeartbeatRequest::default();
     let soon = Duration::from_millis(50);
-    api.heartbeat(&request, soon, &Stop::new())
+    api.heartbeat(&request, patience(soon), &Stop::new())
         .expect("answered");
     assert!(clock::now() - began < Duration::from_secs(30));
     let connections: Vec<_> = server.requests().iter().map(|r| r.connection).collect();
@@ -509,7 +530,7 @@ fn repeat(api: &HttpApi, exchange: &Exchange) -> Result<(), TunnelError> {
         "/tunnel/schedule" => api.schedule(&decoded(exchange), stop).map(drop),
         "/tunnel/connect" => api.connect(&decoded(exchange), stop).map(drop),
         "/tunnel/heartbeat" => api
-            .heartbeat(&decoded(exchange), Duration::MAX, stop)
+            .heartbeat(&decoded(exchange), patience(Duration::MAX), stop)
             .map(drop),
         "/tunnel/shutdown" => api.shutdown(&decoded(exchange), stop).map(drop),
         "/tunnel/getcheckpoint" => api.get_checkpoint(&decoded(exchange), stop).map(drop),

@@ -27,7 +27,7 @@ pub(crate) mod http;
 pub(crate) mod names;
 pub(crate) mod protocol;
 mod resolve;
-mod retry;
+pub(crate) mod retry;
 mod rpo;
 pub(crate) mod sign;
 #[cfg(test)]
@@ -36,12 +36,12 @@ pub(crate) mod test_server;
 pub(crate) mod vectors;
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use crate::error::TunnelError;
 use crate::record::RawBatch;
 use crate::stop::Stop;
 use protocol as p;
+use retry::Patience;
 
 /// The service as the rest of the crate sees it: one method per action.
 ///
@@ -73,12 +73,12 @@ pub(crate) trait TunnelApi: Debug + Send + Sync {
     ) -> Answer<p::GetRpoResponse>;
     fn schedule(&self, request: &p::ScheduleRequest, stop: &Stop) -> Answer<p::ScheduleResponse>;
     fn connect(&self, request: &p::ConnectRequest, stop: &Stop) -> Answer<p::ConnectResponse>;
-    /// Each attempt for at most `attempt_timeout`, and each but the first on a
-    /// connection of its own: an old one may be what failed.
+    /// Each attempt but the first goes out on a connection of its own: an old
+    /// one may be what failed.
     fn heartbeat(
         &self,
         request: &p::HeartbeatRequest,
-        attempt_timeout: Duration,
+        patience: Patience,
         stop: &Stop,
     ) -> Answer<p::HeartbeatResponse>;
     fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse>;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::error::{TunnelError, Verdict};
+use crate::error::{ErrorCode, TunnelError, Verdict};
 use crate::stop::Stop;
 
 /// Pauses double from one attempt to the next.
@@ -24,7 +24,23 @@ pub(crate) struct Schedule {
     pub(crate) longest: Duration,
     /// No attempt begins later than this after the first one began.
     pub(crate) give_up: Duration,
+    /// How many answers that cannot be read are asked for again: whatever
+    /// spoiled one on its way may be gone, and the next attempt is sooner than
+    /// a new session. For requests that may be carried out twice.
+    pub(crate) unreadable: u32,
 }
+
+/// How long a request is tried, beside its [`Schedule`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// One attempt takes no longer.
+    pub(crate) attempt: Duration,
+    /// No attempt begins later than this after the first one began.
+    pub(crate) in_all: Duration,
+}
+
+/// Enough for a fault that passes, and soon over for one that stays.
+const UNREADABLE: u32 = 3;
 
 impl Schedule {
     /// For all actions but reading records.
@@ -32,6 +48,7 @@ impl Schedule {
         first: Duration::from_millis(100),
         longest: Duration::from_secs(2),
         give_up: Duration::from_secs(35),
+        unreadable: 0,
     };
 
     /// For reading records: quick at first, since a channel waits for it.
@@ -40,6 +57,15 @@ impl Schedule {
             first: Duration::from_millis(16),
             longest: Duration::from_secs(3),
             give_up,
+            unreadable: UNREADABLE,
+        }
+    }
+
+    /// For a request that only asks, or may be carried out twice.
+    pub(crate) fn read_again(self) -> Schedule {
+        Schedule {
+            unreadable: UNREADABLE,
+            ..self
         }
     }
 
@@ -66,13 +92,18 @@ pub(crate) fn retry<T>(
     mut attempt: impl FnMut() -> Result<T, TunnelError>,
 ) -> Result<T, TunnelError> {
     let began = stop.clock().now();
-    let mut retries = 0;
+    let (mut retries, mut unreadable) = (0, 0);
     loop {
         let error = match attempt() {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        if error.verdict() != Verdict::Retry {
+        unreadable += u32::from(*error.code() == ErrorCode::Malformed);
+        let passes = match error.code() {
+            ErrorCode::Malformed => unreadable <= schedule.unreadable,
+            _ => error.verdict() == Verdict::Retry,
+        };
+        if !passes {
             return Err(error);
         }
         let elapsed = stop.clock().now().saturating_duration_since(began);
@@ -150,10 +181,25 @@ mod tests {
         first: Duration::from_secs(36_000),
         longest: Duration::from_secs(36_000),
         give_up: Duration::MAX,
+        unreadable: 0,
     };
 
     fn passing() -> TunnelError {
         TunnelError::new(ErrorCode::ServerUnavailable, "busy")
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_asked_for_again_but_not_for_ever() {
+        let again = Schedule::META.read_again();
+        for (schedule, expected) in [(Schedule::META, 1), (again, 4)] {
+            let mut attempts = 0;
+            let answer: Result<(), _> = retry(&schedule, &Stop::new(), || {
+                attempts += 1;
+                Err(TunnelError::new(ErrorCode::Malformed, "garbage"))
+            });
+            assert_eq!(attempts, expected);
+            assert!(answer.is_err());
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::api::TunnelApi;
 use crate::api::protocol::{
     Channel, ClientConfig, ConnectRequest, HeartbeatRequest, ShutdownRequest,
 };
+use crate::api::retry::Patience;
 use crate::error::TunnelError;
 use crate::stop::Stop;
 use crate::threads;
@@ -25,7 +26,11 @@ pub(crate) enum Call {
     /// Report these channels.
     Beat(Vec<Channel>),
     /// Report these channels, if any, and leave.
-    Leave(Vec<Channel>),
+    Leave {
+        report: Vec<Channel>,
+        /// How long somebody waits for it.
+        within: Duration,
+    },
 }
 
 /// The thread's own data.
@@ -64,11 +69,16 @@ impl Heartbeat {
                 // Too late for anything but the farewell.
                 Call::Beat(_) if self.hang_up.is_fired() => {}
                 Call::Beat(channels) => {
-                    let answer = flatten(unwind::contain(|| self.beat(&client_id, channels)));
+                    let patience = Patience {
+                        attempt: self.attempt_timeout,
+                        in_all: Duration::MAX,
+                    };
+                    let beat = || self.beat(&client_id, channels, patience);
+                    let answer = flatten(unwind::contain(beat));
                     self.tell(Event::Beat(answer));
                 }
-                Call::Leave(channels) => {
-                    self.leave(&client_id, channels);
+                Call::Leave { report, within } => {
+                    self.leave(&client_id, report, within);
                     self.tell(Event::Left);
                     return;
                 }
@@ -87,24 +97,35 @@ impl Heartbeat {
         Ok(self.api.connect(&request, &self.hang_up)?.message.client_id)
     }
 
-    fn beat(&self, client_id: &str, channels: Vec<Channel>) -> Result<Vec<Channel>, TunnelError> {
+    fn beat(
+        &self,
+        client_id: &str,
+        channels: Vec<Channel>,
+        patience: Patience,
+    ) -> Result<Vec<Channel>, TunnelError> {
         let request = HeartbeatRequest {
             tunnel_id: self.tunnel_id.clone(),
             client_id: client_id.to_owned(),
             channels,
         };
-        let api = &self.api;
-        let answer = api.heartbeat(&request, self.attempt_timeout, &self.hang_up)?;
+        let answer = self.api.heartbeat(&request, patience, &self.hang_up)?;
         Ok(answer.message.channels)
     }
 
     /// Both requests are a courtesy: without them the service finds out by
     /// its timeout. Once nobody waits any more one is enough: with the
-    /// shutdown the service takes all channels back.
-    fn leave(&self, client_id: &str, channels: Vec<Channel>) {
-        if !channels.is_empty()
+    /// shutdown the service takes all channels back. So the report leaves it
+    /// half of the time.
+    fn leave(&self, client_id: &str, report: Vec<Channel>, within: Duration) {
+        let patience = Patience {
+            attempt: self.attempt_timeout.min(within / 2),
+            in_all: within / 2,
+        };
+        if !report.is_empty()
             && !self.hang_up.is_fired()
-            && let Err(error) = flatten(unwind::contain(|| self.beat(client_id, channels)))
+            && let Err(error) = flatten(unwind::contain(|| {
+                self.beat(client_id, report, patience)
+            }))
         {
             warn!("tunnel {}: last report not sent: {error}", self.tunnel_id);
         }
@@ -159,7 +180,10 @@ mod tests {
         hang_up.fire();
         calls.send(Call::Beat(Vec::new())).expect("it listens");
         let report = vec![Channel::default()];
-        calls.send(Call::Leave(report)).expect("it listens");
+        let within = Duration::from_secs(1);
+        calls
+            .send(Call::Leave { report, within })
+            .expect("it listens");
         assert!(matches!(receiver.recv(), Ok(Event::Left)));
         let requests = server.requests();
         let uris: Vec<&str> = requests.iter().map(|r| r.uri.as_str()).collect();

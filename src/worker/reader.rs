@@ -239,6 +239,7 @@ impl Reader {
             };
             // Before any pause.
             let (read_on, error) = (brought.read_on, brought.error.take());
+            let had_records = brought.round.record_count() > 0;
             let calls_back = self.hand_on(brought);
             if let Some(error) = error {
                 return Err(error);
@@ -253,6 +254,10 @@ impl Reader {
                 continue;
             }
             connection.quota.pause(calls_back);
+            // More may follow soon: only what finds nothing waits ever longer.
+            if had_records {
+                pause.reset();
+            }
             if connection
                 .closing
                 .wait_for(pause.next_delay(fastrand::f64()))

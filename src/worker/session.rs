@@ -346,7 +346,8 @@ impl Session {
             true => self.machine.report(),
             false => Vec::new(),
         };
-        let _ = self.heartbeat.send(Call::Leave(report));
+        let within = deadline.saturating_duration_since(self.link.clock().now());
+        let _ = self.heartbeat.send(Call::Leave { report, within });
     }
 
     /// Gives up on what has not closed in time.

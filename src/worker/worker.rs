@@ -199,7 +199,8 @@ impl TunnelWorker {
             Connected::ShutDown => {
                 // The service never gave us anything; should the connect still
                 // succeed, the thread says goodbye.
-                let _ = heartbeat.send(Call::Leave(Vec::new()));
+                let (report, within) = (Vec::new(), Duration::ZERO);
+                let _ = heartbeat.send(Call::Leave { report, within });
                 Ok(complete())
             }
         };
