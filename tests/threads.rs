@@ -10,6 +10,8 @@ mod census;
 #[path = "scenarios/harness.rs"]
 mod harness;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -204,4 +206,48 @@ fn promise_07_five_workers_of_one_configuration_share_one_pool() {
     }
     drop(config);
     wait_until("nothing is left", || ours().is_empty());
+}
+
+/// The emulator's threads, by their names.
+fn of_emulator() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+    tasks
+        .filter_map(|task| name(task.ok()?))
+        .filter(|name| name.starts_with("emulator-"))
+        .count()
+}
+
+/// A connection that has sent that much and has not ended.
+fn connection(emulator: &Emulator, sent: &str) -> TcpStream {
+    let address = emulator.endpoint().trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address).expect("connected");
+    stream.write_all(sent.as_bytes()).expect("sent");
+    stream
+}
+
+#[test]
+fn the_emulator_stops_with_clients_connected_and_leaves_no_thread() {
+    let _alone = alone();
+    let emulator = Emulator::builder().start().expect("started");
+    let mut streams = [
+        "",
+        "POST /tunnel/li",
+        "POST /tunnel/list HTTP/1.1\r\ncontent-length: 100\r\n\r\nthree",
+        // Refused before its body has come, which is then read and dropped.
+        "POST /tunnel/list HTTP/1.1\r\ncontent-length: 9000000\r\n\r\n",
+    ]
+    .map(|sent| connection(&emulator, sent));
+    // The listener, and a thread for each connection; the refused one may be over.
+    wait_until("all are served", || of_emulator() >= 4);
+    emulator.stop();
+    wait_until("no thread of the emulator is left", || of_emulator() == 0);
+    for stream in &mut streams {
+        let patience = Some(Duration::from_secs(10));
+        stream.set_read_timeout(patience).expect("a timeout");
+        // Told that it is over, by an end or by a reset, and not left waiting.
+        let end = stream.read_to_end(&mut Vec::new());
+        let kind = end.err().map(|error| error.kind());
+        assert_ne!(kind, Some(std::io::ErrorKind::WouldBlock));
+    }
 }

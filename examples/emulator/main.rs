@@ -42,7 +42,7 @@ mod rows;
 mod seed;
 mod stop;
 #[path = "../../src/emulator/control/value.rs"]
-#[allow(dead_code, reason = "what writes values is the control API's")]
+#[expect(dead_code, reason = "what writes values is the control API's")]
 mod value;
 
 use std::error::Error;
