@@ -195,7 +195,6 @@ fn a_read_gives_up_when_its_time_is_over() {
 
 #[test]
 fn what_does_not_pass_is_not_tried_again() {
-    let not_a_message = || Step::Answer(200, "", vec![0xff; 3]);
     for (step, code) in [
         (
             service_error(400, "OTSParameterInvalid"),
@@ -210,7 +209,7 @@ fn what_does_not_pass_is_not_tried_again() {
             Step::Answer(404, "", b"not here".to_vec()),
             ErrorCode::ClientError,
         ),
-        (not_a_message(), ErrorCode::Malformed),
+        (garbage(), ErrorCode::Malformed),
     ] {
         let server = TestServer::start([step, ok()]);
         let error = list(&api(&server, TunnelConfig::new())).expect_err("refused");
@@ -220,6 +219,10 @@ fn what_does_not_pass_is_not_tried_again() {
     }
 }
 
+fn garbage() -> Step {
+    Step::Answer(200, "", vec![0xff; 3])
+}
+
 #[test]
 fn an_answer_that_cannot_be_read_is_asked_for_again_where_that_does_no_harm() {
     let checkpoint = p::GetCheckpointResponse {
@@ -227,7 +230,7 @@ fn an_answer_that_cannot_be_read_is_asked_for_again_where_that_does_no_harm() {
         sequence_number: Some(1),
     };
     let good = Step::Answer(200, "", checkpoint.encode_to_vec());
-    let server = TestServer::start([not_a_message(), not_a_message(), good]);
+    let server = TestServer::start([garbage(), garbage(), good]);
     let api = api(&server, TunnelConfig::new());
     let request = p::GetCheckpointRequest::default();
     api.get_checkpoint(&request, &Stop::new())

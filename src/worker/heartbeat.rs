@@ -123,9 +123,7 @@ impl Heartbeat {
         };
         if !report.is_empty()
             && !self.hang_up.is_fired()
-            && let Err(error) = flatten(unwind::contain(|| {
-                self.beat(client_id, report, patience)
-            }))
+            && let Err(error) = flatten(unwind::contain(|| self.beat(client_id, report, patience)))
         {
             warn!("tunnel {}: last report not sent: {error}", self.tunnel_id);
         }

@@ -14,7 +14,7 @@ use super::dial::ServiceConn;
 use super::meter::ReaderStage;
 use super::quota::Place;
 use super::round::{Claim, Round};
-use super::runner::Runner;
+use super::runner::{LEASE_PAUSE, Runner};
 use super::saver::Saver;
 use super::unwind;
 use crate::FINISH_TAG;
@@ -233,7 +233,7 @@ impl Reader {
         let connection = &self.connection;
         let mut at = self.place_to_read(token, context)?;
         let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
-        while connection.take_credit() && connection.take_place() {
+        while connection.take_credit() && connection.take_place() && self.wait_for_lease() {
             let Some(mut brought) = self.read_round(&mut at)? else {
                 return Ok(());
             };
@@ -266,6 +266,18 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Whether to read: past the lease the session is lost, unless a late answer
+    /// renews it. A machine that slept wakes here before the loop has noticed.
+    fn wait_for_lease(&self) -> bool {
+        let connection = &self.connection;
+        while !connection.is_ours() {
+            if connection.closing.wait_for(LEASE_PAUSE) {
+                return false;
+            }
+        }
+        true
     }
 
     fn place_to_read(

@@ -24,7 +24,7 @@ use crate::processor::{
 use crate::record::Record;
 
 /// Until a channel looks again whether the session's lease was renewed.
-const LEASE_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const LEASE_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is to become of the turn.
 #[derive(Debug, PartialEq, Eq)]
