@@ -195,7 +195,7 @@ fn rows_come_from_csv_with_types() {
 fn rows_come_from_json_lines() {
     let lines = Scratch::new(
         "rows.jsonl",
-        "{\"id\": 1, \"item\": \"tea\"}\n\n{\"id\": 2, \"photo\": {\"base64\": \"aGk=\"}}\n",
+        "{\"id\": {\"integer\": \"1\"}, \"item\": \"tea\"}\n\n{\"id\": 2, \"photo\": {\"base64\": \"aGk=\"}}\n",
     );
     let running = Running::start(&["--seed-file", lines.path()]);
     let wanted = [

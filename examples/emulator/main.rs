@@ -41,6 +41,9 @@ mod request_log;
 mod rows;
 mod seed;
 mod stop;
+#[path = "../../src/emulator/control/value.rs"]
+#[allow(dead_code, reason = "what writes values is the control API's")]
+mod value;
 
 use std::error::Error;
 use std::fs;
@@ -48,6 +51,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use tablestore_tunnel::Value;
 use tablestore_tunnel::emulator::{Emulator, Fault, Table};
 
 use expect::Expect;

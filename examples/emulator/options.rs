@@ -43,7 +43,7 @@ Usage: emulator [OPTION]...
                             base64); an empty field is no column. Any other
                             has one JSON object a line; members named as the
                             primary key make the key, binaries are written as
-                            {\"base64\": \"...\"}
+                            {\"base64\": \"...\"}; docs/emulator.md has all forms
   --write-changes N         generated puts, updates and deletes (default: 0)
   --write-for-ms N          the time to spread them over (default: 10000)
   --wait-for-clients N      begin to change when N clients have connected to

@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json};
 use tablestore_tunnel::Value;
 use tablestore_tunnel::emulator::Table;
@@ -64,34 +62,16 @@ fn parse(line: &str, keys: &Keys) -> Result<Row, String> {
     let mut members: Map<String, Json> =
         serde_json::from_str(line).map_err(|error| format!("not a JSON object: {error}"))?;
     let take = |(name, _): &(String, _)| match members.remove(name) {
-        Some(json) => value(name, json),
+        Some(json) => value(name, &json),
         None => Err(format!("no member {name:?}, which is in the primary key")),
     };
     let key = keys.iter().map(take).collect::<Result<_, _>>()?;
-    let column = |(name, json): (String, Json)| value(&name, json).map(|value| (name, value));
+    let column = |(name, json): (String, Json)| value(&name, &json).map(|value| (name, value));
     let columns = members.into_iter().map(column).collect::<Result<_, _>>()?;
     Ok((key, columns))
 }
 
-fn value(name: &str, json: Json) -> Result<Value, String> {
-    match json {
-        Json::Bool(value) => Ok(value.into()),
-        Json::String(value) => Ok(value.into()),
-        Json::Number(number) if number.is_f64() => {
-            Ok(Value::Double(number.as_f64().unwrap_or_default()))
-        }
-        Json::Number(number) => {
-            let out_of_range = || format!("{name:?}: {number} is no 64-bit integer");
-            number.as_i64().map(Value::from).ok_or_else(out_of_range)
-        }
-        Json::Object(object) => binary(&object).ok_or(format!(
-            "{name:?}: the only object is a binary, as {{\"base64\": \"aGk=\"}}"
-        )),
-        other => Err(format!("{name:?}: no column can hold {other}")),
-    }
-}
-
-fn binary(object: &Map<String, Json>) -> Option<Value> {
-    let text = object.get("base64")?.as_str()?;
-    STANDARD.decode(text).ok().map(Value::Binary)
+/// The forms of the control API, which takes the same rows.
+fn value(name: &str, json: &Json) -> Result<Value, String> {
+    crate::value::parse(json).map_err(|why| format!("{name:?}: {why}"))
 }

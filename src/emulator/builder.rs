@@ -156,8 +156,9 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How many events the ledger keeps, the newest. 0 keeps none. Defaults to
-    /// 250 000, which is some 100 MB at most.
+    /// How many events the ledger keeps, the newest; a heartbeat counts as one
+    /// more for each 16 channels in it. 0 keeps none. Defaults to 250 000, which
+    /// is some 200 MB at most.
     pub fn ledger_limit(mut self, events: usize) -> EmulatorBuilder {
         self.settings.ledger_limit = events;
         self

@@ -1,12 +1,14 @@
 //! The pool that callbacks run on, shared by all workers of a configuration.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io, thread};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use log::error;
+use rayon::ThreadPool;
 
 use super::connection::Connection;
+use super::unwind;
 use crate::error::TunnelError;
 use crate::record::Record;
 use crate::spare::Spare;
@@ -14,14 +16,26 @@ use crate::spare::Spare;
 /// What is kept for the records of later batches: as many as cores decode.
 const MOST_SPARE: usize = 8 << 20;
 
-/// A rayon pool and the queue of channels whose turn it is. Clones share both.
+type Task = Box<dyn FnOnce() + Send>;
+
+/// What tasks run on.
+#[derive(Clone)]
+enum Threads {
+    /// The queue of threads of our own, which end when the last clone of it is
+    /// dropped. rayon's look for work for a while before they sleep: a quarter of
+    /// all time with one busy channel.
+    Own(Sender<Task>),
+    Passed(Arc<ThreadPool>),
+}
+
+/// Threads and the queue of channels whose turn it is. Clones share both.
 ///
 /// A task of the pool runs the channel that has waited longest, not the one
 /// that spawned it: rayon prefers tasks that its own threads spawn, so a few
 /// busy channels that spawn themselves again would starve all others.
 #[derive(Clone)]
 pub(crate) struct Pool {
-    threads: Arc<ThreadPool>,
+    threads: Threads,
     ready: Sender<Arc<Connection>>,
     next: Receiver<Arc<Connection>>,
     /// For the records of a batch, while it is decoded and processed.
@@ -31,18 +45,22 @@ pub(crate) struct Pool {
 impl Pool {
     /// A pool of its own.
     pub(crate) fn start(threads: usize) -> Result<Pool, TunnelError> {
-        ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("tunnel-pool-{index}"))
-            .build()
-            .map(|pool| Pool::new(Arc::new(pool)))
-            .map_err(|error| {
+        let (sender, tasks) = unbounded();
+        for index in 0..threads {
+            start_thread(index, tasks.clone()).map_err(|error| {
                 TunnelError::client("the threads of the pool could not be started")
                     .with_source(error)
-            })
+            })?;
+        }
+        Ok(Pool::over(Threads::Own(sender)))
     }
 
+    /// The caller's pool.
     pub(crate) fn new(threads: Arc<ThreadPool>) -> Pool {
+        Pool::over(Threads::Passed(threads))
+    }
+
+    fn over(threads: Threads) -> Pool {
         let (ready, next) = unbounded();
         Pool {
             threads,
@@ -54,7 +72,11 @@ impl Pool {
 
     /// Runs something else.
     pub(crate) fn spawn(&self, task: impl FnOnce() + Send + 'static) {
-        self.threads.spawn_fifo(task);
+        match &self.threads {
+            // Its threads wait as long as there is a sender.
+            Threads::Own(tasks) => drop(tasks.send(Box::new(task))),
+            Threads::Passed(pool) => pool.spawn_fifo(task),
+        }
     }
 
     /// Gives `connection` a turn, after all that got one before.
@@ -64,7 +86,7 @@ impl Pool {
         let task = connection.link.clock().task();
         let _ = self.ready.send(connection);
         let next = self.next.clone();
-        self.threads.spawn_fifo(move || {
+        self.spawn(move || {
             if let Ok(connection) = next.try_recv() {
                 task.run(|| connection.take_turn());
             }
@@ -74,8 +96,23 @@ impl Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_own = matches!(self.threads, Threads::Own(_));
         f.debug_struct("Pool")
-            .field("threads", &self.threads.current_num_threads())
+            .field("is_own", &is_own)
             .finish_non_exhaustive()
+    }
+}
+
+/// A thread of the usual size, as callbacks may need it.
+fn start_thread(index: usize, tasks: Receiver<Task>) -> io::Result<()> {
+    thread::Builder::new()
+        .name(format!("tunnel-pool-{index}"))
+        .spawn(move || tasks.into_iter().for_each(run))
+        .map(drop)
+}
+
+fn run(task: Task) {
+    if let Err(error) = unwind::contain(task) {
+        error!("a task of the pool: {error}");
     }
 }

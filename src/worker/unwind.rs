@@ -1,7 +1,7 @@
 //! The only place that catches panics, and knows whether user code runs.
 //!
-//! rayon ends the process when a task panics; a panic of the user's must
-//! touch one channel only.
+//! A panic would end a thread of the pool, and with rayon the process; one of
+//! the user's must touch one channel only.
 
 use std::any::Any;
 use std::cell::Cell;

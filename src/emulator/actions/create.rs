@@ -61,9 +61,13 @@ fn check_offsets(
     let (has_start, has_end) = (config.start_offset() != 0, config.end_offset() != 0);
     let oldest = now.minus(retention - RETENTION_MARGIN.min(retention / 2));
     if has_start && (start < oldest || start > now) {
-        return Err(Failure::invalid(
-            "start offset is outside the retention of the log",
-        ));
+        return Err(Failure::invalid(format!(
+            "start offset {} ({}) is outside the log: it is in nanoseconds since 1970, from {} to {}",
+            config.start_offset(),
+            start.to_rfc3339(),
+            oldest.to_rfc3339(),
+            now.to_rfc3339(),
+        )));
     }
     let begins = match config.flag() {
         _ if has_start => start,
@@ -71,9 +75,12 @@ fn check_offsets(
         p::StartOffsetFlag::Latest => now,
     };
     if has_end && end <= begins {
-        return Err(Failure::invalid(
-            "end offset must lie after the start offset",
-        ));
+        return Err(Failure::invalid(format!(
+            "end offset {} ({}) must lie after the start, {}; it is in nanoseconds since 1970",
+            config.end_offset(),
+            end.to_rfc3339(),
+            begins.to_rfc3339(),
+        )));
     }
     Ok(())
 }
@@ -81,6 +88,22 @@ fn check_offsets(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offset_in_milliseconds_is_told_from_one_in_nanoseconds() {
+        let now = Timestamp::from_micros(1_600_000_000_000_000);
+        let config = p::StreamTunnelConfig {
+            start_offset: Some(1_600_000_000_000),
+            ..p::StreamTunnelConfig::default()
+        };
+        let refused = check_offsets(&config, Duration::from_secs(3_600), now);
+        let message = refused.expect_err("too early").message;
+        assert_eq!(
+            message,
+            "start offset 1600000000000 (1970-01-01T00:26:40Z) is outside the log: it is in \
+             nanoseconds since 1970, from 2020-09-13T11:31:40Z to 2020-09-13T12:26:40Z"
+        );
+    }
 
     #[test]
     fn offsets_lie_in_the_retention_and_in_order() {

@@ -4,6 +4,8 @@ use super::Request;
 use crate::api::protocol as p;
 use crate::emulator::clock::Timestamp;
 use crate::emulator::core::Core;
+use crate::emulator::core::ids::Id;
+use crate::emulator::core::tunnel::Tunnel;
 use crate::emulator::failure::Failure;
 use crate::emulator::ledger::{ChannelState, ChannelStatus, EventKind};
 use crate::emulator::scope::Scope;
@@ -26,17 +28,17 @@ pub(in crate::emulator) fn run(
     let event = EventKind::Heartbeat {
         tunnel: scene.tunnel.id.clone(),
         client: request.client_id.into(),
-        reported: states(&request.channels),
-        answered: states(&channels),
+        reported: states(scene.tunnel, &request.channels),
+        answered: states(scene.tunnel, &channels),
     };
     scene.note_changes(now);
     scene.ledger.record(now, event);
     Ok(p::HeartbeatResponse { channels })
 }
 
-fn states(channels: &[p::Channel]) -> Vec<ChannelState> {
+fn states(tunnel: &Tunnel, channels: &[p::Channel]) -> Vec<ChannelState> {
     let state = |channel: &p::Channel| ChannelState {
-        channel: channel.channel_id.as_str().into(),
+        channel: shared_id(tunnel, &channel.channel_id),
         version: channel.version,
         status: match channel.status() {
             p::ChannelStatus::Open => ChannelStatus::Open,
@@ -46,4 +48,12 @@ fn states(channels: &[p::Channel]) -> Vec<ChannelState> {
         },
     };
     channels.iter().map(state).collect()
+}
+
+/// The tunnel's own copy, of which the ledger can have many at little cost.
+fn shared_id(tunnel: &Tunnel, id: &str) -> Id {
+    match tunnel.channel_index(id) {
+        Ok(index) => tunnel.channel(index).id.clone(),
+        Err(_) => id.into(),
+    }
 }

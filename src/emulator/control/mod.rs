@@ -37,6 +37,7 @@ use self::answer::Refusal;
 use self::call::Call;
 use super::handle::Shared;
 use super::server::request::Request;
+use crate::record::Value;
 
 /// What the paths of the API begin with.
 const ROOT: &str = "/_emulator";

@@ -50,21 +50,8 @@ struct ColumnJson {
     value: Option<Json>,
     /// Of the version, in milliseconds since 1970.
     timestamp: Option<i64>,
-    deleted: Option<DeletedJson>,
-}
-
-/// All versions, or one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum DeletedJson {
-    Version(i64),
-    All(AllJson),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AllJson {
-    All,
+    /// `"all"` versions, or the time of one.
+    deleted: Option<Json>,
 }
 
 /// Writes all rows of the body in one bulk, or none of them.
@@ -158,20 +145,19 @@ fn add(update: RowUpdate, column: ColumnJson) -> Result<RowUpdate, String> {
         timestamp,
         deleted,
     } = column;
-    match (value, timestamp, deleted) {
-        (Some(json), timestamp, None) => {
+    let version = deleted.as_ref().and_then(Json::as_i64);
+    match (value, timestamp, deleted, version) {
+        (Some(json), timestamp, None, _) => {
             let value = value::parse(&json).map_err(|why| format!("{name}: {why}"))?;
             Ok(match timestamp {
                 Some(version) => update.put_version(name, value, version),
                 None => update.put(name, value),
             })
         }
-        (None, None, Some(DeletedJson::All(AllJson::All))) => Ok(update.delete(name)),
-        (None, None, Some(DeletedJson::Version(version))) => {
-            Ok(update.delete_version(name, version))
-        }
+        (None, None, Some(deleted), _) if deleted == "all" => Ok(update.delete(name)),
+        (None, None, Some(_), Some(version)) => Ok(update.delete_version(name, version)),
         _ => Err(format!(
-            "column {name:?} needs a value (with or without a timestamp), or deleted (\"all\" or a version)"
+            "column {name:?} needs a value (with or without a timestamp), or deleted (\"all\", or the version's milliseconds)"
         )),
     }
 }

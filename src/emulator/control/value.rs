@@ -5,12 +5,14 @@
 //! `{"base64": "aGk="}` for a binary, `{"double": "NaN"}` for a double that is
 //! no number, and, for programs whose numbers are doubles,
 //! `{"integer": "9007199254740993"}`.
+//!
+//! The emulator's program reads its seed files with it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
-use crate::record::Value;
+use super::Value;
 
 /// The value that a JSON value stands for.
 pub(super) fn parse(json: &Json) -> Result<Value, String> {

@@ -7,10 +7,13 @@
 use super::key::KeyPart;
 use super::table::{Change, Schema};
 use crate::emulator::clock::Timestamp;
-use crate::record::{OwnedColumn, Value};
+use crate::record::{ActionType, OwnedColumn, Value};
 
 const MAX_NAME: usize = 255;
 const MAX_KEY_COLUMNS: usize = 4;
+/// The primary key of a time-series table begins with this hidden column, and
+/// has one column more.
+const TIME_SERIES_HASH: &str = "_#h";
 const MAX_KEY_BYTES: usize = 1 << 10;
 const MAX_VALUE_BYTES: usize = 2 << 20;
 const MAX_ROW_BYTES: usize = 4 << 20;
@@ -20,13 +23,19 @@ const MAX_COLUMNS: usize = 1_024;
 pub(super) fn check_schema(schema: &Schema) -> Result<(), String> {
     let name = &*schema.name;
     check_name("table", name)?;
-    match schema.primary_key.len() {
-        0 => return Err("a table needs a primary key".to_owned()),
-        1..=MAX_KEY_COLUMNS => {}
-        many => return Err(format!("a primary key has 1 to 4 columns, not {many}")),
+    let first = schema.primary_key.first();
+    let (first, _) = first.ok_or("a table needs a primary key")?;
+    let time_series = first == TIME_SERIES_HASH;
+    let (many, most) = (
+        schema.primary_key.len(),
+        MAX_KEY_COLUMNS + usize::from(time_series),
+    );
+    if many > most {
+        return Err(format!("a primary key has 1 to {most} columns, not {many}"));
     }
-    let names = schema.primary_key.iter().map(|(name, _)| name);
-    names.enumerate().try_for_each(|(index, name)| {
+    let names = schema.primary_key.iter().map(|(name, _)| name).enumerate();
+    let mut names = names.skip(usize::from(time_series));
+    names.try_for_each(|(index, name)| {
         match schema.primary_key[..index]
             .iter()
             .any(|(other, _)| other == name)
@@ -38,10 +47,14 @@ pub(super) fn check_schema(schema: &Schema) -> Result<(), String> {
 }
 
 /// Letters, digits and underscores, no digit first.
-fn check_name(what: &str, name: &str) -> Result<(), String> {
+fn is_name(name: &str) -> bool {
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if begins && plain && name.len() <= MAX_NAME {
+    begins && plain && name.len() <= MAX_NAME
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), String> {
+    if is_name(name) {
         return Ok(());
     }
     Err(format!(
@@ -52,7 +65,12 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
 /// Whether a tunnel can be named so. The service documents no rule; this is
 /// that of its Terraform provider, and hyphens.
 pub(in crate::emulator) fn check_tunnel_name(name: &str) -> Result<(), String> {
-    check_name("tunnel", &name.replace('-', "_"))
+    if is_name(&name.replace('-', "_")) {
+        return Ok(());
+    }
+    Err(format!(
+        "tunnel name {name:?} is not 1 to {MAX_NAME} letters, digits, underscores and hyphens, no digit first"
+    ))
 }
 
 /// Whether a row can be changed so.
@@ -82,6 +100,7 @@ pub(super) fn check_change(change: &Change, schema: &Schema, now: Timestamp) -> 
             ));
         }
         row += bytes + column.name.len();
+        check_column(column, change.action)?;
         check_version(column, schema, now)?;
     }
     match row {
@@ -89,6 +108,27 @@ pub(super) fn check_change(change: &Change, schema: &Schema, now: Timestamp) -> 
         _ => Err(format!(
             "{row} bytes in one change; {MAX_ROW_BYTES} are allowed"
         )),
+    }
+}
+
+/// Names of attribute columns may be anything: those of time-series tables
+/// have a colon in them.
+fn check_column(column: &OwnedColumn, action: ActionType) -> Result<(), String> {
+    let name = &column.name;
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(format!("column name {name:?} is not 1 to {MAX_NAME} bytes"));
+    }
+    if action == ActionType::PutRow && column.value.is_none() {
+        return Err(format!(
+            "a PutRow replaces the row and deletes no column, but has {name} deleted; use UpdateRow"
+        ));
+    }
+    match column.timestamp {
+        // No client reads a record with it.
+        Some(version) if version < 0 => Err(format!(
+            "version {version} of column {name} is before 1970; versions are milliseconds since then"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -142,6 +182,11 @@ mod tests {
                 .collect(),
             ..schema()
         };
+        let time_series = |count: usize| {
+            let mut schema = with_key(count);
+            schema.primary_key[0].0 = "_#h".to_owned();
+            schema
+        };
         let named = |name: &str| Schema {
             name: name.into(),
             ..schema()
@@ -155,6 +200,8 @@ mod tests {
             (with_key(4), true),
             (with_key(0), false),
             (with_key(5), false),
+            (time_series(5), true),
+            (time_series(6), false),
             (twice, false),
             (named("_a9"), true),
             (named(&"x".repeat(255)), true),
@@ -187,6 +234,36 @@ mod tests {
         ] {
             let checked = check_change(&change, &schema(), at(1));
             assert_eq!(checked.is_ok(), fine, "{checked:?}");
+        }
+    }
+
+    #[test]
+    fn columns_are_such_as_clients_can_read() {
+        let (put, update) = (ActionType::PutRow, ActionType::UpdateRow);
+        let value = |name: &str, version| OwnedColumn::put(name, 1, version);
+        for (action, column, fine) in [
+            (put, value("usage:d", 0), true),
+            (put, value("", 0), false),
+            (put, value(&"x".repeat(255), 0), true),
+            (put, value(&"x".repeat(256), 0), false),
+            (put, value("v", -1), false),
+            (put, OwnedColumn::delete_all_versions("v"), false),
+            (update, OwnedColumn::delete_all_versions("v"), true),
+            (put, OwnedColumn::delete_one_version("v", 1), false),
+            (update, OwnedColumn::delete_one_version("v", 1), true),
+            (update, OwnedColumn::delete_one_version("v", -1), false),
+        ] {
+            let checked = check_column(&column, action);
+            assert_eq!(checked.is_ok(), fine, "{column:?}: {checked:?}");
+        }
+    }
+
+    #[test]
+    fn tunnel_names_may_have_hyphens() {
+        assert_eq!(check_tunnel_name("orders-to_sink"), Ok(()));
+        for name in ["", "9a", "a b", &"x".repeat(256)] {
+            let refused = check_tunnel_name(name).expect_err(name);
+            assert!(refused.contains("and hyphens"), "{refused}");
         }
     }
 

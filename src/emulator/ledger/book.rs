@@ -7,12 +7,17 @@ use super::{Event, EventKind, Ledger};
 use crate::emulator::clock::Timestamp;
 use crate::emulator::core::ids::Id;
 
+/// So many channels in a heartbeat weigh as much as an event.
+const STATES: usize = 16;
+
 /// Takes events in their order, and forgets the oldest when there are too many.
 #[derive(Debug)]
 pub(in crate::emulator) struct Book {
     events: VecDeque<Event>,
     written: u64,
     limit: usize,
+    /// What the events weigh together; at most the limit.
+    weight: usize,
     /// The request that is being carried out.
     request: Option<Id>,
     /// How far the clock was moved by hand, as far as events tell.
@@ -25,6 +30,7 @@ impl Book {
             events: VecDeque::new(),
             written: 0,
             limit,
+            weight: 0,
             request: None,
             moved,
         }
@@ -57,6 +63,7 @@ impl Book {
     }
 
     fn push(&mut self, now: Timestamp, request: Option<Id>, kind: EventKind) {
+        self.weight += weight(&kind);
         self.events.push_back(Event {
             order: self.written,
             time: now.to_utc(),
@@ -64,14 +71,20 @@ impl Book {
             kind,
         });
         self.written += 1;
-        if self.events.len() > self.limit {
-            self.events.pop_front();
+        while self.weight > self.limit {
+            self.forget_oldest();
         }
+    }
+
+    fn forget_oldest(&mut self) {
+        let oldest = self.events.pop_front();
+        self.weight -= oldest.map_or(self.weight, |event| weight(&event.kind));
     }
 
     /// Forgets all events; those to come count on.
     pub(in crate::emulator) fn clear(&mut self) {
         self.events.clear();
+        self.weight = 0;
     }
 
     /// The events from that order number on.
@@ -89,9 +102,21 @@ impl Book {
     }
 }
 
+/// How many events it counts as: a heartbeat tells of many channels, and
+/// without a bound on them some clients with thousands would fill the memory.
+fn weight(kind: &EventKind) -> usize {
+    match kind {
+        EventKind::Heartbeat {
+            reported, answered, ..
+        } => 1 + (reported.len() + answered.len()) / STATES,
+        _ => 1,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emulator::ledger::{ChannelState, ChannelStatus};
 
     fn deleted() -> EventKind {
         EventKind::TunnelDeleted { tunnel: "t".into() }
@@ -107,6 +132,34 @@ mod tests {
         let orders: Vec<u64> = ledger.events().iter().map(|event| event.order).collect();
         assert_eq!(orders, [3, 4]);
         assert!(!ledger.is_whole());
+    }
+
+    #[test]
+    fn heartbeats_count_by_their_channels() {
+        let beat = |channels: usize| EventKind::Heartbeat {
+            tunnel: "t".into(),
+            client: "x".into(),
+            reported: Vec::new(),
+            answered: vec![
+                ChannelState {
+                    channel: "c".into(),
+                    version: 0,
+                    status: ChannelStatus::Open,
+                };
+                channels
+            ],
+        };
+        let mut book = Book::new(5, Duration::ZERO);
+        let mut kept_after = |channels| {
+            book.record(Timestamp::default(), beat(channels));
+            book.copy().events().len()
+        };
+        assert_eq!([kept_after(15), kept_after(16), kept_after(31)], [1, 2, 3]);
+        assert_eq!([kept_after(0), kept_after(64)], [3, 1]);
+        assert_eq!([kept_after(80), kept_after(0)], [0, 1]);
+        book.clear();
+        book.record(Timestamp::default(), beat(64));
+        assert_eq!(book.copy().events().len(), 1);
     }
 
     #[test]

@@ -83,12 +83,14 @@ impl Service {
 
     fn admit(&self, request: &HttpRequest) -> Result<Action, Failure> {
         if request.head.method != "POST" {
-            let message = format!("method {} is not allowed", request.head.method);
+            let method = &request.head.method;
+            let message = format!(
+                "method {method} is not allowed: actions are sent with POST; GET /_emulator/ lists the control API"
+            );
             return Err(Failure::new(405, "OTSMethodNotAllowed", message));
         }
         let action = Action::from_uri(&request.head.path);
-        let action = action
-            .ok_or_else(|| Failure::invalid(format!("unknown operation: {}", request.head.path)))?;
+        let action = action.ok_or_else(|| unknown(&request.head.path))?;
         auth::check(request, action, &self.shared.settings, crate::clock::utc())?;
         Ok(action)
     }
@@ -193,6 +195,13 @@ impl Service {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         format!("00000000-0000-4000-8000-{number:012x}").into()
     }
+}
+
+/// The data API's operations come here, for example.
+fn unknown(path: &str) -> Failure {
+    Failure::invalid(format!(
+        "unknown operation: {path}; the emulator serves the Tunnel Service (/tunnel/create and so on), tables and rows are written under /_emulator/"
+    ))
 }
 
 fn answered(id: &Id, action: Option<Action>, failure: Option<&Failure>) -> EventKind {

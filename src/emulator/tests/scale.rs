@@ -5,6 +5,7 @@ use crate::emulator::clock::Timestamp;
 use crate::emulator::core::Core;
 use crate::emulator::core::key::KeyPart;
 use crate::emulator::core::table::{Change, Schema};
+use crate::emulator::ledger::EventKind;
 use crate::emulator::settings::Settings;
 use crate::record::{ActionType, OwnedColumn};
 
@@ -222,11 +223,79 @@ impl Crowd {
     }
 }
 
+impl Crowd {
+    /// Reads and saves of every channel in turn, so many in all.
+    fn consume(&mut self, events: usize) {
+        let (tunnel, clients) = (self.tunnel.clone(), self.clients.clone());
+        let mut held = Vec::new();
+        for client in &clients {
+            let told = self.beat(client, vec![]);
+            held.extend(told.into_iter().map(|channel| (client, channel.channel_id)));
+        }
+        for place in 0..events / 2 / held.len() {
+            for (client, channel) in &held {
+                self.tell_of_one(&tunnel, client, channel, place as u64);
+            }
+        }
+    }
+
+    /// A read, which passes over a record, and a save of another place.
+    fn tell_of_one(&mut self, tunnel: &str, client: &str, channel: &str, place: u64) {
+        let read = EventKind::Read {
+            tunnel: tunnel.into(),
+            client: client.into(),
+            channel: channel.into(),
+            from: 2 * place,
+            to: 2 * place + 1,
+            first_sequence: None,
+            last_sequence: None,
+            finished: false,
+            owned: true,
+        };
+        let save = EventKind::Saved {
+            tunnel: tunnel.into(),
+            client: client.into(),
+            channel: channel.into(),
+            position: Some(place),
+            sequence_number: 0,
+            owned: true,
+        };
+        self.core.ledger.record(self.now, read);
+        self.core.ledger.record(self.now, save);
+    }
+}
+
+/// The time of a verdict, and how much it finds.
+fn judge(events: usize) -> (Duration, usize) {
+    let mut crowd = Crowd::gather(1_000, 100);
+    crowd.consume(events);
+    let ledger = crowd.core.ledger.copy();
+    let begin = Instant::now();
+    let verdict = ledger.verdict();
+    assert!(!verdict.to_string().is_empty());
+    (begin.elapsed(), verdict.findings().len())
+}
+
+#[test]
+fn a_verdict_takes_time_in_proportion_to_the_ledger() {
+    let (short, _) = judge(25_000);
+    let (long, findings) = judge(250_000);
+    // Nearly every read breaks a rule: what is found costs, too.
+    assert!(findings > 100_000, "{findings} findings");
+    // Ten times as long; going through all for each event, a hundred times.
+    assert!(
+        long < short * 40,
+        "{short:?} for 25 000 events, {long:?} for 250 000"
+    );
+}
+
 /// Prints what a heartbeat costs, in the core and over HTTP:
 /// `cargo test --release --all-features --lib scale -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, not a check"]
 fn measure() {
+    let (time, findings) = judge(250_000);
+    println!("verdict on 250 000 events with {findings} findings: {time:.1?}");
     println!("channels clients  core: settle   beat  | HTTP: connect+settle  beat p50    p99");
     for (channels, clients) in [(100, 10), (1_000, 100), (10_000, 1_000)] {
         let begin = Instant::now();

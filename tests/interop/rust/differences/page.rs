@@ -53,7 +53,9 @@ which at-least-once allows but nobody wants. Times are as a callback sees them.
 *Settings* names what is not left at its default. The defaults of the heartbeat
 (every 30 s, timeout 300 s) are the same in all three; a checkpoint is saved
 every 10 s by this crate and Go, and every 5 s by Java. Where a row has a shorter
-heartbeat it is so that measuring takes less time.
+heartbeat it is so that measuring takes less time. What depends on a race or a
+random pause, as most counts of records that come again and the time to connect
+again, differs from run to run.
 
 ";
 
