@@ -24,7 +24,10 @@ enum Threads {
     /// The queue of threads of our own, which end when the last clone of it is
     /// dropped. rayon's look for work for a while before they sleep: a quarter of
     /// all time with one busy channel.
-    Own(Sender<Task>),
+    Own {
+        tasks: Sender<Task>,
+        count: usize,
+    },
     Passed(Arc<ThreadPool>),
 }
 
@@ -45,14 +48,15 @@ pub(crate) struct Pool {
 impl Pool {
     /// A pool of its own.
     pub(crate) fn start(threads: usize) -> Result<Pool, TunnelError> {
-        let (sender, tasks) = unbounded();
+        let (tasks, queue) = unbounded();
         for index in 0..threads {
-            start_thread(index, tasks.clone()).map_err(|error| {
+            start_thread(index, queue.clone()).map_err(|error| {
                 TunnelError::client("the threads of the pool could not be started")
                     .with_source(error)
             })?;
         }
-        Ok(Pool::over(Threads::Own(sender)))
+        let count = threads;
+        Ok(Pool::over(Threads::Own { tasks, count }))
     }
 
     /// The caller's pool.
@@ -74,7 +78,7 @@ impl Pool {
     pub(crate) fn spawn(&self, task: impl FnOnce() + Send + 'static) {
         match &self.threads {
             // Its threads wait as long as there is a sender.
-            Threads::Own(tasks) => drop(tasks.send(Box::new(task))),
+            Threads::Own { tasks, .. } => drop(tasks.send(Box::new(task))),
             Threads::Passed(pool) => pool.spawn_fifo(task),
         }
     }
@@ -96,9 +100,12 @@ impl Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_own = matches!(self.threads, Threads::Own(_));
+        let threads = match &self.threads {
+            Threads::Own { count, .. } => *count,
+            Threads::Passed(pool) => pool.current_num_threads(),
+        };
         f.debug_struct("Pool")
-            .field("is_own", &is_own)
+            .field("threads", &threads)
             .finish_non_exhaustive()
     }
 }
