@@ -116,8 +116,9 @@ impl fmt::Debug for TunnelWorkerConfig {
 /// How long a stream channel pauses when a read was not full.
 ///
 /// Go: `ChannelBackoffConfig`. The first pause is 20 ms, each further one 5
-/// times the last, with 25 % jitter, up to the maximum; a full read is
-/// followed by the next one at once. Base-data channels never pause.
+/// times the last, with 25 % jitter, up to the maximum, until a read finds
+/// records again; a full read is followed by the next one at once. Base-data
+/// channels never pause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelBackoffConfig {
     pub(crate) max_delay: Duration,
