@@ -154,25 +154,53 @@ mod tests {
     use crate::api::test_server::{Step, TestServer};
     use prost::Message;
 
-    #[test]
-    fn once_nobody_waits_the_farewell_is_all_that_is_sent() {
-        let client_id = "client".to_owned();
-        let connected = ConnectResponse { client_id }.encode_to_vec();
-        let server = TestServer::start([
-            Step::Answer(200, "", connected),
-            Step::Answer(200, "", Vec::new()),
-        ]);
+    fn heartbeat(server: &TestServer, hang_up: &Stop, events: Sender<Event>) -> Heartbeat {
         let client = TunnelClient::new(&server.url(), "instance", "id", "secret");
-        let (events, receiver) = unbounded();
-        let hang_up = Stop::new();
-        let heartbeat = Heartbeat {
+        Heartbeat {
             api: client.expect("client").api().clone(),
             tunnel_id: "tunnel".to_owned(),
             client: ClientConfig::default(),
             attempt_timeout: Duration::from_secs(60),
             hang_up: hang_up.clone(),
             events,
-        };
+        }
+    }
+
+    fn connected() -> Step {
+        let client_id = "client".to_owned();
+        Step::Answer(200, "", ConnectResponse { client_id }.encode_to_vec())
+    }
+
+    #[test]
+    fn a_report_that_is_not_taken_leaves_time_for_the_farewell() {
+        let busy = || Step::Answer(503, "", Vec::new());
+        let server = TestServer::start(std::iter::once(connected()).chain((0..40).map(|_| busy())));
+        let (events, receiver) = unbounded();
+        let hang_up = Stop::new();
+        let calls = heartbeat(&server, &hang_up, events)
+            .spawn()
+            .expect("a thread");
+        assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
+        let (report, within) = (vec![Channel::default()], Duration::from_secs(1));
+        calls
+            .send(Call::Leave { report, within })
+            .expect("it listens");
+        let mut reports = 0;
+        while server.next_request().uri != "/tunnel/shutdown" {
+            reports += 1;
+        }
+        // The connect among them; the first pauses take half a second.
+        assert!((2..=6).contains(&reports), "{reports}");
+        hang_up.fire();
+        assert!(matches!(receiver.recv(), Ok(Event::Left)));
+    }
+
+    #[test]
+    fn once_nobody_waits_the_farewell_is_all_that_is_sent() {
+        let server = TestServer::start([connected(), Step::Answer(200, "", Vec::new())]);
+        let (events, receiver) = unbounded();
+        let hang_up = Stop::new();
+        let heartbeat = heartbeat(&server, &hang_up, events);
         let calls = heartbeat.spawn().expect("a thread");
         assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
         hang_up.fire();

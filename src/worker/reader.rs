@@ -508,9 +508,11 @@ fn user_failed(what: &str, error: Box<dyn Error + Send + Sync>) -> TunnelError {
 mod tests {
     use super::*;
     use crate::OwnedRecord;
+    use crate::clock;
     use crate::processor::ChannelBatch;
     use crate::worker::link::Link;
     use crossbeam_channel::{Sender, bounded};
+    use std::time::Duration;
 
     /// Answers of 2 MiB, it says; tells of every read whether there was room.
     struct Large {
@@ -525,6 +527,30 @@ mod tests {
             room?;
             ChannelBatch::new(&[OwnedRecord::put([("key", 1)])], "next")
         }
+    }
+
+    #[test]
+    fn nothing_is_read_past_the_lease_until_it_is_renewed_or_the_channel_closes() {
+        let (link, _events) = Link::for_tests();
+        let link = Arc::new(link);
+        let reader = Reader {
+            connection: Connection::new(link.clone(), Default::default(), "channel".into()),
+            predecessors: Vec::new(),
+        };
+        let (told, answers) = bounded(2);
+        std::thread::scope(|scope| {
+            link.lease.extend(link.clock().now());
+            scope.spawn(|| told.send(reader.wait_for_lease()));
+            assert!(answers.recv_timeout(LEASE_PAUSE * 2).is_err(), "it waits");
+            link.lease
+                .extend(clock::after(link.clock().now(), Duration::MAX));
+            assert_eq!(answers.recv(), Ok(true));
+
+            link.lease.extend(link.clock().now());
+            scope.spawn(|| told.send(reader.wait_for_lease()));
+            reader.connection.closing.fire();
+            assert_eq!(answers.recv(), Ok(false));
+        });
     }
 
     #[test]

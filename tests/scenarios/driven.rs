@@ -200,6 +200,47 @@ fn an_idle_channel_is_read_less_and_less_often() {
 }
 
 #[test]
+fn a_light_stream_arrives_within_moments() {
+    const STEP: Duration = Duration::from_millis(100);
+    let driven = Driven::new(1);
+    let seen = Seen::default();
+    let running = driven.start(driven.config(seen.factory()));
+    // Its pauses have grown to their longest, and that one passes.
+    driven.clock.advance(60 * SECOND);
+    for written in 1..=150 {
+        driven.scene.put_rows(1);
+        driven.clock.advance(STEP);
+        // Two pauses at most: after a read with records, and after one without.
+        let lag = written - seen.len();
+        assert!(written < 100 || lag <= 2, "{lag} of {written}");
+    }
+    driven.clock.advance(10 * SECOND);
+    assert!(running.close().expect("ends well").is_clean());
+}
+
+#[test]
+fn promise_11_an_answer_that_cannot_be_read_costs_the_retry_delay() {
+    let driven = Driven::new(1);
+    let seen = Seen::default();
+    let running = driven.start(driven.config(seen.factory()));
+    driven.clock.advance(SECOND);
+    driven
+        .scene
+        .emulator
+        .fault(Fault::on(Action::ReadRecords).times(2).garbage());
+    driven.scene.put_rows(10);
+    // The longest pause between reads, and the retries.
+    driven.clock.advance(7 * SECOND);
+    assert_eq!(seen.len(), 10);
+    assert_eq!(
+        driven.count(Action::GetCheckpoint),
+        1,
+        "the channel stayed open"
+    );
+    assert!(running.close().expect("ends well").is_clean());
+}
+
+#[test]
 fn checkpoints_are_saved_once_an_interval_while_there_is_progress() {
     let driven = Driven::new(1);
     let seen = Seen::default();
