@@ -210,9 +210,10 @@ fn a_light_stream_arrives_within_moments() {
     for written in 1..=150 {
         driven.scene.put_rows(1);
         driven.clock.advance(STEP);
-        // Two pauses at most: after a read with records, and after one without.
+        // Two reads may fall between two rows, 15 and 90 ms after the one with
+        // records; the pause after them is 625 ms at most, the longest of all 6 s.
         let lag = written - seen.len();
-        assert!(written < 100 || lag <= 2, "{lag} of {written}");
+        assert!(written < 100 || lag <= 7, "{lag} of {written}");
     }
     driven.clock.advance(10 * SECOND);
     assert!(running.close().expect("ends well").is_clean());
