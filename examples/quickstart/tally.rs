@@ -11,6 +11,9 @@ use tablestore_tunnel::{ChannelContext, Record, SequenceInfo, TunnelError};
 /// How many records of each kind are shown.
 const SHOWN: u64 = 3;
 
+/// How many records more a line of the count tells of, at least.
+const SHOWN_TOGETHER: u64 = 250;
+
 /// What tells one record from all others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Id {
@@ -35,6 +38,8 @@ struct Counts {
     seen: u64,
     rows: u64,
     changes: u64,
+    /// What the last line of the count told of.
+    shown: u64,
     duplicates: u64,
     out_of_order: u64,
     /// The newest change of each channel.
@@ -63,19 +68,24 @@ impl Tally {
         Ok(())
     }
 
-    /// The callback: counts the records of a batch.
+    /// The callback: counts the records of a batch, and tells of many at a time;
+    /// while changes trickle in, a batch has few.
     pub(crate) fn deliver(&self, ctx: &ChannelContext, records: &[Record]) {
         let mut counts = self.lock();
         for record in records {
             counts.deliver(ctx.channel_id(), record);
         }
-        println!(
-            "{:>6} rows {:>6} changes  (+{:<4} {})",
-            counts.rows,
-            counts.changes,
-            records.len(),
-            ctx.channel_id()
-        );
+        let delivered = counts.rows + counts.changes;
+        let news = delivered - counts.shown;
+        if news >= SHOWN_TOGETHER {
+            counts.shown = delivered;
+            println!(
+                "{:>6} rows {:>6} changes  (+{news:<4} {})",
+                counts.rows,
+                counts.changes,
+                ctx.channel_id()
+            );
+        }
         self.changed.notify_all();
     }
 
