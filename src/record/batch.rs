@@ -85,9 +85,10 @@ impl RawBatch {
         records.reserve(self.record_count.min(most));
         let mut heads = Heads::new();
         self.each_record(|message| {
-            let base = message.at();
+            let (base, len) = (message.at(), message.rest().len());
+            let bytes = self.body.get(base..).unwrap_or_default();
             let parts = layout(Cursor::new(message.rest()))
-                .and_then(|layout| Parts::check(message.rest(), layout, &mut heads))
+                .and_then(|layout| Parts::check(bytes, len, layout, &mut heads))
                 .map_err(|fault| fault.shifted(base))?;
             records.push(Record::new(self.body.slice(message.span()), parts));
             Ok(())
@@ -167,7 +168,34 @@ impl<'a> Outline<'a> {
 }
 
 /// Where the parts of a record lie in its message.
-pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
+#[inline(always)]
+pub(super) fn layout(message: Cursor<'_>) -> Result<Layout, Fault> {
+    match usual_layout(message.rest()) {
+        Some(layout) => Ok(layout),
+        None => unusual_layout(message),
+    }
+}
+
+/// The action and one row, in this order and nothing else.
+#[inline(always)]
+fn usual_layout(message: &[u8]) -> Option<Layout> {
+    const ACTION: u8 = (record::ACTION_TYPE << 3) as u8;
+    const ROW: u8 = (record::RECORD << 3 | 2) as u8;
+    let [ACTION, action, ROW, rest @ ..] = message else {
+        return None;
+    };
+    let mut rest = Cursor::new(rest);
+    let len = rest.varint("record").ok()?;
+    let row = rest.rest();
+    (row.len() as u64 == len).then_some(Layout {
+        action: ActionType::from_wire(i32::from(*action))?,
+        row: message.len() - row.len()..message.len(),
+        origin_row: None,
+    })
+}
+
+#[inline(never)]
+fn unusual_layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
     let (mut action, mut row, mut origin_row) = (None, None, None);
     while let Some(field) = Field::next(&mut message)? {
         match field.number {

@@ -151,8 +151,9 @@ fn read_record<'a>(
         row: from_base(row),
         origin_row: origin_row.map(from_base),
     };
-    let parts = Parts::check(Cursor::over(bytes, window.clone()).rest(), layout, heads)
-        .map_err(|fault| fault.shifted(base))?;
+    let from = bytes.get(base..).unwrap_or_default();
+    let parts =
+        Parts::check(from, window.len(), layout, heads).map_err(|fault| fault.shifted(base))?;
     Ok(Record::new(bytes.slice(window), parts))
 }
 

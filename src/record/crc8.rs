@@ -3,9 +3,10 @@
 //! Polynomial 0x07, initial value 0, not reflected, no final xor.
 //!
 //! Bytes are taken as one polynomial, the first byte highest, that is folded
-//! until a few lookups are left. The folds are what the powers of x are modulo
-//! this polynomial: x^32 = x^8 + x^4 + 1, x^64 = x^16 + x^8 + 1, and x^128 = x,
-//! because the powers repeat after 127.
+//! until eight lookups are left. The folds are what the powers of x are modulo
+//! this polynomial: x^64 = x^16 + x^8 + 1, and x^128 = x, because the powers
+//! repeat after 127. Eight bytes are read as a little-endian word: to move on by
+//! x^8 is then a shift to the right, and no byte has to change its place.
 
 #![expect(
     clippy::indexing_slicing,
@@ -15,27 +16,19 @@
 /// Bytes that are summed at once.
 const BLOCK: usize = 16;
 type Block = [u8; BLOCK];
+/// Eight bytes.
+pub(super) type Word = [u8; 8];
 
 /// `TABLES[k][b]` is the checksum of `b` followed by `k` zero bytes.
-static TABLES: [[u8; 256]; 4] = tables();
+static TABLES: [[u8; 256]; 8] = tables();
+
+/// The byte that has a checksum.
+static BYTES: [u8; 256] = bytes();
 
 /// The checksum of what gave `crc` so far, followed by `bytes`.
 #[inline]
 pub(crate) fn update(crc: u8, bytes: &[u8]) -> u8 {
-    sum(crc, bytes).crc
-}
-
-/// The checksum of what gave `crc` so far, followed by eight bytes.
-#[inline]
-pub(super) fn update_word(crc: u8, bytes: [u8; 8]) -> u8 {
-    reduce_word(u64::from_be_bytes(bytes) ^ u64::from(crc) << 56)
-}
-
-/// The checksum of what gave `crc` so far, followed by twice eight bytes.
-#[inline]
-pub(super) fn update_words(crc: u8, first: [u8; 8], second: [u8; 8]) -> u8 {
-    let first = u64::from_be_bytes(first) ^ u64::from(crc) << 56;
-    reduce_words(first, u64::from_be_bytes(second))
+    look(crc, bytes, bytes.len()).map_or(crc, |seen| seen.sum.crc())
 }
 
 /// The checksum of what gave `crc` so far, followed by one byte.
@@ -44,165 +37,191 @@ pub(super) fn update_byte(crc: u8, byte: u8) -> u8 {
     TABLES[0][usize::from(crc ^ byte)]
 }
 
+/// The checksum of a byte followed by three zeros.
+#[inline]
+pub(super) fn update_zeros(byte: u8) -> u8 {
+    TABLES[3][usize::from(byte)]
+}
+
+/// The sum of some bytes: eight bytes that have the same checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sum(u64);
+
+impl Sum {
+    /// What gave `crc` so far.
+    #[inline]
+    pub(super) fn of(crc: u8) -> Sum {
+        Sum(u64::from(BYTES[usize::from(crc)]) << 56)
+    }
+
+    /// What gave `crc` so far, followed by `byte`.
+    #[inline]
+    pub(super) fn of_byte(crc: u8, byte: u8) -> Sum {
+        Sum(u64::from(crc ^ byte) << 56)
+    }
+
+    /// What gave `crc` so far, followed by `word`.
+    #[inline]
+    pub(super) fn of_word(crc: u8, word: Word) -> Sum {
+        Sum(u64::from_le_bytes(word) ^ u64::from(crc))
+    }
+
+    /// The bytes summed so far, followed by `word`.
+    #[inline]
+    pub(super) fn then(self, word: Word) -> Sum {
+        Sum(fold(self.0) ^ u64::from_le_bytes(word))
+    }
+
+    /// The checksum.
+    #[inline(always)]
+    pub(super) fn crc(self) -> u8 {
+        let bytes = self.0.to_le_bytes();
+        let lookup = |place: usize| TABLES[7 - place][usize::from(bytes[place])];
+        lookup(0)
+            ^ lookup(1)
+            ^ lookup(2)
+            ^ lookup(3)
+            ^ lookup(4)
+            ^ lookup(5)
+            ^ lookup(6)
+            ^ lookup(7)
+    }
+}
+
 /// What one look at some bytes tells.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sum {
-    /// As [`update`].
-    pub(super) crc: u8,
+pub(super) struct Seen {
+    pub(super) sum: Sum,
     /// Whether none of the bytes is 0x80 or more: then they are UTF-8.
     pub(super) is_ascii: bool,
 }
 
-/// As [`update`], and whether the bytes are ASCII, which comes along.
+/// What gave `crc` so far, followed by the first `len` of `bytes`; none if there
+/// are fewer. Bytes behind these may be read, but change nothing.
 ///
-/// Of what does not fill a word the first bytes are cut off by a shift: zeros
+/// Of what does not fill a word the first bytes are moved to its end: zeros
 /// before a polynomial change nothing.
-#[inline]
-pub(super) fn sum(crc: u8, bytes: &[u8]) -> Sum {
-    match bytes.len() {
-        17.. => sum_long(crc, bytes),
-        9..=16 => sum_words(crc, bytes),
-        5..=8 => sum_word(crc, bytes),
-        _ => None,
+#[inline(always)]
+pub(super) fn look(crc: u8, bytes: &[u8], len: usize) -> Option<Seen> {
+    let Some(first) = bytes.first_chunk() else {
+        return bytes.get(..len).map(|bytes| look_at_few(crc, bytes));
+    };
+    if len == 0 {
+        let (sum, is_ascii) = (Sum::of(crc), true);
+        return Some(Seen { sum, is_ascii });
     }
-    .unwrap_or_else(|| sum_bytes(crc, bytes))
-}
-
-/// Nine to sixteen bytes.
-#[inline]
-fn sum_words(crc: u8, bytes: &[u8]) -> Option<Sum> {
-    let first = u64::from_be_bytes(*bytes.first_chunk()?);
-    let last = u64::from_be_bytes(*bytes.last_chunk()?);
-    let state = (first ^ u64::from(crc) << 56) >> (8 * (16 - bytes.len()));
-    Some(Sum {
-        crc: reduce_words(state, last),
-        is_ascii: (first | last) & HIGH_BITS as u64 == 0,
+    // From 1 to 8: there is something to begin with.
+    let odd = (len - 1) % size_of::<Word>() + 1;
+    let shift = 64 - 8 * odd;
+    let first = u64::from_le_bytes(*first);
+    let begin = (first ^ u64::from(crc)) << shift;
+    let words = bytes.get(odd..len)?;
+    Some(match words {
+        [] => Seen {
+            sum: Sum(begin),
+            is_ascii: (first << shift) & HIGH_BITS == 0,
+        },
+        _ => look_on(begin, first << shift, words),
     })
 }
 
-/// Five to eight bytes.
-#[inline]
-fn sum_word(crc: u8, bytes: &[u8]) -> Option<Sum> {
-    let first = u32::from_be_bytes(*bytes.first_chunk()?);
-    let last = u32::from_be_bytes(*bytes.last_chunk()?);
-    let state = (first ^ u32::from(crc) << 24) >> (8 * (8 - bytes.len()));
-    Some(Sum {
-        crc: reduce_word(u64::from(state) << 32 | u64::from(last)),
-        is_ascii: (first | last) & HIGH_BITS as u32 == 0,
-    })
+/// Goes on from a first word, and what was seen in it, over whole words.
+#[inline(always)]
+fn look_on(begin: u64, mut seen: u64, bytes: &[u8]) -> Seen {
+    let (words, _) = bytes.as_chunks();
+    let (single, pairs) = words.as_rchunks::<2>();
+    let (mut high, mut low) = (0, begin);
+    if let [word] = single {
+        (high, low) = (begin, u64::from_le_bytes(*word));
+        seen |= low;
+    }
+    if pairs.len() > FEW_PAIRS {
+        let many;
+        (high, low, many) = sum_many(high, low, pairs);
+        seen |= many;
+    } else {
+        for pair in pairs {
+            let [first, second] = pair.map(u64::from_le_bytes);
+            // On by 128 bits, which is the same as by one.
+            (high, low) = (times_x(high) ^ first, times_x(low) ^ second);
+            seen |= first | second;
+        }
+    }
+    Seen {
+        sum: Sum(fold(high) ^ low),
+        is_ascii: seen & HIGH_BITS == 0,
+    }
 }
 
-fn sum_bytes(crc: u8, bytes: &[u8]) -> Sum {
-    Sum {
-        crc: bytes.iter().copied().fold(crc, update_byte),
+/// Less than eight bytes, with nothing behind them.
+#[cold]
+fn look_at_few(crc: u8, bytes: &[u8]) -> Seen {
+    Seen {
+        sum: Sum::of(bytes.iter().copied().fold(crc, update_byte)),
         is_ascii: bytes.is_ascii(),
     }
 }
 
-/// More than sixteen bytes.
-fn sum_long(crc: u8, bytes: &[u8]) -> Option<Sum> {
-    // From 1 to 16: there is something to begin with.
-    let odd = (bytes.len() - 1) % BLOCK + 1;
-    let first = u128::from_be_bytes(*bytes.first_chunk()?);
-    let state = (first ^ u128::from(crc) << 120) >> (8 * (BLOCK - odd));
-    let (blocks, _) = bytes.get(odd..)?.as_chunks();
-    let (crc, high) = match blocks.len() {
-        ..=FEW_BLOCKS => sum_few_blocks(state, blocks),
-        _ => {
-            let (lanes, high) = sum_blocks(state.to_be_bytes(), blocks);
-            (
-                reduce(u128::from_be_bytes(lanes)),
-                u128::from_ne_bytes(high),
-            )
-        }
-    };
-    Some(Sum {
-        crc,
-        is_ascii: (high | first) & HIGH_BITS == 0,
-    })
+/// Pairs of words that are summed one by one before it pays to move to vectors.
+const FEW_PAIRS: usize = 8;
+
+const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// Each byte times x.
+#[inline]
+fn times_x(bytes: u64) -> u64 {
+    let carries = (bytes & HIGH_BITS) >> 7;
+    ((bytes & !HIGH_BITS) << 1) ^ (carries * 0x07)
 }
 
-/// Blocks that are folded one by one before it pays to move to vectors.
-const FEW_BLOCKS: usize = 6;
-
-/// The checksum of what `state` is, followed by these blocks, and all bytes of
-/// these together.
-#[inline]
-fn sum_few_blocks(state: u128, blocks: &[Block]) -> (u8, u128) {
-    let (mut word, mut high) = (fold(state), 0);
-    for block in blocks {
-        let block = u128::from_be_bytes(*block);
-        high |= block;
-        // On by 128 bits, which is the same as by one; x^64 is what comes out.
-        let out = 0x1_01_01 & (word >> 63).wrapping_neg();
-        word = fold(block) ^ word << 1 ^ out;
-    }
-    (reduce_word(word), high)
+/// What two words are after these pairs, and all words of these together.
+fn sum_many(high: u64, low: u64, pairs: &[[Word; 2]]) -> (u64, u64, u64) {
+    let mut lanes = [0; BLOCK];
+    let (first, second) = lanes.split_at_mut(8);
+    first.copy_from_slice(&high.to_le_bytes());
+    second.copy_from_slice(&low.to_le_bytes());
+    let (blocks, _) = pairs.as_flattened().as_flattened().as_chunks();
+    let (lanes, seen) = sum_blocks(lanes, blocks);
+    let words = |block| {
+        let both = u128::from_le_bytes(block);
+        (both as u64, (both >> 64) as u64)
+    };
+    let ((high, low), (first, second)) = (words(lanes), words(seen));
+    (high, low, first | second)
 }
 
 /// What `lanes` are after these blocks, and all bytes of these together: every
-/// 16th byte is summed by itself.
-///
-/// Before a block each lane moves on by 128 bits, which is the same as by one
-/// bit. Written so that it becomes vector instructions.
+/// 16th byte is summed by itself. Written so that it becomes vector
+/// instructions.
 #[inline(never)]
 fn sum_blocks(mut lanes: Block, blocks: &[Block]) -> (Block, Block) {
-    let mut high = [0; BLOCK];
+    let mut seen = [0; BLOCK];
     for block in blocks {
         for lane in 0..BLOCK {
             let byte = lanes[lane];
             let carry = if byte & 0x80 == 0 { 0 } else { 0x07 };
             lanes[lane] = byte << 1 ^ carry ^ block[lane];
-            high[lane] |= block[lane];
+            seen[lane] |= block[lane];
         }
     }
-    (lanes, high)
+    (lanes, seen)
 }
 
-const HIGH_BITS: u128 = u128::from_ne_bytes([0x80; BLOCK]);
-
-/// The checksum of 16 bytes.
+/// What has the same checksum as `word` with eight bytes behind it.
 #[inline]
-fn reduce(block: u128) -> u8 {
-    reduce_words((block >> 64) as u64, block as u64)
+fn fold(word: u64) -> u64 {
+    // What the shifts push out at the beginning comes in again at the end.
+    let out = word << 48 ^ word << 56;
+    word ^ word >> 8 ^ word >> 16 ^ out ^ out >> 8 ^ out >> 16
 }
 
-#[inline]
-fn reduce_words(high: u64, low: u64) -> u8 {
-    reduce_word(fold_words(high, low))
-}
-
-/// A word that has the same checksum.
-#[inline]
-fn fold(block: u128) -> u64 {
-    fold_words((block >> 64) as u64, block as u64)
-}
-
-#[inline]
-fn fold_words(high: u64, low: u64) -> u64 {
-    // What the shifts to the left push out comes in again on the right.
-    let out = high >> 48 ^ high >> 56;
-    low ^ high ^ high << 8 ^ high << 16 ^ out ^ out << 8 ^ out << 16
-}
-
-/// The checksum of eight bytes.
-#[inline]
-fn reduce_word(word: u64) -> u8 {
-    let (high, low) = (word >> 32, word & u64::from(u32::MAX));
-    let folded = low ^ high ^ high << 4 ^ high << 8;
-    let out = (folded >> 32) as u32;
-    let folded = folded as u32 ^ out ^ out << 4 ^ out << 8;
-    let [first, second, third, last] = folded.to_be_bytes().map(usize::from);
-    TABLES[3][first] ^ TABLES[2][second] ^ TABLES[1][third] ^ TABLES[0][last]
-}
-
-const fn tables() -> [[u8; 256]; 4] {
-    let mut tables = [[0; 256]; 4];
+const fn tables() -> [[u8; 256]; 8] {
+    let mut tables = [[0; 256]; 8];
     let mut byte = 0;
     while byte < 256 {
         let mut crc = shift(byte as u8);
         let mut zeros = 0;
-        while zeros < 4 {
+        while zeros < 8 {
             tables[zeros][byte] = crc;
             crc = shift(crc);
             zeros += 1;
@@ -210,6 +229,16 @@ const fn tables() -> [[u8; 256]; 4] {
         byte += 1;
     }
     tables
+}
+
+const fn bytes() -> [u8; 256] {
+    let mut bytes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        bytes[shift(byte as u8) as usize] = byte as u8;
+        byte += 1;
+    }
+    bytes
 }
 
 /// One byte through the shift register.
@@ -260,21 +289,45 @@ mod tests {
                 assert_eq!(update(crc, &bytes), plain(crc, &bytes), "{len} from {crc}");
             }
             let word = [1, 2, 0xFF, 4, 5, 0x80, 7, 8];
-            assert_eq!(update_word(crc, word), plain(crc, &word));
+            assert_eq!(Sum::of(crc).crc(), crc);
+            assert_eq!(Sum::of_byte(crc, 9).crc(), plain(crc, &[9]));
+            assert_eq!(Sum::of_word(crc, word).crc(), plain(crc, &word));
             let twice = [word, [9; 8]].concat();
-            assert_eq!(update_words(crc, word, [9; 8]), plain(crc, &twice));
+            assert_eq!(
+                Sum::of_word(crc, word).then([9; 8]).crc(),
+                plain(crc, &twice)
+            );
             assert_eq!(update_byte(crc, 0xA5), plain(crc, &[0xA5]));
         }
     }
 
     #[test]
+    fn what_lies_behind_changes_nothing() {
+        for len in 0..200 {
+            let mut bytes = vec![0x7F; len];
+            let crc = plain(0x5A, &bytes);
+            for behind in 0..10 {
+                let seen = look(0x5A, &bytes, len).expect("so many");
+                assert_eq!(
+                    (seen.sum.crc(), seen.is_ascii),
+                    (crc, true),
+                    "{len} and {behind}"
+                );
+                bytes.push(0xFF);
+            }
+            assert!(look(0, &bytes, len + 11).is_none());
+        }
+    }
+
+    #[test]
     fn sees_every_byte_that_is_not_ascii() {
-        for len in 0..70 {
+        for len in 0..200 {
             let mut text = vec![0x7F; len];
-            assert!(sum(0xFF, &text).is_ascii, "{len} bytes");
+            let is_ascii = |text: &[u8]| look(0xFF, text, len).expect("so many").is_ascii;
+            assert!(is_ascii(&text), "{len} bytes");
             for place in 0..len {
                 text[place] = 0x80;
-                assert!(!sum(0xFF, &text).is_ascii, "{len} bytes, at {place}");
+                assert!(!is_ascii(&text), "{len} bytes, at {place}");
                 text[place] = 0x7F;
             }
         }

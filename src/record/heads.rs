@@ -1,13 +1,17 @@
 //! [`Heads`]: what the cells of a batch begin with.
 //!
 //! The rows of a batch mostly have the same columns in the same order. A cell
-//! that begins with the very bytes that the cell at its place in the row before
-//! began with has been looked at so far: its name is UTF-8 and summed. What
-//! comes after the name is of a few usual forms; a cell of any other form, and
-//! every fault, is left to [`Cell`](super::cell::Cell).
+//! that begins with the very bytes that a cell of a row before began with has
+//! been looked at so far: its name is UTF-8 and summed. What comes after the name
+//! is of a few usual forms; a cell of any other form, and every fault, is left to
+//! [`Cell`](super::cell::Cell).
+
+use std::slice;
 
 use super::cell::{self, Cell};
-use super::{crc8, tag};
+use super::crc8::{self, Sum};
+use super::kind::ColumnKind;
+use super::tag;
 
 /// More columns than this are read without help.
 const PLACES: usize = 256;
@@ -16,163 +20,200 @@ const PLACES: usize = 256;
 const BEFORE_VALUE: usize = 1 + 1 + 4 + 1;
 /// Length and type of a value.
 const BEFORE_NUMBER: usize = 4 + 1;
-/// Type of a value and length of a text.
-const BEFORE_TEXT: usize = 1 + 4;
-/// The tag of a timestamp, the timestamp.
-const TIMESTAMP: usize = 1 + 8;
-/// The tag of a checksum, the checksum.
-const CHECKSUM: usize = 1 + 1;
+/// Length and type of a value, and the length in it.
+const BEFORE_TEXT: usize = BEFORE_NUMBER + 4;
+/// A timestamp and a checksum, each with its tag.
+const TIMED_END: usize = 1 + 8 + END;
+/// A checksum with its tag.
+const END: usize = 1 + 1;
 
 /// One for each place of a cell in a row, as far as they are known.
 #[derive(Debug)]
-pub(super) struct Heads<'a>([Head<'a>; PLACES]);
-
-/// The beginning of a cell.
-#[derive(Clone, Copy, Debug)]
-struct Head<'a> {
-    /// As far as the tag of the value; of a number, as far as its type. Empty:
-    /// not known.
-    bytes: &'a [u8],
-    is_number: bool,
-    /// The checksum of the name, and of a number's type.
-    crc: u8,
+pub(super) struct Heads<'a> {
+    places: [Head<'a>; PLACES],
+    known: usize,
 }
 
-/// The cells of a row, as far as they are checked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Progress<'a> {
-    /// How many there were.
-    pub(super) place: usize,
-    /// The checksum of their checksums.
-    pub(super) crc: u8,
-    /// What follows them.
+/// What a cell is followed by.
+pub(super) struct Known<'a> {
+    pub(super) checksum: u8,
     pub(super) rest: &'a [u8],
 }
 
 impl<'a> Heads<'a> {
     pub(super) fn new() -> Heads<'a> {
-        let unknown = Head {
-            bytes: &[],
-            is_number: false,
-            crc: 0,
-        };
-        Heads([unknown; PLACES])
+        Heads {
+            places: [Head::UNKNOWN; PLACES],
+            known: 0,
+        }
     }
 
-    /// Goes on over all cells that are of a usual form, in order, and begin
-    /// like the cell that was at their place before.
+    /// Those that are known, by their places.
     #[inline]
-    pub(super) fn skip_known(&self, mut progress: Progress<'a>) -> Progress<'a> {
-        for head in self.0.iter().skip(progress.place) {
-            let Some((checksum, rest)) = head.cell(progress.rest) else {
-                break;
-            };
-            progress.crc = crc8::update_byte(progress.crc, checksum);
-            progress.rest = rest;
-            progress.place += 1;
-        }
-        progress
+    pub(super) fn iter(&self) -> slice::Iter<'_, Head<'a>> {
+        self.places.get(..self.known).unwrap_or_default().iter()
+    }
+
+    /// The one at a place.
+    pub(super) fn get(&self, place: usize) -> Option<&Head<'a>> {
+        self.places.get(place)
     }
 
     /// Keeps the beginning of a cell that was found in order at this place;
     /// `bytes` begin with it.
     pub(super) fn learn(&mut self, place: usize, cell: &Cell<'a>, bytes: &'a [u8]) {
-        if let Some(place) = self.0.get_mut(place)
+        if let Some(known) = self.places.get_mut(place)
             && let Some(head) = Head::of(cell, bytes)
         {
-            *place = head;
+            *known = head;
+            self.known = self.known.max(place + 1);
         }
     }
+}
+
+/// As much of a cell's beginning as is compared at once.
+const BEGIN: usize = 32;
+
+/// The beginning of a cell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head<'a> {
+    /// Its first bytes, and a one for each bit of them that counts.
+    begin: [u64; BEGIN / 8],
+    mask: [u64; BEGIN / 8],
+    /// As far as the tag of the value; of numbers, as far as its type.
+    bytes: &'a [u8],
+    /// The type of the value.
+    kind: u8,
+    /// The checksum of the name and the type of the value.
+    crc: u8,
 }
 
 impl<'a> Head<'a> {
+    /// No cell begins like this one: the tag of a cell is not 0.
+    const UNKNOWN: Head<'static> = Head {
+        begin: [0; BEGIN / 8],
+        mask: [u64::MAX; BEGIN / 8],
+        bytes: &[],
+        kind: 0,
+        crc: 0,
+    };
+
+    /// None of a cell that is not of a usual form.
     fn of(cell: &Cell<'a>, bytes: &'a [u8]) -> Option<Head<'a>> {
-        let (kind, len) = (cell.value_type()?, BEFORE_VALUE + cell.name.len());
-        let crc = crc8::update(0, cell.name);
-        Some(match kind {
-            tag::VT_INTEGER | tag::VT_DOUBLE => Head {
-                bytes: bytes.get(..len + BEFORE_NUMBER)?,
-                is_number: true,
-                crc: crc8::update_byte(crc, kind),
-            },
-            _ => Head {
-                bytes: bytes.get(..len)?,
-                is_number: false,
-                crc,
-            },
+        let kind = cell.value_type()?;
+        let after_name = match kind {
+            tag::VT_INTEGER | tag::VT_DOUBLE | tag::VT_BOOLEAN => BEFORE_NUMBER,
+            tag::VT_STRING | tag::VT_BLOB => 0,
+            _ => return None,
+        };
+        if cell.kind != ColumnKind::Put {
+            return None;
+        }
+        let bytes = bytes.get(..BEFORE_VALUE + cell.name.len() + after_name)?;
+        let (mut begin, mut mask) = ([0; BEGIN], [0; BEGIN]);
+        for ((begin, mask), byte) in begin.iter_mut().zip(&mut mask).zip(bytes) {
+            (*begin, *mask) = (*byte, u8::MAX);
+        }
+        Some(Head {
+            begin: words(&begin),
+            mask: words(&mask),
+            bytes,
+            kind,
+            crc: crc8::update_byte(crc8::update(0, cell.name), kind),
         })
     }
 
-    /// The checksum of a cell that has this head, and what follows it.
-    #[inline]
-    fn cell(&self, bytes: &'a [u8]) -> Option<(u8, &'a [u8])> {
-        let (begin, rest) = bytes.split_at_checked(self.bytes.len())?;
-        // None that is not known: that would be no cell.
-        if begin.is_empty() || !is_same(begin, self.bytes) {
+    /// The end of a cell that begins like this one, if `bytes` are one in order.
+    #[inline(always)]
+    pub(super) fn cell(&self, bytes: &'a [u8]) -> Option<Known<'a>> {
+        if !self.begins(bytes) {
             return None;
         }
-        let (crc, rest) = match self.is_number {
-            true => number(self.crc, rest)?,
-            false => text(self.crc, rest)?,
+        let rest = bytes.get(self.bytes.len()..)?;
+        let (sum, rest) = match self.kind {
+            tag::VT_INTEGER | tag::VT_DOUBLE => {
+                let (value, rest) = rest.split_first_chunk()?;
+                (Sum::of_word(self.crc, *value), rest)
+            }
+            tag::VT_BOOLEAN => {
+                let (value @ (0 | 1), rest) = rest.split_first()? else {
+                    return None;
+                };
+                (Sum::of_byte(self.crc, *value), rest)
+            }
+            _ => self.text(rest)?,
         };
-        let ([tag, checksum], rest) = rest.split_first_chunk::<CHECKSUM>()?;
-        (*tag == tag::CELL_CHECKSUM && *checksum == crc).then_some((crc, rest))
+        end(sum, rest)
     }
-}
 
-/// A number and perhaps a timestamp: the checksum, and what follows.
-#[inline]
-fn number(crc: u8, bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let (value, rest) = bytes.split_first_chunk::<8>()?;
-    match rest.split_first_chunk::<TIMESTAMP>() {
-        Some(([tag::CELL_TIMESTAMP, time @ ..], rest)) => {
-            Some((crc8::update_words(crc, *value, *time), rest))
+    /// A text or a binary, from the length of the value on: the sum as far as
+    /// its end, and what follows it.
+    #[inline(always)]
+    fn text(&self, bytes: &'a [u8]) -> Option<(Sum, &'a [u8])> {
+        let (before, rest) = bytes.split_first_chunk::<BEFORE_TEXT>()?;
+        let [v0, v1, v2, v3, kind, length @ ..] = *before;
+        let len = u32::from_le_bytes(length);
+        let with_type = u32::from_le_bytes([v0, v1, v2, v3]);
+        if kind != self.kind || len.checked_add(BEFORE_NUMBER as u32) != Some(with_type) {
+            return None;
         }
-        _ => Some((crc8::update_word(crc, *value), rest)),
-    }
-}
-
-/// A text and perhaps a timestamp: the checksum, and what follows.
-#[inline]
-fn text(crc: u8, bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    let (typed, rest) = rest.split_at_checked(length)?;
-    let ([tag::VT_STRING, length @ ..], text) = typed.split_first_chunk::<BEFORE_TEXT>()? else {
-        return None;
-    };
-    if usize::try_from(u32::from_le_bytes(*length)) != Ok(text.len()) {
-        return None;
-    }
-    let sum = crc8::sum(crc, typed);
-    if !sum.is_ascii && !is_utf8(text) {
-        return None;
-    }
-    match rest.split_first_chunk::<TIMESTAMP>() {
-        Some(([tag::CELL_TIMESTAMP, time @ ..], rest)) => {
-            Some((crc8::update_word(sum.crc, *time), rest))
+        let crc = match u8::try_from(len) {
+            Ok(len) => crc8::update_zeros(self.crc ^ len),
+            Err(_) => crc8::update(self.crc, &length),
+        };
+        let len = usize::try_from(len).ok()?;
+        let seen = crc8::look(crc, rest, len)?;
+        let (text, rest) = rest.split_at_checked(len)?;
+        if !seen.is_ascii && kind == tag::VT_STRING && !is_utf8(text) {
+            return None;
         }
-        _ => Some((sum.crc, rest)),
+        Some((seen.sum, rest))
+    }
+
+    #[inline(always)]
+    fn begins(&self, bytes: &[u8]) -> bool {
+        match bytes.first_chunk() {
+            Some(begin) => {
+                let ([a, b, c, d], known, mask) = (words(begin), &self.begin, &self.mask);
+                let differ = (a ^ known[0]) & mask[0]
+                    | (b ^ known[1]) & mask[1]
+                    | (c ^ known[2]) & mask[2]
+                    | (d ^ known[3]) & mask[3];
+                differ == 0 && (self.bytes.len() <= BEGIN || bytes.starts_with(self.bytes))
+            }
+            None => !self.bytes.is_empty() && bytes.starts_with(self.bytes),
+        }
     }
 }
 
-/// For a text of which the length or a letter is not ASCII.
+/// What comes after a value: perhaps a timestamp, and the checksum.
+#[inline(always)]
+fn end(sum: Sum, bytes: &[u8]) -> Option<Known<'_>> {
+    if let Some((end, rest)) = bytes.split_first_chunk::<TIMED_END>()
+        && let [tag::CELL_TIMESTAMP, time @ .., tag::CELL_CHECKSUM, checksum] = end
+    {
+        return known(sum.then(*time), *checksum, rest);
+    }
+    match bytes {
+        [tag::CELL_CHECKSUM, checksum, rest @ ..] => known(sum, *checksum, rest),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn known(sum: Sum, checksum: u8, rest: &[u8]) -> Option<Known<'_>> {
+    (sum.crc() == checksum).then_some(Known { checksum, rest })
+}
+
+#[inline(always)]
+fn words(bytes: &[u8; BEGIN]) -> [u64; BEGIN / 8] {
+    let (words, _) = bytes.as_chunks();
+    let word = |place| words.get(place).copied().unwrap_or_default();
+    [word(0), word(1), word(2), word(3)].map(u64::from_ne_bytes)
+}
+
+/// For a text of which a letter is not ASCII.
 #[inline(never)]
 fn is_utf8(text: &[u8]) -> bool {
     cell::text(text).is_some()
-}
-
-/// Two words that overlap are compared faster than memory of any length.
-#[inline]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    match a.len() {
-        8..=16 => ends::<8>(a) == ends::<8>(b),
-        17..=32 => ends::<16>(a) == ends::<16>(b),
-        _ => a == b,
-    }
-}
-
-#[inline]
-fn ends<const N: usize>(bytes: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
-    Some((bytes.first_chunk()?, bytes.last_chunk()?))
 }

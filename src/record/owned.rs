@@ -114,11 +114,12 @@ impl OwnedRecord {
             row: 0..row_len,
             origin_row: self.origin_columns.as_ref().map(|_| row_len..window.len()),
         };
-        let parts = Parts::check(&window, layout, &mut Heads::new()).map_err(|fault| {
-            TunnelError::client(format!(
-                "a record that no service sends: {fault}; give its parts what their kinds need"
-            ))
-        })?;
+        let parts =
+            Parts::check(&window, window.len(), layout, &mut Heads::new()).map_err(|fault| {
+                TunnelError::client(format!(
+                    "a record that no service sends: {fault}; give its parts what their kinds need"
+                ))
+            })?;
         Ok(Record::new(window, parts))
     }
 

@@ -1,5 +1,6 @@
 //! [`Record`]: a checked window into the batch it arrived in.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use super::cell::{self, Cell};
 use super::cursor::{Cursor, Fault, Problem};
 use super::heads::Heads;
 use super::kind::{ActionType, ColumnKind};
-use super::row::Row;
+use super::row::{self, Row, Section};
 use super::sequence::SequenceInfo;
 use super::value::ValueRef;
 
@@ -33,17 +34,11 @@ pub struct Record {
 pub(super) struct Parts {
     action: ActionType,
     delete_marker: bool,
-    sequence_info: Option<SequenceInfo>,
+    /// Offset of what is read when it is asked for.
+    sequence_info: Option<NonZeroU32>,
     primary_key: Section,
     columns: Section,
     origin_columns: Option<Section>,
-}
-
-/// Cells inside the window. Windows are less than 4 GiB.
-#[derive(Clone, Copy, Debug)]
-struct Section {
-    start: u32,
-    end: u32,
 }
 
 /// Where in a window the parts of an undecoded record lie.
@@ -55,32 +50,45 @@ pub(super) struct Layout {
 }
 
 impl Parts {
-    /// Checks all of a record; offsets in the fault count from the window.
+    /// Checks all of a record, whose window is the first `len` of `bytes`;
+    /// offsets in the fault count from the window.
+    #[inline(always)]
     pub(super) fn check<'a>(
-        window: &'a [u8],
+        bytes: &'a [u8],
+        len: usize,
         layout: Layout,
         heads: &mut Heads<'a>,
     ) -> Result<Parts, Fault> {
-        let whole = Cursor::new(window);
-        if u32::try_from(window.len()).is_err() {
-            return Err(whole.fault("record of 4 GiB or more", Problem::NotAllowed));
+        let whole = || Cursor::over(bytes, 0..len);
+        if u32::try_from(len).is_err() {
+            return Err(whole().fault("record of 4 GiB or more", Problem::NotAllowed));
         }
-        let row = Row::check(Cursor::over(window, layout.row), heads)?;
-        if row.primary_key.is_empty() {
-            return Err(whole.fault("primary key", Problem::Missing));
+        let row = Row::check(bytes, layout.row, heads)?;
+        if row.primary_key.span().is_empty() {
+            return Err(whole().fault("primary key", Problem::Missing));
         }
-        let origin = layout
-            .origin_row
-            .map(|span| Row::check(Cursor::over(window, span), heads));
+        let origin_columns = match layout.origin_row {
+            Some(span) => Some(origin_columns(bytes, span, heads)?),
+            None => None,
+        };
         Ok(Parts {
             action: layout.action,
             delete_marker: row.delete_marker,
             sequence_info: row.sequence_info,
-            primary_key: Section::new(row.primary_key),
-            columns: Section::new(row.columns),
-            origin_columns: origin.transpose()?.map(|row| Section::new(row.columns)),
+            primary_key: row.primary_key,
+            columns: row.columns,
+            origin_columns,
         })
     }
+}
+
+#[inline(never)]
+fn origin_columns<'a>(
+    bytes: &'a [u8],
+    span: Range<usize>,
+    heads: &mut Heads<'a>,
+) -> Result<Section, Fault> {
+    Row::check(bytes, span, heads).map(|row| row.columns)
 }
 
 impl Record {
@@ -96,13 +104,13 @@ impl Record {
 
     /// Where the record stands in the log of its channel; `None` for base data.
     pub fn sequence_info(&self) -> Option<SequenceInfo> {
-        self.parts.sequence_info
+        let at = self.parts.sequence_info?.get() as usize;
+        row::parse_sequence_info(self.window.get(at..)?.first_chunk()?)
     }
 
     /// Time of the change in microseconds since 1970; 0 for base data, as in Go.
     pub fn timestamp(&self) -> i64 {
-        self.parts
-            .sequence_info
+        self.sequence_info()
             .map_or(0, |sequence| sequence.timestamp)
     }
 
@@ -176,19 +184,7 @@ impl Record {
     }
 
     fn cells(&self, section: Section) -> Cells<'_> {
-        let span = section.start as usize..section.end as usize;
-        Cells(self.window.get(span).unwrap_or_default())
-    }
-}
-
-impl Section {
-    fn new(span: Range<usize>) -> Section {
-        // `Parts::check` refuses longer windows first.
-        let offset = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
-        Section {
-            start: offset(span.start),
-            end: offset(span.end),
-        }
+        Cells(self.window.get(section.span()).unwrap_or_default())
     }
 }
 

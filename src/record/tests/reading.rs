@@ -113,5 +113,5 @@ fn detaching_lets_the_batch_go() {
 fn records_cross_threads_and_are_small() {
     fn crosses<T: Send + Sync + 'static>() {}
     crosses::<Record>();
-    assert!(size_of::<Record>() <= 96, "{}", size_of::<Record>());
+    assert!(size_of::<Record>() <= 64, "{}", size_of::<Record>());
 }
