@@ -18,6 +18,22 @@ enum Payload<'a> {
     Fixed,
 }
 
+/// The wire type of what tells its length.
+const BYTES: u64 = 2;
+
+impl<'a> Payload<'a> {
+    /// Any but bytes.
+    #[inline(never)]
+    fn other(key: u64, message: &mut Cursor<'a>) -> Result<Payload<'a>, Fault> {
+        Ok(match key & 0x7 {
+            0 => Payload::Varint(message.varint("field")?),
+            1 => message.bytes(8, "field").map(|_| Payload::Fixed)?,
+            5 => message.bytes(4, "field").map(|_| Payload::Fixed)?,
+            _ => return Err(message.fault("field key", Problem::Unexpected(key))),
+        })
+    }
+}
+
 impl<'a> Field<'a> {
     /// The next field, or `None` at the end of the message.
     #[inline(always)]
@@ -26,20 +42,18 @@ impl<'a> Field<'a> {
             return Ok(None);
         }
         let key = message.varint("field key")?;
-        let payload = match key & 0x7 {
-            0 => Payload::Varint(message.varint("field")?),
-            1 => message.bytes(8, "field").map(|_| Payload::Fixed)?,
-            2 => {
-                let len = message.varint("field length")?;
-                Payload::Bytes(message.part(len, "field")?)
-            }
-            5 => message.bytes(4, "field").map(|_| Payload::Fixed)?,
-            _ => return Err(message.fault("field key", Problem::Unexpected(key))),
-        };
-        match key >> 3 {
-            0 => Err(message.fault("field key", Problem::Unexpected(key))),
-            number => Ok(Some(Field { number, payload })),
+        let number = key >> 3;
+        if number == 0 {
+            return Err(message.fault("field key", Problem::Unexpected(key)));
         }
+        // Nearly all of what is read here.
+        let payload = if key & 0x7 == BYTES {
+            let len = message.varint("field length")?;
+            Payload::Bytes(message.part(len, "field")?)
+        } else {
+            Payload::other(key, message)?
+        };
+        Ok(Some(Field { number, payload }))
     }
 
     /// The payload of a field that has to be a number.
