@@ -2,13 +2,17 @@
 //!
 //! All waits of this crate that are not a network call wait here, or for a
 //! [`Stop`] beside what they wait for; so a stop ends them at once.
+//!
+//! A wait for nothing but a stop, which every idle channel is in, sleeps on a
+//! [`Condvar`]: a queue's wait looks and yields a few times before it sleeps,
+//! as something may come at once.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::clock::{self, Clock, Probe, Source};
 
@@ -16,9 +20,16 @@ use crate::clock::{self, Clock, Probe, Source};
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
     clock: Clock,
-    /// Dropped to give the signal: every receiver is then disconnected.
-    sender: Arc<Mutex<Option<Sender<Infallible>>>>,
+    signal: Arc<Signal>,
     fired: Receiver<Infallible>,
+}
+
+#[derive(Debug)]
+struct Signal {
+    /// Dropped to give the signal: every receiver is then disconnected.
+    sender: Mutex<Option<Sender<Infallible>>>,
+    /// For who waits for nothing else.
+    given: Condvar,
 }
 
 impl Stop {
@@ -30,9 +41,13 @@ impl Stop {
     /// A signal that has not been given yet.
     pub(crate) fn on(clock: &Clock) -> Stop {
         let (sender, fired) = bounded(0);
+        let signal = Signal {
+            sender: Mutex::new(Some(sender)),
+            given: Condvar::new(),
+        };
         Stop {
             clock: clock.clone(),
-            sender: Arc::new(Mutex::new(Some(sender))),
+            signal: Arc::new(signal),
             fired,
         }
     }
@@ -45,7 +60,8 @@ impl Stop {
     /// Gives the signal. Every call but the first does nothing.
     pub(crate) fn fire(&self) {
         // The sender is dropped after the lock is let go.
-        let sender = self.sender.lock().take();
+        let sender = self.signal.sender.lock().take();
+        self.signal.given.notify_all();
         drop(sender);
     }
 
@@ -61,7 +77,10 @@ impl Stop {
 
     /// Waits until `deadline` at the latest; true when the signal was given.
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
-        self.clock.wait(&[self], Some(deadline))
+        match self.clock.is_manual() {
+            true => self.clock.wait(&[self], Some(deadline)),
+            false => self.signal.wait_until(deadline),
+        }
     }
 
     /// Waits for `other` as well; what was taken from it, or none when the
@@ -76,6 +95,18 @@ impl Stop {
             self.clock.wait(&[self, other], None);
         }
         None
+    }
+}
+
+impl Signal {
+    fn wait_until(&self, deadline: Instant) -> bool {
+        let mut sender = self.sender.lock();
+        while sender.is_some() {
+            if self.given.wait_until(&mut sender, deadline).timed_out() {
+                return sender.is_none();
+            }
+        }
+        true
     }
 }
 
