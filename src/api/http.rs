@@ -11,16 +11,16 @@ use bytes::Bytes;
 use prost::Message;
 use ureq::http::Response;
 use ureq::typestate::WithBody;
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, RequestBuilder};
 
 use super::body::Bodies;
 use super::complete::Complete;
 use super::endpoint::Endpoint;
-use super::resolve::CachingResolver;
 use super::retry::{Patience, Schedule, retry};
 use super::sign::header;
-use super::{ANY_SIZE, Answer, Answered, MakeRoom, TunnelApi, failure, headers, protocol as p};
+use super::{
+    ANY_SIZE, Answer, Answered, MakeRoom, TunnelApi, failure, headers, protocol as p, wire,
+};
 use crate::clock;
 use crate::config::TunnelConfig;
 use crate::credentials::CredentialsProvider;
@@ -62,7 +62,7 @@ impl HttpApi {
     ) -> Result<HttpApi, TunnelError> {
         check_limits(&config)?;
         let is_foreign_agent = config.agent.is_some();
-        let own_agent = || default_agent(&endpoint, &config);
+        let own_agent = || wire::agent(&endpoint, &config);
         Ok(HttpApi {
             agent: config.agent.clone().unwrap_or_else(own_agent),
             is_foreign_agent,
@@ -293,19 +293,6 @@ fn check_limits(config: &TunnelConfig) -> Result<(), TunnelError> {
     };
     let message = format!("TunnelConfig::{name} is 0, with which no request can succeed");
     Err(TunnelError::client(message))
-}
-
-fn default_agent(endpoint: &Endpoint, config: &TunnelConfig) -> Agent {
-    let builder = TunnelConfig::agent_config()
-        .timeout_global(Some(config.request_timeout))
-        .timeout_connect(Some(config.connect_timeout));
-    // A proxy's loopback is another machine's, as the Go SDK has it too.
-    let builder = match endpoint.is_loopback() {
-        true => builder.proxy(None),
-        false => builder,
-    };
-    let connector = DefaultConnector::default();
-    Agent::with_parts(builder.build(), connector, CachingResolver::default())
 }
 
 /// A request with limits of its own.

@@ -315,6 +315,26 @@ fn as_many_connections_are_kept_as_are_used_at_once() {
 }
 
 #[test]
+fn the_connection_that_was_used_last_is_used_first() {
+    let both = Arc::new(Barrier::new(2));
+    let together = || Step::Together(both.clone(), list_body());
+    let server = TestServer::start([together(), together(), ok(), ok(), ok()]);
+    let api = api(&server, TunnelConfig::new());
+    thread::scope(|scope| {
+        scope.spawn(|| list(&api).expect("one"));
+        list(&api).expect("the other");
+    });
+    for _ in 0..3 {
+        list(&api).expect("an answer");
+    }
+    let connections: Vec<_> = server.requests().iter().map(|r| r.connection).collect();
+    assert!(
+        connections[3..].iter().all(|c| *c == connections[2]),
+        "{connections:?}"
+    );
+}
+
+#[test]
 fn a_connection_that_the_server_closed_meanwhile_does_no_harm() {
     let server = TestServer::start([Step::AnswerAndClose(list_body()), ok()]);
     let api = api(&server, TunnelConfig::new());

@@ -9,6 +9,7 @@
 //! - [`http`]: an attempt, from credentials to answer; the service over HTTP.
 //! - [`body`]: the bodies of answers, in buffers that are used again.
 //! - [`resolve`]: host names, looked up now and then.
+//! - [`wire`]: the connections.
 //! - [`retry`]: when there is another attempt.
 //! - [`failure`]: what went wrong with an attempt.
 //! - [`complete`]: what an answer must hold.
@@ -34,6 +35,7 @@ pub(crate) mod sign;
 pub(crate) mod test_server;
 #[cfg(test)]
 pub(crate) mod vectors;
+mod wire;
 
 use std::fmt::Debug;
 

@@ -56,7 +56,8 @@ impl TunnelConfig {
     }
 
     /// How long one attempt of a request may take, from looking up the host's
-    /// name to the last byte of the answer.
+    /// name to the last byte of the answer. That it is over may be noticed late,
+    /// by up to a 32nd of it, never early.
     ///
     /// Go: `HTTPConfig.RequestTimeout`. Defaults to 60 s.
     pub fn request_timeout(mut self, timeout: Duration) -> TunnelConfig {
