@@ -75,6 +75,15 @@ impl Stop {
         self.wait_until(clock::after(self.clock.now(), timeout))
     }
 
+    /// As [`wait_for`](Stop::wait_for), but may end a 64th of the time earlier or
+    /// later by the machine's clock: together with others, see [`together`].
+    pub(crate) fn rest_for(&self, about: Duration) -> bool {
+        match self.clock.is_manual() {
+            true => self.wait_for(about),
+            false => self.wait_for(together(self.clock.micros(), about)),
+        }
+    }
+
     /// Waits until `deadline` at the latest; true when the signal was given.
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
         match self.clock.is_manual() {
@@ -108,6 +117,19 @@ impl Signal {
         }
         true
     }
+}
+
+/// The wait that begins `now`, in microseconds, and takes `about` so long, ends
+/// on a multiple of a power of two of them. So the threads of idle channels wake
+/// some at a time: the first finds the caches cold and the processor asleep, the
+/// others do not.
+fn together(now: u64, about: Duration) -> Duration {
+    let about = u64::try_from(about.as_micros()).unwrap_or(u64::MAX / 2);
+    let Some(step) = (about / 32).checked_ilog2().map(|bits| 1 << bits) else {
+        return Duration::from_micros(about);
+    };
+    let end = now.saturating_add(about).saturating_add(step / 2);
+    Duration::from_micros(end / step * step - now)
 }
 
 impl Source for Stop {
@@ -147,6 +169,46 @@ mod tests {
         });
         stop.fire();
         assert!(waiter.join().expect("waiter"));
+    }
+
+    #[test]
+    fn waits_of_about_the_same_time_end_together() {
+        let ends = |about: u64| -> Vec<u64> {
+            let end = |now| now + together(now, Duration::from_millis(about)).as_micros() as u64;
+            let mut ends: Vec<_> = (0..200).map(|n| end(n * 1000 + 7)).collect();
+            ends.dedup();
+            ends
+        };
+        // 2^17 and 2^16 microseconds apart.
+        assert_eq!(ends(5000).len(), 3);
+        assert_eq!(ends(2500).len(), 4);
+        assert!(ends(5000).iter().all(|end| end % (1 << 17) == 0));
+    }
+
+    #[test]
+    fn a_rest_is_hardly_longer_or_shorter() {
+        for about in [0, 1, 31, 32, 20_000, 5_000_000, 3_600_000_000] {
+            for now in [0, 1, 12_345, 99_999_999] {
+                let rest = together(now, Duration::from_micros(about)).as_micros() as u64;
+                assert!(
+                    rest.abs_diff(about) <= about / 64,
+                    "{about} at {now}: {rest}"
+                );
+            }
+        }
+        assert!(together(7, Duration::MAX) > Duration::from_secs(1 << 40));
+    }
+
+    #[test]
+    fn a_rest_ends_with_the_signal_too() {
+        let stop = Stop::new();
+        let waiter = thread::spawn({
+            let stop = stop.clone();
+            move || stop.rest_for(Duration::from_secs(3600))
+        });
+        stop.fire();
+        assert!(waiter.join().expect("waiter"));
+        assert!(!Stop::new().rest_for(Duration::from_millis(1)));
     }
 
     #[test]

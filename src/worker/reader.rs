@@ -260,7 +260,7 @@ impl Reader {
             }
             if connection
                 .closing
-                .wait_for(pause.next_delay(fastrand::f64()))
+                .rest_for(pause.next_delay(fastrand::f64()))
             {
                 return Ok(());
             }
