@@ -3,16 +3,21 @@
 use std::io::Read;
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use ureq::Body;
 use ureq::http::Response;
 
+use super::wire::Rest;
 use crate::spare::{Spare, room_for};
 
 /// What is kept for later reads of all channels: some answers of the largest
 /// usual size, since as many are read and let go of as there are cores.
 const MOST_SPARE: usize = 16 << 20;
+
+/// From here on a body is read past the HTTP client.
+const LARGE: usize = 16 << 10;
 
 /// Reads bodies.
 #[derive(Debug)]
@@ -32,26 +37,47 @@ impl Bodies {
         Bodies(Arc::new(Spare::new(MOST_SPARE)))
     }
 
-    /// The whole body.
+    /// The whole body. By `due` if the answer came over a connection of ours;
+    /// else the HTTP client minds the time.
     pub(crate) fn read(
         &self,
         response: Response<Body>,
         limit: usize,
+        due: Option<Instant>,
     ) -> Result<Bytes, ureq::Error> {
-        let body = response.into_body();
-        let announced = body.content_length();
+        let announced = response.body().content_length();
         if announced.is_some_and(|length| length > limit as u64) {
             return Err(ureq::Error::BodyExceedsLimit(limit as u64));
         }
-        let mut reader = body.into_with_config().limit(limit as u64).reader();
+        let len = announced.unwrap_or_default() as usize;
+        if let Some(due) = due
+            && len >= LARGE
+        {
+            return self.read_large(response, len, due);
+        }
+        let body = response.into_body().into_with_config();
+        let mut reader = body.limit(limit as u64).reader();
         match announced {
-            Some(length) => self.read_announced(&mut reader, length as usize),
+            Some(_) => self.read_announced(&mut reader, len),
             None => {
                 let mut bytes = Vec::new();
                 reader.read_to_end(&mut bytes)?;
                 Ok(bytes.into())
             }
         }
+    }
+
+    fn read_large(
+        &self,
+        response: Response<Body>,
+        len: usize,
+        due: Instant,
+    ) -> Result<Bytes, ureq::Error> {
+        let mut rest = Rest::of(response).ok_or(ureq::Error::ConnectionFailed)?;
+        let mut buffer = self.buffer(len);
+        rest.read_exact(&mut buffer.bytes[..len], due)?;
+        rest.keep();
+        Ok(Bytes::from_owner(buffer))
     }
 
     fn read_announced(&self, reader: &mut impl Read, len: usize) -> Result<Bytes, ureq::Error> {

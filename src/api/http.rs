@@ -94,7 +94,8 @@ impl HttpApi {
 
     /// One attempt: signed afresh, sent, answered.
     fn attempt(&self, uri: &str, body: &[u8]) -> Result<Reply, TunnelError> {
-        self.send(uri, body, self.request(uri, body)?, ANY_SIZE)
+        let request = self.request(uri, body)?;
+        self.send(uri, body, request, self.request_timeout, ANY_SIZE)
     }
 
     fn send(
@@ -102,8 +103,11 @@ impl HttpApi {
         uri: &str,
         body: &[u8],
         request: RequestBuilder<WithBody>,
+        timeout: Duration,
         room: MakeRoom<'_>,
     ) -> Result<Reply, TunnelError> {
+        let due = clock::after(clock::now(), timeout);
+        let due = (!self.is_foreign_agent).then_some(due);
         let response = request
             .send(body)
             .map_err(|error| failure::of_transport(error, self.endpoint.url()))?;
@@ -114,7 +118,7 @@ impl HttpApi {
         }
         let body = self
             .bodies
-            .read(response, self.max_response_size)
+            .read(response, self.max_response_size, due)
             .map_err(|error| {
                 failure::of_transport(error, self.endpoint.url()).with_request_id(&request_id)
             })?;
@@ -229,7 +233,7 @@ impl TunnelApi for HttpApi {
             // None of the idle connections is younger than that.
             let max_idle_age = idle_age.replace(Duration::ZERO);
             let request = limited(request, timeout, max_idle_age);
-            answered(uri, self.send(uri, &body, request, ANY_SIZE)?)
+            answered(uri, self.send(uri, &body, request, timeout, ANY_SIZE)?)
         };
         retry(&schedule, stop, attempt)
     }
@@ -265,7 +269,8 @@ impl TunnelApi for HttpApi {
         let body = request.encode_to_vec();
         let uri = "/tunnel/readrecords";
         let attempt = || {
-            let reply = self.send(uri, &body, self.request(uri, &body)?, room)?;
+            let request = self.request(uri, &body)?;
+            let reply = self.send(uri, &body, request, self.request_timeout, room)?;
             RawBatch::parse(reply.body, reply.request_id)
         };
         retry(&self.read, stop, attempt)
@@ -333,6 +338,9 @@ fn request_id(response: &Response<Body>) -> String {
     id.unwrap_or_default().to_owned()
 }
 
+#[cfg(test)]
+#[path = "large_tests.rs"]
+mod large_tests;
 #[cfg(test)]
 #[path = "http_tests.rs"]
 mod tests;

@@ -39,7 +39,7 @@ fn service_error(status: u16, code: &str) -> Step {
     Step::Answer(status, "", error.encode_to_vec())
 }
 
-fn api(server: &TestServer, config: TunnelConfig) -> HttpApi {
+pub(super) fn api(server: &TestServer, config: TunnelConfig) -> HttpApi {
     let credentials = Credentials::new("id", "secret").security_token("sts");
     api_with(server, credentials, config)
 }

@@ -23,6 +23,9 @@ pub(crate) enum Step {
     AnswerAndClose(Vec<u8>),
     /// A body of that length is announced; this is sent, and the connection closed.
     Cut(usize, Vec<u8>),
+    /// A body of that length is announced; this is sent, and nothing more until
+    /// the server is dropped.
+    Stall(usize, Vec<u8>),
     /// Closed without an answer.
     Close,
     /// Reset: closed with the request unread.
@@ -170,6 +173,11 @@ fn answer(step: Step, writer: &mut TcpStream, shared: &Shared) -> bool {
         }
         Step::Cut(announced, body) => {
             let _ = writer.write_all(&whole(200, "", announced, &body));
+            false
+        }
+        Step::Stall(announced, body) => {
+            let _ = writer.write_all(&whole(200, "", announced, &body));
+            let _ = shared.ended.recv();
             false
         }
         Step::Silence => {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use ureq::config::Config;
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Proxy, ProxyProtocol};
 
 use super::idle::IdleConnections;
 use super::lent::Stock;
+use super::link::TlsConnector;
 use super::tcp::TcpConnector;
 use crate::api::endpoint::Endpoint;
 use crate::api::resolve::CachingResolver;
@@ -24,7 +25,7 @@ fn assemble(endpoint: &Endpoint, config: Config) -> Agent {
     let chain =
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector(stock))
-            .chain(RustlsConnector::default());
+            .chain(TlsConnector::default());
     let connector = IdleConnections::new(chain, endpoint, config.proxy().is_some());
     Agent::with_parts(config, connector, CachingResolver::default())
 }

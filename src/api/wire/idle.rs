@@ -14,6 +14,8 @@ use ureq::Error;
 use ureq::http::Uri;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
+use super::link::Link;
+use super::rest::Rest;
 use crate::api::endpoint::Endpoint;
 use crate::clock;
 
@@ -28,7 +30,7 @@ pub(super) struct IdleConnections<C> {
     idle: Arc<Stack>,
 }
 
-impl<C: Connector<Out: Transport>> IdleConnections<C> {
+impl<C: Connector<Out = Link>> IdleConnections<C> {
     pub(super) fn new(connector: C, endpoint: &Endpoint, has_proxy: bool) -> IdleConnections<C> {
         IdleConnections {
             connector,
@@ -46,9 +48,8 @@ impl<C: Connector<Out: Transport>> IdleConnections<C> {
         &self,
         details: &ConnectionDetails,
         chained: Option<()>,
-    ) -> Result<Option<Box<dyn Transport>>, Error> {
-        let opened = self.connector.connect(details, chained)?;
-        Ok(opened.map(|transport| -> Box<dyn Transport> { Box::new(transport) }))
+    ) -> Result<Option<Link>, Error> {
+        self.connector.connect(details, chained)
     }
 
     fn leads_to_endpoint(&self, details: &ConnectionDetails) -> bool {
@@ -59,7 +60,7 @@ impl<C: Connector<Out: Transport>> IdleConnections<C> {
     }
 }
 
-impl<C: Connector<Out: Transport>> Connector for IdleConnections<C> {
+impl<C: Connector<Out = Link>> Connector for IdleConnections<C> {
     type Out = Kept;
 
     fn connect(
@@ -70,15 +71,15 @@ impl<C: Connector<Out: Transport>> Connector for IdleConnections<C> {
         let home = self.leads_to_endpoint(details).then(|| self.idle.clone());
         let max_age = details.config.max_idle_age();
         let waiting = home.as_ref().and_then(|idle| idle.take(max_age));
-        let transport = match waiting {
-            Some(transport) => transport,
+        let link = match waiting {
+            Some(link) => link,
             None => match self.open(details, chained)? {
-                Some(transport) => transport,
+                Some(link) => link,
                 None => return Ok(None),
             },
         };
         Ok(Some(Kept {
-            transport,
+            link,
             is_idle: false,
             home,
         }))
@@ -88,7 +89,7 @@ impl<C: Connector<Out: Transport>> Connector for IdleConnections<C> {
 /// The connections that wait, the one that was used last at the end. No more
 /// than were ever at work at once.
 #[derive(Default)]
-struct Stack(Mutex<VecDeque<Idle>>);
+pub(super) struct Stack(Mutex<VecDeque<Idle>>);
 
 impl fmt::Debug for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,18 +98,18 @@ impl fmt::Debug for Stack {
 }
 
 struct Idle {
-    transport: Box<dyn Transport>,
+    link: Link,
     since: Instant,
 }
 
 impl Stack {
-    fn put(&self, transport: Box<dyn Transport>) {
+    pub(super) fn put(&self, link: Link) {
         let since = clock::now();
-        self.0.lock().push_back(Idle { transport, since });
+        self.0.lock().push_back(Idle { link, since });
     }
 
     /// The one that was used last, if it is open; those of that age are closed.
-    fn take(&self, max_age: Duration) -> Option<Box<dyn Transport>> {
+    fn take(&self, max_age: Duration) -> Option<Link> {
         loop {
             let mut newest = self.newest(max_age)?;
             if newest.is_open() {
@@ -117,7 +118,7 @@ impl Stack {
         }
     }
 
-    fn newest(&self, max_age: Duration) -> Option<Box<dyn Transport>> {
+    fn newest(&self, max_age: Duration) -> Option<Link> {
         let now = clock::now();
         let is_old = |idle: &Idle| now.saturating_duration_since(idle.since) >= max_age;
         let mut all = self.0.lock();
@@ -127,14 +128,14 @@ impl Stack {
         drop(all);
         // Each closes a socket, while nobody waits for the lock.
         drop(old);
-        Some(newest?.transport)
+        Some(newest?.link)
     }
 }
 
 /// A connection of a request, which waits for the next when it is dropped idle.
 #[derive(Debug)]
 pub(super) struct Kept {
-    transport: Box<dyn Transport>,
+    link: Link,
     /// Whether the last thing that was asked of it is whether it is open. ureq
     /// asks where an answer was read to its end and another request may follow.
     is_idle: bool,
@@ -144,33 +145,40 @@ pub(super) struct Kept {
 
 impl Transport for Kept {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.transport.buffers()
+        self.link.buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.is_idle = false;
-        self.transport.transmit_output(amount, timeout)
+        self.link.transmit_output(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.is_idle = false;
-        self.transport.await_input(timeout)
+        self.link.await_input(timeout)
     }
 
     fn is_open(&mut self) -> bool {
-        self.is_idle = self.transport.is_open();
+        self.is_idle = self.link.is_open();
         self.is_idle
     }
 
     fn is_tls(&self) -> bool {
-        self.transport.is_tls()
+        self.link.is_tls()
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        if let (true, Some(home)) = (self.is_idle, &self.home) {
-            home.put(mem::replace(&mut self.transport, Box::new(())));
+        let rest = Rest {
+            link: mem::replace(&mut self.link, Link::Other(Box::new(()))),
+            home: self.home.take(),
+        };
+        if let Some(rest) = rest.hand_over()
+            && self.is_idle
+            && let Some(home) = rest.home
+        {
+            home.put(rest.link);
         }
     }
 }
@@ -204,14 +212,14 @@ mod tests {
         }
     }
 
-    fn fake(alive: &Arc<()>, is_open: bool) -> Box<dyn Transport> {
+    fn fake(alive: &Arc<()>, is_open: bool) -> Link {
         let _alive = alive.clone();
-        Box::new(Fake { _alive, is_open })
+        Link::Other(Box::new(Fake { _alive, is_open }))
     }
 
     fn kept(home: &Arc<Stack>, alive: &Arc<()>, is_open: bool) -> Kept {
         Kept {
-            transport: fake(alive, is_open),
+            link: fake(alive, is_open),
             is_idle: false,
             home: Some(home.clone()),
         }

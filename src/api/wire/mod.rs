@@ -8,6 +8,8 @@
 //!
 //! - [`agent`]: the HTTP client, put together.
 //! - [`idle`]: connections that wait for their next request.
+//! - [`rest`]: the rest of an answer, read past the HTTP client.
+//! - [`link`]: a connection, plain or with something on top of it.
 //! - [`tcp`]: the link of ureq's chain that opens and drives connections.
 //! - [`socket`]: a socket whose calls end in time.
 //! - [`lent`]: buffers that an idle connection does not hold.
@@ -15,7 +17,10 @@
 mod agent;
 mod idle;
 mod lent;
+mod link;
+mod rest;
 mod socket;
 mod tcp;
 
 pub(super) use self::agent::agent;
+pub(super) use self::rest::Rest;

@@ -9,12 +9,11 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
 use super::lent::{Lent, Stock};
+use super::link::Link;
 use super::socket::Socket;
 
 /// Opens connections, where an earlier link (a proxy's) has not.
@@ -25,20 +24,20 @@ use super::socket::Socket;
 pub(super) struct TcpConnector(pub(super) Arc<Stock>);
 
 impl<In: Transport> Connector<In> for TcpConnector {
-    type Out = Either<In, Tcp>;
+    type Out = Link;
 
     fn connect(
         &self,
         details: &ConnectionDetails,
         chained: Option<In>,
-    ) -> Result<Option<Self::Out>, Error> {
-        if chained.is_some() {
-            return Ok(chained.map(Either::A));
+    ) -> Result<Option<Link>, Error> {
+        if let Some(chained) = chained {
+            return Ok(Some(Link::Other(Box::new(chained))));
         }
         let within = time(details.timeout)?;
         let socket = Socket::connect(&details.addrs, within, details.config.no_delay())
             .map_err(|error| failure(error, details.timeout.reason))?;
-        Ok(Some(Either::B(Tcp::new(socket, self.0.clone()))))
+        Ok(Some(Link::Tcp(Tcp::new(socket, self.0.clone()))))
     }
 }
 
@@ -58,6 +57,20 @@ impl Tcp {
             buffers: Lent::new(stock),
             was_used: false,
         }
+    }
+
+    /// Some bytes, past the buffer, which is empty.
+    pub(super) fn read_into(
+        &mut self,
+        buffer: &mut [u8],
+        timeout: NextTimeout,
+    ) -> Result<usize, Error> {
+        self.flush(timeout)?;
+        let timeout = timeout.for_read();
+        self.was_used = true;
+        self.socket
+            .read(buffer, time(timeout)?)
+            .map_err(|error| failure(error, timeout.reason))
     }
 
     /// Sends what waits.
