@@ -55,9 +55,15 @@ fn is_socks(proxy: &Proxy) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead, BufReader, Write};
+    use crate::api::body::Bodies;
+    use crate::clock;
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpListener;
     use std::thread;
+    use std::time::Duration;
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
     /// A proxy for one connection, which is the service as well: the requests
     /// on it, by their first lines, until the client closes it.
@@ -99,5 +105,66 @@ mod tests {
         drop(agent);
         let (connect, post) = ("CONNECT service.example:80 HTTP/1.1", "POST /a HTTP/1.1");
         assert_eq!(served.join().expect("proxy"), [connect, post, post, post]);
+    }
+
+    /// A TLS server, by a certificate and a key that are good for nothing else,
+    /// for so many connections, with as many requests on each.
+    /// Answers each with `body`.
+    fn tls_server(listener: TcpListener, connections: usize, requests: usize, body: Vec<u8>) {
+        let certificate = include_bytes!("tls_test/certificate.der").to_vec().into();
+        let key = PrivatePkcs8KeyDer::from(include_bytes!("tls_test/key.der").to_vec());
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key.into())
+            .expect("a certificate");
+        let config = Arc::new(config);
+        for _ in 0..connections {
+            let (stream, _) = listener.accept().expect("a connection");
+            let server = ServerConnection::new(config.clone()).expect("a server");
+            let mut stream = StreamOwned::new(server, stream);
+            for _ in 0..requests {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).expect("a request");
+                    head.extend(byte);
+                }
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                stream.write_all(answer.as_bytes()).expect("sent");
+                stream.write_all(&body).expect("sent");
+                stream.flush().expect("sent");
+            }
+        }
+    }
+
+    #[test]
+    fn tls_is_spoken_over_a_connection_of_ours_which_is_used_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("https://{}", listener.local_addr().expect("an address"));
+        let body: Vec<u8> = (0..100_000).map(|place| (place / 7) as u8).collect();
+        let served = {
+            let body = body.clone();
+            thread::spawn(move || tls_server(listener, 1, 3, body))
+        };
+        let roots = RootCerts::from(vec![Certificate::from_der(include_bytes!(
+            "tls_test/certificate.der"
+        ))]);
+        let tls = TlsConfig::builder().root_certs(roots).build();
+        let config = TunnelConfig::agent_config()
+            .max_idle_connections(0)
+            .proxy(None)
+            .tls_config(tls)
+            .build();
+        let endpoint = Endpoint::new(&url, "inst").expect("an endpoint");
+        let agent = assemble(&endpoint, config);
+        let bodies = Bodies::new();
+        let due = clock::after(clock::now(), Duration::from_secs(60));
+        // Past the HTTP client, through it, and past it again.
+        for due in [Some(due), None, Some(due)] {
+            let answer = agent.post(&url).send_empty().expect("an answer");
+            let read = bodies.read(answer, body.len(), due).expect("a body");
+            assert_eq!(read, body);
+        }
+        served.join().expect("one connection for all");
     }
 }
