@@ -27,12 +27,10 @@ const TIMED_END: usize = 1 + 8 + END;
 /// A checksum with its tag.
 const END: usize = 1 + 1;
 
-/// One for each place of a cell in a row, as far as they are known.
+/// One for each place of a cell in a row, as far as they are known. On the heap:
+/// they would be most of what a thread touches of its stack.
 #[derive(Debug)]
-pub(super) struct Heads<'a> {
-    places: [Head<'a>; PLACES],
-    known: usize,
-}
+pub(super) struct Heads<'a>(Vec<Head<'a>>);
 
 /// What a cell is followed by.
 pub(super) struct Known<'a> {
@@ -42,31 +40,34 @@ pub(super) struct Known<'a> {
 
 impl<'a> Heads<'a> {
     pub(super) fn new() -> Heads<'a> {
-        Heads {
-            places: [Head::UNKNOWN; PLACES],
-            known: 0,
-        }
+        Heads(Vec::new())
     }
 
     /// Those that are known, by their places.
     #[inline]
     pub(super) fn iter(&self) -> slice::Iter<'_, Head<'a>> {
-        self.places.get(..self.known).unwrap_or_default().iter()
+        self.0.iter()
     }
 
     /// The one at a place.
     pub(super) fn get(&self, place: usize) -> Option<&Head<'a>> {
-        self.places.get(place)
+        self.0.get(place)
     }
 
     /// Keeps the beginning of a cell that was found in order at this place;
     /// `bytes` begin with it.
     pub(super) fn learn(&mut self, place: usize, cell: &Cell<'a>, bytes: &'a [u8]) {
-        if let Some(known) = self.places.get_mut(place)
-            && let Some(head) = Head::of(cell, bytes)
-        {
-            *known = head;
-            self.known = self.known.max(place + 1);
+        if place >= PLACES {
+            return;
+        }
+        if let Some(head) = Head::of(cell, bytes) {
+            let heads = &mut self.0;
+            // Once, however many there will be.
+            heads.reserve_exact(PLACES - heads.len());
+            heads.resize(heads.len().max(place + 1), Head::UNKNOWN);
+            if let Some(known) = heads.get_mut(place) {
+                *known = head;
+            }
         }
     }
 }
