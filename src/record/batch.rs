@@ -66,8 +66,8 @@ impl RawBatch {
 
     /// Decodes and checks all records: structure, both checksums, UTF-8.
     ///
-    /// Allocates the `Vec` and nothing else; the records are windows into the
-    /// body.
+    /// Allocates the `Vec`, and one for what it learns of them; the records are
+    /// windows into the body.
     ///
     /// # Errors
     ///
