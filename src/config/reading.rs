@@ -95,8 +95,9 @@ impl TunnelWorkerConfigBuilder {
     /// that is larger than the whole budget is still delivered, while nothing
     /// else is in memory. Counted are the bodies of answers from the read until
     /// the callback has returned `Ok` or the channel is closed, not records that
-    /// the program keeps for longer, and not the index of about 100 bytes per
-    /// record that a callback's slice is.
+    /// the program keeps for longer. The index of 64 bytes per record that a
+    /// callback's slice is counts as well; one that there is no room for is made
+    /// only when its batch has its turn, and is not counted.
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.reading.memory_budget = bytes;
         self

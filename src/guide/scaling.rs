@@ -33,8 +33,10 @@
 //! # One process
 //!
 //! - Channels: each open one has a thread that mostly waits. Thousands fit.
-//! - Throughput: decoding runs on the callback pool, on all cores. A channel with a
-//!   callback that does little is limited by how fast the service answers.
+//! - Throughput: decoding runs on the callback pool or, while that is busy, on the
+//!   readers' threads, so on all cores; the next batch of a channel is decoded while
+//!   the callback before it runs. A channel with a callback that does little is
+//!   limited by how fast the service answers.
 //! - Memory: what is read and not processed stays within the
 //!   [`memory_budget`](crate::TunnelWorkerConfigBuilder::memory_budget), whatever the number
 //!   of channels; plus the threads, and what callbacks keep.

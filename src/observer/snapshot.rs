@@ -171,7 +171,7 @@ pub enum ChannelStage {
     Opening,
     /// Nothing to do until the next read.
     Idle,
-    /// A read is on its way and nothing else to do.
+    /// A read is on its way, or what it brought is decoded, and nothing else to do.
     Reading,
     /// As many channels are at work as
     /// [`max_channel_parallel`](crate::TunnelWorkerConfigBuilder::max_channel_parallel)
@@ -181,7 +181,8 @@ pub enum ChannelStage {
     WaitingForMemory,
     /// A batch waits for a thread of the pool.
     Queued,
-    /// A thread of the pool has it: a batch is decoded and in the callback.
+    /// A thread of the pool has it: a batch is decoded, unless it was before, and
+    /// in the callback.
     InCallback,
     /// A batch waits to be given to the callback again.
     WaitingToRetry,

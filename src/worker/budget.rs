@@ -163,6 +163,20 @@ impl Loan {
         self.lender.give(unused);
     }
 
+    /// The same with `index` for the records, if that needs no wait.
+    pub(crate) fn settle_with(&mut self, index: usize, body: usize) {
+        let whole = body.saturating_add(index);
+        match self.grow(whole) {
+            true => self.settle(whole),
+            false => self.settle(body),
+        }
+    }
+
+    /// Whether it is for that many bytes, or more.
+    pub(crate) fn covers(&self, bytes: usize) -> bool {
+        self.bytes >= signed(bytes)
+    }
+
     /// Takes another loan of the same budget over.
     pub(crate) fn join(&mut self, mut other: Loan) {
         self.bytes += std::mem::take(&mut other.bytes);
@@ -268,6 +282,30 @@ mod tests {
             drop(half);
             assert!(waiter.join().expect("waiter").is_some());
         });
+    }
+
+    #[test]
+    fn the_index_of_records_is_counted_where_there_is_room() {
+        let budget = Budget::new(8 * MIB);
+        // Of 4 MiB each, and 4 MiB for others or none.
+        for (others, body, index, counted) in [
+            (false, MIB, MIB, 2 * MIB),
+            (true, MIB, MIB, 2 * MIB),
+            (false, 4 * MIB, MIB, 5 * MIB),
+            (true, 4 * MIB, MIB, 4 * MIB),
+            // A debt, which the body alone is as well.
+            (true, 5 * MIB, MIB, 5 * MIB),
+            (false, 10 * MIB, MIB, 11 * MIB),
+        ] {
+            let mut loan = budget.try_borrow(&Allowance::new()).expect("room");
+            let others = others.then(|| budget.try_borrow(&Allowance::new()).expect("room"));
+            loan.settle_with(index, body);
+            drop(others);
+            assert_eq!(in_use(&budget), counted, "{body} and {index}");
+            assert_eq!(loan.covers(body + index), counted == body + index);
+            assert!(loan.covers(body) && !loan.covers(counted + 1));
+        }
+        assert_eq!(in_use(&budget), 0);
     }
 
     #[test]

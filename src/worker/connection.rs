@@ -24,7 +24,7 @@ use super::saver::Saver;
 use super::state::ConnectionId;
 use super::timers::Timer;
 use super::trouble::full_text;
-use super::turn::{Turn, TurnAction, TurnEvent};
+use super::turn::{Turn, TurnAction, TurnEvent, TurnStage};
 use super::unwind;
 use crate::clock;
 use crate::error::{ErrorCode, TunnelError};
@@ -214,6 +214,11 @@ impl Connection {
     pub(crate) fn hand_on(self: &Arc<Self>, item: Item) {
         let _ = self.queue.0.try_send(item);
         self.look();
+    }
+
+    /// Whether no callback runs or waits.
+    pub(crate) fn turn_is_idle(&self) -> bool {
+        self.turn.stage().0 == TurnStage::Idle
     }
 
     /// The runner has something to look at.

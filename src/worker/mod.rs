@@ -24,6 +24,7 @@
 //! - [`reader`]: the thread that opens and reads one channel.
 //! - [`backoff`]: how long it pauses (pure).
 //! - [`round`]: what one callback gets, of one read or several.
+//! - [`ahead`]: whether the reader decodes it, or the pool (pure).
 //! - [`budget`]: how many bytes may be read and not yet processed.
 //! - [`quota`]: how many channels read and process at once.
 //! - [`permits`]: what both are made of: units taken in turn.
@@ -36,6 +37,7 @@
 //! - [`closing`]: the end of a channel.
 //! - [`latest`]: the newest value between two threads.
 
+mod ahead;
 mod backoff;
 mod beat;
 mod board;

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::error;
 use rayon::ThreadPool;
 
+use super::ahead::{self, InFlight};
 use super::connection::Connection;
 use super::unwind;
 use crate::error::TunnelError;
@@ -31,6 +32,15 @@ enum Threads {
     Passed(Arc<ThreadPool>),
 }
 
+impl Threads {
+    fn count(&self) -> usize {
+        match self {
+            Threads::Own { count, .. } => *count,
+            Threads::Passed(pool) => pool.current_num_threads(),
+        }
+    }
+}
+
 /// Threads and the queue of channels whose turn it is. Clones share both.
 ///
 /// A task of the pool runs the channel that has waited longest, not the one
@@ -41,6 +51,9 @@ pub(crate) struct Pool {
     threads: Threads,
     ready: Sender<Arc<Connection>>,
     next: Receiver<Arc<Connection>>,
+    in_flight: InFlight,
+    /// How many turns run at the same time, at most.
+    at_once: usize,
     /// For the records of a batch, while it is decoded and processed.
     pub(crate) spare_records: Arc<Spare<Record>>,
 }
@@ -67,6 +80,8 @@ impl Pool {
     fn over(threads: Threads) -> Pool {
         let (ready, next) = unbounded();
         Pool {
+            in_flight: InFlight::default(),
+            at_once: ahead::at_once(threads.count()),
             threads,
             ready,
             next,
@@ -90,22 +105,26 @@ impl Pool {
         let task = connection.link.clock().task();
         let _ = self.ready.send(connection);
         let next = self.next.clone();
+        let in_flight = self.in_flight.enter();
         self.spawn(move || {
+            let _until_done = in_flight;
             if let Ok(connection) = next.try_recv() {
                 task.run(|| connection.take_turn());
             }
         });
     }
+
+    /// Whether the reader of a channel is to decode what it brought, as the pool
+    /// would not take it at once.
+    pub(crate) fn leaves_to_reader(&self, turn_is_idle: bool) -> bool {
+        ahead::by_reader(turn_is_idle, self.in_flight.count(), self.at_once)
+    }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let threads = match &self.threads {
-            Threads::Own { count, .. } => *count,
-            Threads::Passed(pool) => pool.current_num_threads(),
-        };
         f.debug_struct("Pool")
-            .field("threads", &threads)
+            .field("threads", &self.threads.count())
             .finish_non_exhaustive()
     }
 }

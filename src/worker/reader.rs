@@ -13,7 +13,7 @@ use super::connection::{Connection, Item};
 use super::dial::ServiceConn;
 use super::meter::ReaderStage;
 use super::quota::Place;
-use super::round::{Claim, Round};
+use super::round::{self, Claim, Round};
 use super::runner::{LEASE_PAUSE, Runner};
 use super::saver::Saver;
 use super::unwind;
@@ -230,8 +230,11 @@ impl Reader {
 
     /// Reads until the channel is finished or closing.
     fn read_all(&self, token: String, context: &ChannelContext) -> Result<(), TunnelError> {
+        self.read_from(self.place_to_read(token, context)?)
+    }
+
+    fn read_from(&self, mut at: PlaceToRead) -> Result<(), TunnelError> {
         let connection = &self.connection;
-        let mut at = self.place_to_read(token, context)?;
         let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
         while connection.take_credit() && connection.take_place() && self.wait_for_lease() {
             let Some(mut brought) = self.read_round(&mut at)? else {
@@ -391,8 +394,9 @@ impl Reader {
         let (batch, Some(mut loan)) = (batch?.into_raw(), loan) else {
             return Ok(Read::Closing);
         };
-        loan.settle(batch.body.len());
-        at.allowance.learn(batch.body.len());
+        let (body, index) = (batch.body.len(), self.index_bytes(&batch));
+        loan.settle_with(index, body);
+        at.allowance.learn(body.saturating_add(index));
         connection.meter.has_read_all(!is_full(&batch));
         let is_news = batch.record_count > 0 || batch.next_token != at.token;
         at.token.clone_from(&batch.next_token);
@@ -405,17 +409,43 @@ impl Reader {
         }))
     }
 
+    /// What the records take beside the body, once they are decoded.
+    fn index_bytes(&self, batch: &RawBatch) -> usize {
+        match self.connection.link.settings.options.need_binary_record {
+            true => 0,
+            false => round::index_bytes(batch),
+        }
+    }
+
     /// Gives what was read to the runner; whether there will be a callback.
-    fn hand_on(&self, brought: Brought) -> bool {
+    fn hand_on(&self, mut brought: Brought) -> bool {
         let always = self.connection.link.settings.options.always_call_back;
         let calls_back = always || brought.round.record_count() > 0;
         if brought.is_news || always {
             self.observe_read(&brought);
-            self.connection.hand_on(Item::Batch(brought.round));
+            self.decode_ahead(&mut brought.round);
+            // Nobody takes what was decoded while the channel closed.
+            if !self.connection.closing.is_fired() {
+                self.connection.hand_on(Item::Batch(brought.round));
+            }
         } else {
             self.connection.give_credit();
         }
         calls_back
+    }
+
+    /// Decodes what the pool would not take at once, while it is in the cache.
+    /// Batches kept as bytes are only copied, which is left to the pool.
+    fn decode_ahead(&self, round: &mut Round) {
+        let connection = &self.connection;
+        let link = &connection.link;
+        if !link.settings.options.need_binary_record
+            && link.pool.leaves_to_reader(connection.turn_is_idle())
+        {
+            connection.meter.reader_is(ReaderStage::Reading);
+            round.decode_ahead(&link.pool.spare_records);
+            connection.meter.reader_is(ReaderStage::Waiting);
+        }
     }
 
     fn observe_read(&self, brought: &Brought) {
@@ -503,6 +533,10 @@ fn open_failed(error: Box<dyn Error + Send + Sync>) -> TunnelError {
 fn user_failed(what: &str, error: Box<dyn Error + Send + Sync>) -> TunnelError {
     TunnelError::client(format!("the program {what}")).with_source(error)
 }
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod ahead_tests;
 
 #[cfg(test)]
 mod tests {

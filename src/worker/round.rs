@@ -16,6 +16,8 @@ pub(crate) struct Round {
     before: Vec<RawBatch>,
     last: RawBatch,
     claim: Claim,
+    /// All records, if they were decoded before their turn.
+    decoded: Option<Vec<Record>>,
 }
 
 /// What a batch holds on to until it is done.
@@ -31,6 +33,7 @@ impl Round {
             before: Vec::new(),
             last: batch,
             claim,
+            decoded: None,
         }
     }
 
@@ -53,8 +56,28 @@ impl Round {
         self.batches().map(|batch| batch.record_count).sum()
     }
 
-    /// All records, decoded and checked; see [`RawBatch::append_records`].
-    pub(crate) fn records(&self, spare: &Spare<Record>) -> Result<Vec<Record>, TunnelError> {
+    /// Decodes before its turn, if the loan has room for what that makes. What
+    /// is damaged stays as it came: it fails in its turn, after all before it.
+    pub(crate) fn decode_ahead(&mut self, spare: &Spare<Record>) {
+        let index = self
+            .batches()
+            .map(index_bytes)
+            .fold(0, usize::saturating_add);
+        if self.claim.loan.covers(self.bytes().saturating_add(index)) {
+            self.decoded = self.decode(spare).ok();
+        }
+    }
+
+    /// All records, decoded and checked: now, unless they are already.
+    pub(crate) fn records(&mut self, spare: &Spare<Record>) -> Result<Vec<Record>, TunnelError> {
+        match self.decoded.take() {
+            Some(records) => Ok(records),
+            None => self.decode(spare),
+        }
+    }
+
+    /// See [`RawBatch::append_records`].
+    fn decode(&self, spare: &Spare<Record>) -> Result<Vec<Record>, TunnelError> {
         let mut records = spare.take(self.record_count()).unwrap_or_default();
         for batch in self.batches() {
             batch.append_records(&mut records)?;
@@ -72,7 +95,17 @@ impl Round {
         (self.last, self.claim)
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.decoded.is_some()
+    }
+
     fn batches(&self) -> impl Iterator<Item = &RawBatch> + Clone {
         self.before.iter().chain(iter::once(&self.last))
     }
+}
+
+/// How much memory the records of an answer take beside its body.
+pub(crate) fn index_bytes(batch: &RawBatch) -> usize {
+    batch.record_count.saturating_mul(size_of::<Record>())
 }

@@ -142,7 +142,7 @@ impl Runner {
         }
     }
 
-    fn decode(&mut self, link: &Link, round: Round) -> Result<Current, TunnelError> {
+    fn decode(&mut self, link: &Link, mut round: Round) -> Result<Current, TunnelError> {
         let settings = &link.settings;
         let (records, binary_records) = match settings.options.need_binary_record {
             true => (Vec::new(), Some(round.binary_records()?)),
@@ -431,6 +431,45 @@ mod tests {
         Round::new(batch, Claim { loan, place: None })
     }
 
+    /// Says how many records it got, and of which batch.
+    struct Tell(crossbeam_channel::Sender<(usize, String)>);
+
+    impl ChannelProcessor for Tell {
+        fn process(&mut self, context: &ChannelContext, records: &[Record]) -> ProcessResult {
+            let token = context.next_token().to_owned();
+            self.0.send((records.len(), token)).expect("a test");
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_the_reader_has_decoded_is_given_as_what_it_has_not() {
+        let (link, _events) = Link::for_tests();
+        let link = Arc::new(link);
+        let connection = Connection::new(link.clone(), Default::default(), "channel".into());
+        let (tell, told) = crossbeam_channel::unbounded();
+        let mut runner = runner(&link, &connection, Tell(tell));
+        let spare = &link.pool.spare_records;
+        for is_ahead in [false, true, true] {
+            // Of two reads, joined.
+            let mut joined = round(&link, 2000);
+            let (batch, claim) = round(&link, 3000).into_last();
+            joined.join(batch, claim.loan);
+            if is_ahead {
+                joined.decode_ahead(spare);
+            }
+            assert_eq!(joined.is_decoded(), is_ahead);
+            connection.hand_on(Item::Batch(joined));
+            assert_eq!(runner.step(&connection), Step::Done);
+            assert_eq!(told.try_recv(), Ok((5000, "next".to_owned())));
+            assert_eq!(runner.context.record_count(), 5000);
+            let index = spare.take(5000).expect("it is back");
+            assert!(index.is_empty());
+            spare.put(index);
+        }
+        assert_eq!(runner.records, 15_000);
+    }
+
     /// From the reader's hand to the end of the callback.
     #[test]
     fn a_batch_costs_as_many_allocations_however_many_records_it_has() {
@@ -438,19 +477,25 @@ mod tests {
         let link = Arc::new(link);
         let connection = Connection::new(link.clone(), Default::default(), "channel".into());
         let mut runner = runner(&link, &connection, Accept);
-        let mut cost = |count| {
+        let mut cost = |count, is_ahead| {
             let mut round = Some(round(&link, count));
             let cost = allocation_counter::measure(|| {
-                connection.hand_on(Item::Batch(round.take().expect("once")));
+                let mut round = round.take().expect("once");
+                if is_ahead {
+                    round.decode_ahead(&link.pool.spare_records);
+                }
+                connection.hand_on(Item::Batch(round));
                 assert_eq!(runner.step(&connection), Step::Done);
             });
             assert_eq!(runner.context.record_count(), count);
             cost.count_total
         };
-        // The first batches make what later ones use again.
-        let _ = (cost(1), cost(5000));
-        let (one, many) = (cost(1), cost(5000));
-        assert!(many <= one, "{one} for one record, {many} for 5000");
-        assert!(one <= 8, "{one} for a batch");
+        for is_ahead in [false, true] {
+            // The first batches make what later ones use again.
+            let _ = (cost(1, is_ahead), cost(5000, is_ahead));
+            let (one, many) = (cost(1, is_ahead), cost(5000, is_ahead));
+            assert!(many <= one, "{one} for one record, {many} for 5000");
+            assert!(one <= 8, "{one} for a batch");
+        }
     }
 }

@@ -1,0 +1,268 @@
+//! Who decodes what a reader has brought, with a pool of one thread.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use super::*;
+use crate::OwnedRecord;
+use crate::observer::CloseReason;
+use crate::processor::{ChannelBatch, ProcessResult};
+use crate::record::Record;
+use crate::worker::link::{Ended, Event, Link};
+
+/// How long a condition may take on a machine under load.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The keys of a batch, told before its callback waits to go on.
+struct Gated {
+    began: Sender<Vec<i64>>,
+    gate: Receiver<()>,
+}
+
+impl ChannelProcessor for Gated {
+    fn process(&mut self, _: &ChannelContext, records: &[Record]) -> ProcessResult {
+        let key = |record: &Record| record.primary_key().next()?.value().as_i64();
+        let keys = records.iter().filter_map(key).collect();
+        self.began.send(keys).expect("a test");
+        // Opened for good when the test drops the other end.
+        let _ = self.gate.recv();
+        Ok(())
+    }
+}
+
+/// Has nothing to ask for.
+#[derive(Debug)]
+struct Saves;
+
+impl Checkpointer for Saves {
+    fn checkpoint(&self, _: &str) -> Result<(), TunnelError> {
+        Ok(())
+    }
+}
+
+/// Answers that were made before.
+struct Answers(VecDeque<RawBatch>);
+
+impl ChannelConn for Answers {
+    fn read(&mut self, _: &str) -> Result<ChannelBatch, TunnelError> {
+        let batch = self.0.pop_front().expect("not read past its end");
+        Ok(ChannelBatch::from_service(batch))
+    }
+}
+
+/// An open channel, whose callbacks wait.
+struct Stage {
+    reader: Reader,
+    began: Receiver<Vec<i64>>,
+    gate: Sender<()>,
+}
+
+impl Stage {
+    fn open(link: &Arc<Link>) -> Stage {
+        let connection = Connection::new(link.clone(), Default::default(), "channel".into());
+        let ownership = connection.ownership();
+        let saver = Arc::new(Saver::new(&connection, ownership, Arc::new(Saves)));
+        let reader = Reader {
+            connection: connection.clone(),
+            predecessors: Vec::new(),
+        };
+        let context = reader.context(false, saver.clone()).expect("a context");
+        let ((told, began), (gate, wait)) = (unbounded(), bounded(0));
+        let processor = Gated {
+            began: told,
+            gate: wait,
+        };
+        assert!(connection.begin_making());
+        let runner = Box::new(Runner::new(Box::new(processor), context));
+        assert!(connection.opened(runner, saver));
+        Stage {
+            reader,
+            began,
+            gate,
+        }
+    }
+
+    /// Reads all of these, as a thread of the channel does.
+    fn read(&self, answers: impl IntoIterator<Item = RawBatch>) -> Result<(), TunnelError> {
+        self.reader.read_from(PlaceToRead {
+            conn: Box::new(Answers(answers.into_iter().collect())),
+            token: "token".to_owned(),
+            is_stream: false,
+            allowance: Allowance::new(),
+            room: Arc::new(Room::new()),
+        })
+    }
+
+    /// The keys of the next batch, whose callback waits at the gate.
+    fn callback(&self) -> Vec<i64> {
+        self.began.recv_timeout(PATIENCE).expect("a callback")
+    }
+
+    /// What the reader hands on next, in place of the runner.
+    fn next_round(&self) -> Round {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.reader.connection.next_item() {
+                Some(Item::Batch(round)) => return round,
+                Some(Item::Failed(error)) => panic!("{error}"),
+                None => std::thread::yield_now(),
+            }
+            assert!(Instant::now() < end, "nothing is handed on");
+        }
+    }
+
+    fn hand_on(&self, round: Round) {
+        self.reader.connection.hand_on(Item::Batch(round));
+    }
+}
+
+fn link() -> (Arc<Link>, Receiver<Event>) {
+    let (link, events) = Link::for_tests();
+    (Arc::new(link), events)
+}
+
+/// An answer of one record with this key; `harm` is done to its row.
+fn answer(key: i64, next_token: &str, harm: impl FnOnce(&mut Vec<u8>)) -> RawBatch {
+    let mut message = OwnedRecord::put([("key", key)]).to_message();
+    let mut row = Vec::from(std::mem::take(&mut message.record));
+    harm(&mut row);
+    message.record = row.into();
+    let answer = crate::api::protocol::ReadRecordsResponse {
+        records: vec![message],
+        next_token: next_token.to_owned(),
+        may_more_record: None,
+    };
+    let body = prost::Message::encode_to_vec(&answer).into();
+    RawBatch::parse(body, String::new()).expect("a batch")
+}
+
+fn good(key: i64, next_token: &str) -> RawBatch {
+    answer(key, next_token, |_| ())
+}
+
+fn damaged(key: i64, next_token: &str) -> RawBatch {
+    let flip = |row: &mut Vec<u8>| *row.last_mut().expect("a checksum") ^= 1;
+    answer(key, next_token, flip)
+}
+
+/// As it comes from a read, with a loan of 4 MiB.
+fn round(link: &Link) -> Round {
+    let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
+    Round::new(good(1, "next"), Claim { loan, place: None })
+}
+
+fn end(events: &Receiver<Event>) -> Ended {
+    loop {
+        match events.recv_timeout(PATIENCE).expect("the end") {
+            Event::Ended(ended) => return ended,
+            _ => continue,
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_decoded_while_the_callback_before_it_runs() {
+    let (link, events) = link();
+    let stage = Stage::open(&link);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| stage.read([good(1, "next"), good(2, FINISH_TAG)]));
+        assert_eq!(stage.callback(), [1]);
+        let next = stage.next_round();
+        assert!(next.is_decoded(), "its callback has yet to begin");
+        stage.hand_on(next);
+        stage.gate.send(()).expect("a callback waits");
+        assert_eq!(stage.callback(), [2]);
+        stage.gate.send(()).expect("a callback waits");
+        reading.join().expect("a reader").expect("no error");
+    });
+    assert!(end(&events).finished);
+}
+
+#[test]
+fn a_damaged_batch_behind_a_running_callback_fails_in_its_turn() {
+    let (link, events) = link();
+    let stage = Stage::open(&link);
+    std::thread::scope(|scope| {
+        let answers = [good(1, "one"), damaged(2, "two"), good(3, FINISH_TAG)];
+        let reading = scope.spawn(|| stage.read(answers));
+        assert_eq!(stage.callback(), [1]);
+        let (second, third) = (stage.next_round(), stage.next_round());
+        assert!(!second.is_decoded(), "as it came");
+        assert!(third.is_decoded());
+        stage.hand_on(second);
+        stage.hand_on(third);
+        reading.join().expect("a reader").expect("read to its end");
+        stage.gate.send(()).expect("a callback waits");
+    });
+    let ended = end(&events);
+    assert!(!ended.finished && ended.fatal.is_none());
+    let receipt = ended.receipt.expect("it was open");
+    assert_eq!(receipt.last_finished.as_deref(), Some("one"));
+    assert_eq!(
+        stage.began.try_recv().ok(),
+        None,
+        "nothing of it, nor after"
+    );
+    let meter = &stage.reader.connection.meter;
+    assert_eq!(meter.close_reason(), CloseReason::Failed);
+}
+
+#[test]
+fn the_pool_decodes_what_it_takes_at_once() {
+    let (link, _events) = link();
+    let (first, second) = (Stage::open(&link), Stage::open(&link));
+    let is_decoded = || {
+        let mut round = round(&link);
+        second.reader.decode_ahead(&mut round);
+        round.is_decoded()
+    };
+    assert!(!is_decoded(), "nobody has the pool");
+    first.hand_on(round(&link));
+    first.callback();
+    assert!(is_decoded(), "another channel has its only thread");
+    first.gate.send(()).expect("a callback waits");
+    let end = Instant::now() + PATIENCE;
+    while is_decoded() {
+        assert!(Instant::now() < end, "the turn is over");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn nothing_is_decoded_ahead_without_room_in_the_budget() {
+    let (link, _events) = link();
+    let stage = Stage::open(&link);
+    stage.hand_on(round(&link));
+    stage.callback();
+    for (has_room, expected) in [(true, true), (false, false)] {
+        let batch = good(2, "next");
+        let mut loan = link.budget.try_borrow(&Allowance::new()).expect("room");
+        let index = if has_room {
+            stage.reader.index_bytes(&batch)
+        } else {
+            0
+        };
+        loan.settle_with(index, batch.body.len());
+        let mut round = Round::new(batch, Claim { loan, place: None });
+        stage.reader.decode_ahead(&mut round);
+        assert_eq!(round.is_decoded(), expected);
+    }
+}
+
+#[test]
+fn what_is_decoded_while_the_channel_closes_is_dropped() {
+    let (link, _events) = link();
+    let stage = Stage::open(&link);
+    stage.reader.connection.closing.fire();
+    let brought = Brought {
+        round: round(&link),
+        is_news: true,
+        read_on: true,
+        began: link.clock().now(),
+        error: None,
+    };
+    stage.reader.hand_on(brought);
+    assert!(stage.reader.connection.next_item().is_none());
+}
