@@ -13,7 +13,8 @@ use super::crc8::{self, Sum};
 use super::kind::ColumnKind;
 use super::tag;
 
-/// More columns than this are read without help.
+/// Cells behind these are read without help, and their rows walked twice: once as
+/// far as they are known, then from the start.
 const PLACES: usize = 256;
 
 /// Tags and length of a name, and the tag of the value.
