@@ -25,10 +25,10 @@ use shape::{SHAPES, Shape};
 ///
 /// Lower a bound when the count is more than a few percent below it.
 const BOUNDS: [(&str, u64, u64); 4] = [
-    ("4", 1_360, 770),
-    ("10", 2_820, 2_400),
-    ("100", 14_300, 13_500),
-    ("4s", 1_370, 770),
+    ("4", 1_130, 770),
+    ("10", 2_290, 2_400),
+    ("100", 12_100, 13_500),
+    ("4s", 1_150, 770),
 ];
 
 fn main() -> ExitCode {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::cursor::{Cursor, Fault, Problem};
 use super::fields::Field;
-use super::heads::Heads;
+use super::help::{self, Help};
 use super::kind::ActionType;
 use super::view::{Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
@@ -83,13 +83,20 @@ impl RawBatch {
     pub(crate) fn append_records(&self, records: &mut Vec<Record>) -> Result<(), TunnelError> {
         let most = self.body.len() / SHORTEST_RECORD;
         records.reserve(self.record_count.min(most));
-        let mut heads = Heads::new();
+        let before = records.len();
+        help::with(|help| {
+            records.truncate(before);
+            self.check_records(records, help)
+        })
+    }
+
+    pub(super) fn check_records<'a>(
+        &'a self,
+        records: &mut Vec<Record>,
+        help: &mut Option<Help<'a>>,
+    ) -> Result<(), TunnelError> {
         self.each_record(|message| {
-            let (base, len) = (message.at(), message.rest().len());
-            let bytes = self.body.get(base..).unwrap_or_default();
-            let parts = layout(Cursor::new(message.rest()))
-                .and_then(|layout| Parts::check(bytes, len, layout, &mut heads))
-                .map_err(|fault| fault.shifted(base))?;
+            let parts = Parts::check(&self.body, layout(message)?, help)?;
             records.push(Record::new(self.body.slice(message.span()), parts));
             Ok(())
         })
@@ -170,7 +177,7 @@ impl<'a> Outline<'a> {
 /// Where the parts of a record lie in its message.
 #[inline(always)]
 pub(super) fn layout(message: Cursor<'_>) -> Result<Layout, Fault> {
-    match usual_layout(message.rest()) {
+    match usual_layout(message) {
         Some(layout) => Ok(layout),
         None => unusual_layout(message),
     }
@@ -178,24 +185,26 @@ pub(super) fn layout(message: Cursor<'_>) -> Result<Layout, Fault> {
 
 /// The action and one row, in this order and nothing else.
 #[inline(always)]
-fn usual_layout(message: &[u8]) -> Option<Layout> {
+fn usual_layout(message: Cursor<'_>) -> Option<Layout> {
     const ACTION: u8 = (record::ACTION_TYPE << 3) as u8;
     const ROW: u8 = (record::RECORD << 3 | 2) as u8;
-    let [ACTION, action, ROW, rest @ ..] = message else {
+    let [ACTION, action, ROW, rest @ ..] = message.rest() else {
         return None;
     };
     let mut rest = Cursor::new(rest);
     let len = rest.varint("record").ok()?;
-    let row = rest.rest();
+    let (window, row) = (message.span(), rest.rest());
     (row.len() as u64 == len).then_some(Layout {
         action: ActionType::from_wire(i32::from(*action))?,
-        row: message.len() - row.len()..message.len(),
+        row: window.end - row.len()..window.end,
+        window,
         origin_row: None,
     })
 }
 
 #[inline(never)]
 fn unusual_layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
+    let window = message.span();
     let (mut action, mut row, mut origin_row) = (None, None, None);
     while let Some(field) = Field::next(&mut message)? {
         match field.number {
@@ -209,6 +218,7 @@ fn unusual_layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
     }
     let missing = |part| message.fault(part, Problem::Missing);
     Ok(Layout {
+        window,
         action: action.ok_or_else(|| missing("action type"))?,
         row: row.ok_or_else(|| missing("record"))?,
         origin_row,

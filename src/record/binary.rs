@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::batch::{self, RawBatch, SHORTEST_RECORD};
 use super::cursor::{Cursor, Fault, Problem};
-use super::heads::Heads;
+use super::help::{self, Help};
 use super::kind::ActionType;
 use super::view::{Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
@@ -39,12 +39,18 @@ const VERSION_0: i32 = 0;
 /// what was being read.
 pub fn parse_binary_records(bytes: impl Into<Vec<u8>>) -> Result<Vec<Record>, TunnelError> {
     let bytes = Bytes::from(bytes.into());
-    let mut cursor = Cursor::new(&bytes);
+    help::with(|help| read_records(&bytes, help))
+}
+
+fn read_records<'a>(
+    bytes: &'a Bytes,
+    help: &mut Option<Help<'a>>,
+) -> Result<Vec<Record>, TunnelError> {
+    let mut cursor = Cursor::new(bytes);
     let count = read_header(&mut cursor).map_err(|fault| malformed("binary records", &fault))?;
     let mut records = Vec::with_capacity(count.min(bytes.len() / SHORTEST_RECORD));
-    let mut heads = Heads::new();
     for index in 0..count {
-        let record = read_record(&bytes, &mut cursor, &mut heads)
+        let record = read_record(bytes, &mut cursor, help)
             .map_err(|fault| malformed(&format!("record {index} of binary records"), &fault))?;
         records.push(record);
     }
@@ -87,8 +93,8 @@ impl RawBatch {
 
     fn append_binary(&self, out: &mut Vec<u8>) -> Result<(), TunnelError> {
         self.each_record(|message| {
-            let bytes = message.rest();
-            let layout = batch::layout(Cursor::new(bytes)).map_err(|f| f.shifted(message.at()))?;
+            let bytes = &self.body;
+            let layout = batch::layout(message)?;
             write_number(ACTION_TYPE, layout.action.to_wire().into(), out);
             let row = Cursor::over(bytes, layout.row).rest();
             write_row(RECORD_LENGTH, RECORD, row, out);
@@ -131,7 +137,7 @@ fn read_header(cursor: &mut Cursor<'_>) -> Result<usize, Fault> {
 fn read_record<'a>(
     bytes: &'a Bytes,
     cursor: &mut Cursor<'a>,
-    heads: &mut Heads<'a>,
+    help: &mut Option<Help<'a>>,
 ) -> Result<Record, Fault> {
     let number = read_number(cursor, ACTION_TYPE, "action type")?;
     let action =
@@ -143,17 +149,14 @@ fn read_record<'a>(
         }
         _ => None,
     };
-    let base = row.start;
-    let from_base = |span: std::ops::Range<usize>| span.start - base..span.end - base;
-    let window = base..cursor.at();
+    let window = row.start..cursor.at();
     let layout = Layout {
+        window: window.clone(),
         action,
-        row: from_base(row),
-        origin_row: origin_row.map(from_base),
+        row,
+        origin_row,
     };
-    let from = bytes.get(base..).unwrap_or_default();
-    let parts =
-        Parts::check(from, window.len(), layout, heads).map_err(|fault| fault.shifted(base))?;
+    let parts = Parts::check(bytes, layout, help)?;
     Ok(Record::new(bytes.slice(window), parts))
 }
 

@@ -2,22 +2,16 @@
 //!
 //! Polynomial 0x07, initial value 0, not reflected, no final xor.
 //!
-//! Bytes are taken as one polynomial, the first byte highest, that is folded
-//! until eight lookups are left. The folds are what the powers of x are modulo
-//! this polynomial: x^64 = x^16 + x^8 + 1, and x^128 = x, because the powers
-//! repeat after 127. Eight bytes are read as a little-endian word: to move on by
-//! x^8 is then a shift to the right, and no byte has to change its place.
+//! Bytes are taken as one polynomial, the first byte highest. Sixteen are summed
+//! side by side ([`Lanes`]); what is left is folded until eight lookups are left,
+//! or compared together with others ([`Sums`](super::sums::Sums)).
 
 #![expect(
     clippy::indexing_slicing,
     reason = "no u8 leaves a table of 256, and no place in a block the block"
 )]
 
-/// Bytes that are summed at once.
-const BLOCK: usize = 16;
-type Block = [u8; BLOCK];
-/// Eight bytes.
-pub(super) type Word = [u8; 8];
+use super::lanes::{Block, LANES, Lanes};
 
 /// `TABLES[k][b]` is the checksum of `b` followed by `k` zero bytes.
 static TABLES: [[u8; 256]; 8] = tables();
@@ -25,10 +19,31 @@ static TABLES: [[u8; 256]; 8] = tables();
 /// The byte that has a checksum.
 static BYTES: [u8; 256] = bytes();
 
+/// For each number of last lanes, less one.
+static MASKS: [Masks; LANES] = masks();
+
+/// Ones in some lanes.
+struct Masks {
+    /// In the last ones.
+    last: Lanes,
+    /// In the first of these.
+    first: Lanes,
+    /// In these behind the first four.
+    behind_length: Lanes,
+}
+
+impl Masks {
+    const NONE: Masks = Masks {
+        last: Lanes::ZERO,
+        first: Lanes::ZERO,
+        behind_length: Lanes::ZERO,
+    };
+}
+
 /// The checksum of what gave `crc` so far, followed by `bytes`.
 #[inline]
 pub(crate) fn update(crc: u8, bytes: &[u8]) -> u8 {
-    look(crc, bytes, bytes.len()).map_or(crc, |seen| seen.sum.crc())
+    checksum(sum(crc, bytes))
 }
 
 /// The checksum of what gave `crc` so far, followed by one byte.
@@ -37,182 +52,129 @@ pub(super) fn update_byte(crc: u8, byte: u8) -> u8 {
     TABLES[0][usize::from(crc ^ byte)]
 }
 
-/// The checksum of a byte followed by three zeros.
-#[inline]
-pub(super) fn update_zeros(byte: u8) -> u8 {
-    TABLES[3][usize::from(byte)]
-}
-
-/// The sum of some bytes: eight bytes that have the same checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sum(u64);
-
-impl Sum {
-    /// What gave `crc` so far.
-    #[inline]
-    pub(super) fn of(crc: u8) -> Sum {
-        Sum(u64::from(BYTES[usize::from(crc)]) << 56)
-    }
-
-    /// What gave `crc` so far, followed by `byte`.
-    #[inline]
-    pub(super) fn of_byte(crc: u8, byte: u8) -> Sum {
-        Sum(u64::from(crc ^ byte) << 56)
-    }
-
-    /// What gave `crc` so far, followed by `word`.
-    #[inline]
-    pub(super) fn of_word(crc: u8, word: Word) -> Sum {
-        Sum(u64::from_le_bytes(word) ^ u64::from(crc))
-    }
-
-    /// The bytes summed so far, followed by `word`.
-    #[inline]
-    pub(super) fn then(self, word: Word) -> Sum {
-        Sum(fold(self.0) ^ u64::from_le_bytes(word))
-    }
-
-    /// The checksum.
-    #[inline(always)]
-    pub(super) fn crc(self) -> u8 {
-        let bytes = self.0.to_le_bytes();
-        let lookup = |place: usize| TABLES[7 - place][usize::from(bytes[place])];
-        lookup(0)
-            ^ lookup(1)
-            ^ lookup(2)
-            ^ lookup(3)
-            ^ lookup(4)
-            ^ lookup(5)
-            ^ lookup(6)
-            ^ lookup(7)
-    }
-}
-
 /// What one look at some bytes tells.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    pub(super) sum: Sum,
+    /// Sixteen bytes that have the same checksum.
+    pub(super) sum: Lanes,
     /// Whether none of the bytes is 0x80 or more: then they are UTF-8.
     pub(super) is_ascii: bool,
 }
 
-/// What gave `crc` so far, followed by the first `len` of `bytes`; none if there
-/// are fewer. Bytes behind these may be read, but change nothing.
+/// The sum of the bytes at `start..end`. None if they do not lie in `bytes`, are
+/// none, or have less than a block before their first.
+#[inline(always)]
+pub(super) fn sum_at(bytes: &[u8], start: usize, end: usize) -> Option<Lanes> {
+    let odd = Odd::of(end.wrapping_sub(start));
+    let from = start + odd.count();
+    let first = bytes.get(from.wrapping_sub(LANES)..from)?.first_chunk()?;
+    let (blocks, _) = bytes.get(from..end)?.as_chunks();
+    Some(sum_blocks(odd.of_block(*first), blocks).0)
+}
+
+/// A length of four bytes and what it is the length of, behind what gave `crc`:
+/// the sum of all, and whether the latter is ASCII. They are the last bytes of
+/// `first`, as many as are odd, and the blocks.
+#[inline(always)]
+pub(super) fn look(crc: Lanes, odd: Odd, first: Block, blocks: &[Block]) -> Seen {
+    let first = odd.of_block(first);
+    let (sum, seen) = sum_blocks(first.plus(crc.and(MASKS[odd.0].first)), blocks);
+    // Of a length below 256 only the first byte may be 0x80 or more.
+    let seen = seen.or(first.and(MASKS[odd.0].behind_length));
+    let is_ascii = seen.high_bits() == 0;
+    Seen { sum, is_ascii }
+}
+
+/// How many bytes are left at the start when blocks are cut off from the end, less
+/// one: there is something to begin with.
 ///
-/// Of what does not fill a word the first bytes are moved to its end: zeros
-/// before a polynomial change nothing.
-#[inline(always)]
-pub(super) fn look(crc: u8, bytes: &[u8], len: usize) -> Option<Seen> {
-    let Some(first) = bytes.first_chunk() else {
-        return bytes.get(..len).map(|bytes| look_at_few(crc, bytes));
-    };
-    if len == 0 {
-        let (sum, is_ascii) = (Sum::of(crc), true);
-        return Some(Seen { sum, is_ascii });
+/// They are looked at with what lies before them, which is masked: zeros before a
+/// polynomial change nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Odd(usize);
+
+impl Odd {
+    #[inline(always)]
+    pub(super) fn of(len: usize) -> Odd {
+        Odd(len.wrapping_sub(1) % LANES)
     }
-    // From 1 to 8: there is something to begin with.
-    let odd = (len - 1) % size_of::<Word>() + 1;
-    let shift = 64 - 8 * odd;
-    let first = u64::from_le_bytes(*first);
-    let begin = (first ^ u64::from(crc)) << shift;
-    let words = bytes.get(odd..len)?;
-    Some(match words {
-        [] => Seen {
-            sum: Sum(begin),
-            is_ascii: (first << shift) & HIGH_BITS == 0,
-        },
-        _ => look_on(begin, first << shift, words),
-    })
+
+    #[inline(always)]
+    pub(super) fn count(self) -> usize {
+        self.0 + 1
+    }
+
+    /// The block that they are the last bytes of, and zeros.
+    #[inline(always)]
+    fn of_block(self, block: Block) -> Lanes {
+        Lanes::new(block).and(MASKS[self.0].last)
+    }
 }
 
-/// Goes on from a first word, and what was seen in it, over whole words.
-#[inline(always)]
-fn look_on(begin: u64, mut seen: u64, bytes: &[u8]) -> Seen {
-    let (words, _) = bytes.as_chunks();
-    let (single, pairs) = words.as_rchunks::<2>();
-    let (mut high, mut low) = (0, begin);
-    if let [word] = single {
-        (high, low) = (begin, u64::from_le_bytes(*word));
-        seen |= low;
-    }
-    if pairs.len() > FEW_PAIRS {
-        let many;
-        (high, low, many) = sum_many(high, low, pairs);
-        seen |= many;
-    } else {
-        for pair in pairs {
-            let [first, second] = pair.map(u64::from_le_bytes);
-            // On by 128 bits, which is the same as by one.
-            (high, low) = (times_x(high) ^ first, times_x(low) ^ second);
-            seen |= first | second;
+fn sum(crc: u8, bytes: &[u8]) -> Lanes {
+    let (odd, blocks) = bytes.as_rchunks();
+    let mut begin = [0; LANES];
+    match odd.len() {
+        0 => begin[LANES - 1] = BYTES[usize::from(crc)],
+        len => {
+            begin[LANES - len..].copy_from_slice(odd);
+            begin[LANES - len] ^= crc;
         }
     }
-    Seen {
-        sum: Sum(fold(high) ^ low),
-        is_ascii: seen & HIGH_BITS == 0,
-    }
+    sum_blocks(Lanes::new(begin), blocks).0
 }
 
-/// Less than eight bytes, with nothing behind them.
-#[cold]
-fn look_at_few(crc: u8, bytes: &[u8]) -> Seen {
-    Seen {
-        sum: Sum::of(bytes.iter().copied().fold(crc, update_byte)),
-        is_ascii: bytes.is_ascii(),
-    }
-}
-
-/// Pairs of words that are summed one by one before it pays to move to vectors.
-const FEW_PAIRS: usize = 8;
-
-const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// Each byte times x.
-#[inline]
-fn times_x(bytes: u64) -> u64 {
-    let carries = (bytes & HIGH_BITS) >> 7;
-    ((bytes & !HIGH_BITS) << 1) ^ (carries * 0x07)
-}
-
-/// What two words are after these pairs, and all words of these together.
-fn sum_many(high: u64, low: u64, pairs: &[[Word; 2]]) -> (u64, u64, u64) {
-    let mut lanes = [0; BLOCK];
-    let (first, second) = lanes.split_at_mut(8);
-    first.copy_from_slice(&high.to_le_bytes());
-    second.copy_from_slice(&low.to_le_bytes());
-    let (blocks, _) = pairs.as_flattened().as_flattened().as_chunks();
-    let (lanes, seen) = sum_blocks(lanes, blocks);
-    let words = |block| {
-        let both = u128::from_le_bytes(block);
-        (both as u64, (both >> 64) as u64)
-    };
-    let ((high, low), (first, second)) = (words(lanes), words(seen));
-    (high, low, first | second)
-}
-
-/// What `lanes` are after these blocks, and all bytes of these together: every
-/// 16th byte is summed by itself. Written so that it becomes vector
-/// instructions.
-#[inline(never)]
-fn sum_blocks(mut lanes: Block, blocks: &[Block]) -> (Block, Block) {
-    let mut seen = [0; BLOCK];
+/// The sum so far, followed by these blocks, and all bits of these together.
+#[inline(always)]
+fn sum_blocks(mut sum: Lanes, blocks: &[Block]) -> (Lanes, Lanes) {
+    let mut seen = Lanes::ZERO;
     for block in blocks {
-        for lane in 0..BLOCK {
-            let byte = lanes[lane];
-            let carry = if byte & 0x80 == 0 { 0 } else { 0x07 };
-            lanes[lane] = byte << 1 ^ carry ^ block[lane];
-            seen[lane] |= block[lane];
-        }
+        sum = sum.then(*block);
+        seen = seen.or(Lanes::new(*block));
     }
-    (lanes, seen)
+    (sum, seen)
 }
 
-/// What has the same checksum as `word` with eight bytes behind it.
+/// The checksum of sixteen bytes.
+#[inline(always)]
+fn checksum(bytes: Lanes) -> u8 {
+    let (high, low) = bytes.words();
+    let bytes = (fold(high) ^ low).to_le_bytes();
+    let lookup = |place: usize| TABLES[7 - place][usize::from(bytes[place])];
+    lookup(0) ^ lookup(1) ^ lookup(2) ^ lookup(3) ^ lookup(4) ^ lookup(5) ^ lookup(6) ^ lookup(7)
+}
+
+/// What has the same checksum as `word`, little-endian, with eight bytes behind
+/// it: x^64 = x^16 + x^8 + 1. To move on by x^8 is a shift to the right.
 #[inline]
 fn fold(word: u64) -> u64 {
     // What the shifts push out at the beginning comes in again at the end.
     let out = word << 48 ^ word << 56;
     word ^ word >> 8 ^ word >> 16 ^ out ^ out >> 8 ^ out >> 16
+}
+
+const fn masks() -> [Masks; LANES] {
+    let mut masks = [Masks::NONE; LANES];
+    let mut place = 0;
+    while place < LANES {
+        let first = LANES - 1 - place;
+        masks[place] = Masks {
+            last: mask(first, LANES),
+            first: mask(first, first + 1),
+            behind_length: mask(first + 4, LANES),
+        };
+        place += 1;
+    }
+    masks
+}
+
+const fn mask(mut from: usize, to: usize) -> Lanes {
+    let mut mask = [0; LANES];
+    while from < to {
+        mask[from] = 0xFF;
+        from += 1;
+    }
+    Lanes::new(mask)
 }
 
 const fn tables() -> [[u8; 256]; 8] {
@@ -288,47 +250,59 @@ mod tests {
                 let bytes = bytes(len);
                 assert_eq!(update(crc, &bytes), plain(crc, &bytes), "{len} from {crc}");
             }
-            let word = [1, 2, 0xFF, 4, 5, 0x80, 7, 8];
-            assert_eq!(Sum::of(crc).crc(), crc);
-            assert_eq!(Sum::of_byte(crc, 9).crc(), plain(crc, &[9]));
-            assert_eq!(Sum::of_word(crc, word).crc(), plain(crc, &word));
-            let twice = [word, [9; 8]].concat();
-            assert_eq!(
-                Sum::of_word(crc, word).then([9; 8]).crc(),
-                plain(crc, &twice)
-            );
             assert_eq!(update_byte(crc, 0xA5), plain(crc, &[0xA5]));
         }
     }
 
+    /// A length and as many bytes of 0x7F, between others.
+    fn sized(len: usize, around: u8) -> (Vec<u8>, usize, usize) {
+        let length = u32::try_from(len).expect("not so long").to_le_bytes();
+        let (before, behind) = (vec![around; LANES], vec![around; 20]);
+        let bytes = [&before[..], &length, &vec![0x7F; len], &behind].concat();
+        (bytes, LANES, LANES + 4 + len)
+    }
+
+    fn look_at(crc: u8, bytes: &[u8], start: usize, end: usize) -> Seen {
+        let odd = Odd::of(end - start);
+        let from = start + odd.count();
+        let first = bytes[from - LANES..from].first_chunk().expect("a block");
+        let (blocks, _) = bytes[from..end].as_chunks();
+        look(Lanes::all(crc), odd, *first, blocks)
+    }
+
     #[test]
-    fn what_lies_behind_changes_nothing() {
-        for len in 0..200 {
-            let mut bytes = vec![0x7F; len];
-            let crc = plain(0x5A, &bytes);
-            for behind in 0..10 {
-                let seen = look(0x5A, &bytes, len).expect("so many");
-                assert_eq!(
-                    (seen.sum.crc(), seen.is_ascii),
-                    (crc, true),
-                    "{len} and {behind}"
-                );
-                bytes.push(0xFF);
+    fn what_lies_around_changes_nothing() {
+        for len in (0..200).chain([255, 256, 1000, 40_000]) {
+            for around in [0, 0xFF] {
+                let (bytes, start, end) = sized(len, around);
+                let seen = look_at(0x5A, &bytes, start, end);
+                let sum = sum_at(&bytes, start, end).expect("so many");
+                assert_eq!(checksum(seen.sum), plain(0x5A, &bytes[start..end]), "{len}");
+                assert_eq!(checksum(sum), plain(0, &bytes[start..end]), "{len}");
+                assert!(seen.is_ascii || len >= 256, "{len}");
             }
-            assert!(look(0, &bytes, len + 11).is_none());
         }
     }
 
     #[test]
+    fn there_has_to_be_a_block_before_what_is_odd() {
+        let bytes = [1; 100];
+        for (start, end) in [(90, 101), (10, 15), (0, 15), (50, 50), (60, 50)] {
+            assert_eq!(sum_at(&bytes, start, end), None, "{start}..{end}");
+        }
+        assert!(sum_at(&bytes, 0, 16).is_some(), "nothing is odd");
+        assert!(sum_at(&bytes, 15, 16).is_some(), "its last byte");
+    }
+
+    #[test]
     fn sees_every_byte_that_is_not_ascii() {
-        for len in 0..200 {
-            let mut text = vec![0x7F; len];
-            let is_ascii = |text: &[u8]| look(0xFF, text, len).expect("so many").is_ascii;
-            assert!(is_ascii(&text), "{len} bytes");
-            for place in 0..len {
-                text[place] = 0x80;
-                assert!(!is_ascii(&text), "{len} bytes, at {place}");
-                text[place] = 0x7F;
+        for len in 0..300 {
+            let (mut bytes, start, end) = sized(len, 0);
+            for place in start + 4..end {
+                bytes[place] = 0x80;
+                let seen = look_at(0xFF, &bytes, start, end);
+                assert!(!seen.is_ascii, "{len} bytes, at {place}");
+                bytes[place] = 0x7F;
             }
         }
     }

@@ -51,13 +51,6 @@ impl<'a> Cursor<'a> {
         self.rest
     }
 
-    /// Goes on with `rest`, which is an end of what is unread.
-    #[inline]
-    pub(super) fn go_to(&mut self, rest: &'a [u8]) {
-        debug_assert!(self.rest.ends_with(rest));
-        self.rest = rest;
-    }
-
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
@@ -237,14 +230,6 @@ pub(super) enum Problem {
     NotAllowed,
 }
 
-impl Fault {
-    /// The same fault, told from a start that lies `base` bytes earlier.
-    pub(super) fn shifted(mut self, base: usize) -> Fault {
-        self.0.at += base;
-        self
-    }
-}
-
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Details {
@@ -319,8 +304,8 @@ mod tests {
     fn a_fault_says_where_and_what() {
         let fault = Cursor::new(&[]).u32("row header").expect_err("empty");
         assert_eq!(
-            fault.shifted(10).to_string(),
-            "byte 10: row header: 4 bytes wanted, 0 left"
+            fault.to_string(),
+            "byte 0: row header: 4 bytes wanted, 0 left"
         );
     }
 }

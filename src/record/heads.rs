@@ -3,14 +3,16 @@
 //! The rows of a batch mostly have the same columns in the same order. A cell
 //! that begins with the very bytes that a cell of a row before began with has
 //! been looked at so far: its name is UTF-8 and summed. What comes after the name
-//! is of a few usual forms; a cell of any other form, and every fault, is left to
-//! [`Cell`](super::cell::Cell).
+//! is of a few usual forms; a cell of any other form, and every fault but a wrong
+//! checksum, is left to [`Cell`](super::cell::Cell).
 
 use std::slice;
 
 use super::cell::{self, Cell};
-use super::crc8::{self, Sum};
+use super::crc8::{self, Odd};
 use super::kind::ColumnKind;
+use super::lanes::{LANES, Lanes};
+use super::sums::Sums;
 use super::tag;
 
 /// Cells behind these are read without help, and their rows walked twice: once as
@@ -22,22 +24,13 @@ const BEFORE_VALUE: usize = 1 + 1 + 4 + 1;
 /// Length and type of a value.
 const BEFORE_NUMBER: usize = 4 + 1;
 /// Length and type of a value, and the length in it.
-const BEFORE_TEXT: usize = BEFORE_NUMBER + 4;
-/// A timestamp and a checksum, each with its tag.
-const TIMED_END: usize = 1 + 8 + END;
-/// A checksum with its tag.
-const END: usize = 1 + 1;
+const BEFORE_TEXT: usize = BEFORE_NUMBER + LENGTH;
+const LENGTH: usize = 4;
 
 /// One for each place of a cell in a row, as far as they are known. On the heap:
 /// they would be most of what a thread touches of its stack.
 #[derive(Debug)]
 pub(super) struct Heads<'a>(Vec<Head<'a>>);
-
-/// What a cell is followed by.
-pub(super) struct Known<'a> {
-    pub(super) checksum: u8,
-    pub(super) rest: &'a [u8],
-}
 
 impl<'a> Heads<'a> {
     pub(super) fn new() -> Heads<'a> {
@@ -48,11 +41,6 @@ impl<'a> Heads<'a> {
     #[inline]
     pub(super) fn iter(&self) -> slice::Iter<'_, Head<'a>> {
         self.0.iter()
-    }
-
-    /// The one at a place.
-    pub(super) fn get(&self, place: usize) -> Option<&Head<'a>> {
-        self.0.get(place)
     }
 
     /// Keeps the beginning of a cell that was found in order at this place;
@@ -73,31 +61,45 @@ impl<'a> Heads<'a> {
     }
 }
 
-/// As much of a cell's beginning as is compared at once.
-const BEGIN: usize = 32;
+/// What is looked at of a cell without asking for each byte whether it is there:
+/// a block before the cell, and all of it but long texts. Near the end of an
+/// answer there is none.
+const WINDOW: usize = 320;
+type Window = [u8; WINDOW];
+
+/// The first byte behind a block, where there is a window.
+#[inline(always)]
+pub(super) fn first_byte(rest: &[u8]) -> Option<u8> {
+    let window: &Window = rest.first_chunk()?;
+    let [byte] = part(window, LANES);
+    Some(byte)
+}
 
 /// The beginning of a cell.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head<'a> {
-    /// Its first bytes, and a one for each bit of them that counts.
-    begin: [u64; BEGIN / 8],
-    mask: [u64; BEGIN / 8],
+    /// Its first bytes, and ones where they count.
+    begin: [Lanes; 2],
+    mask: [Lanes; 2],
+    /// The checksum of the name and the type of the value, in all lanes.
+    crc: Lanes,
     /// As far as the tag of the value; of numbers, as far as its type.
     bytes: &'a [u8],
+    /// Of the same.
+    len: u8,
     /// The type of the value.
     kind: u8,
-    /// The checksum of the name and the type of the value.
-    crc: u8,
 }
 
 impl<'a> Head<'a> {
     /// No cell begins like this one: the tag of a cell is not 0.
     const UNKNOWN: Head<'static> = Head {
-        begin: [0; BEGIN / 8],
-        mask: [u64::MAX; BEGIN / 8],
+        begin: [Lanes::ZERO; 2],
+        mask: [Lanes::all(u8::MAX); 2],
+        crc: Lanes::ZERO,
         bytes: &[],
+        len: 0,
         kind: 0,
-        crc: 0,
     };
 
     /// None of a cell that is not of a usual form.
@@ -111,111 +113,193 @@ impl<'a> Head<'a> {
         if cell.kind != ColumnKind::Put {
             return None;
         }
-        let bytes = bytes.get(..BEFORE_VALUE + cell.name.len() + after_name)?;
-        let (mut begin, mut mask) = ([0; BEGIN], [0; BEGIN]);
-        for ((begin, mask), byte) in begin.iter_mut().zip(&mut mask).zip(bytes) {
+        let len = BEFORE_VALUE + cell.name.len() + after_name;
+        let bytes = bytes.get(..len)?;
+        let (mut begin, mut mask) = ([[0; LANES]; 2], [[0; LANES]; 2]);
+        let places = begin.as_flattened_mut().iter_mut();
+        for ((begin, mask), byte) in places.zip(mask.as_flattened_mut()).zip(bytes) {
             (*begin, *mask) = (*byte, u8::MAX);
         }
         Some(Head {
-            begin: words(&begin),
-            mask: words(&mask),
+            begin: begin.map(Lanes::new),
+            mask: mask.map(Lanes::new),
+            crc: Lanes::all(crc8::update_byte(crc8::update(0, cell.name), kind)),
             bytes,
+            len: u8::try_from(len).ok()?,
             kind,
-            crc: crc8::update_byte(crc8::update(0, cell.name), kind),
         })
     }
 
-    /// The end of a cell that begins like this one, if `bytes` are one in order.
+    /// Reads a cell that lies behind a block of other bytes; what follows, behind
+    /// a block as well. None unless the cell begins like this one and is in order so
+    /// far; its sum is put at its place.
     #[inline(always)]
-    pub(super) fn cell(&self, bytes: &'a [u8]) -> Option<Known<'a>> {
-        if !self.begins(bytes) {
+    pub(super) fn cell<'r>(
+        &self,
+        rest: &'r [u8],
+        place: usize,
+        sums: &mut Sums,
+    ) -> Option<&'r [u8]> {
+        let window = rest.first_chunk()?;
+        if !self.begins(window) {
             return None;
         }
-        let rest = bytes.get(self.bytes.len()..)?;
-        let (sum, rest) = match self.kind {
+        match self.kind {
             tag::VT_INTEGER | tag::VT_DOUBLE => {
-                let (value, rest) = rest.split_first_chunk()?;
-                (Sum::of_word(self.crc, *value), rest)
+                let value = u64::from_le_bytes(self.behind(window, 0));
+                let end = End::of(&self.behind(window, 8))?;
+                sums.set(place, end.sum(value ^ self.crc()), end.checksum());
+                rest.get(self.len() + 8 + end.len()..)
             }
             tag::VT_BOOLEAN => {
-                let (value @ (0 | 1), rest) = rest.split_first()? else {
+                let [value @ (0 | 1)] = self.behind(window, 0) else {
                     return None;
                 };
-                (Sum::of_byte(self.crc, *value), rest)
+                let end = End::of(&self.behind(window, 1))?;
+                let last = (self.crc() ^ u64::from(value)) << 56;
+                sums.set(place, end.sum(last), end.checksum());
+                rest.get(self.len() + 1 + end.len()..)
             }
-            _ => self.text(rest)?,
-        };
-        end(sum, rest)
+            _ => self.text(rest, window, place, sums),
+        }
     }
 
-    /// A text or a binary, from the length of the value on: the sum as far as
-    /// its end, and what follows it.
+    /// The same of a text or a binary.
     #[inline(always)]
-    fn text(&self, bytes: &'a [u8]) -> Option<(Sum, &'a [u8])> {
-        let (before, rest) = bytes.split_first_chunk::<BEFORE_TEXT>()?;
-        let [v0, v1, v2, v3, kind, length @ ..] = *before;
+    fn text<'r>(
+        &self,
+        rest: &'r [u8],
+        window: &Window,
+        place: usize,
+        sums: &mut Sums,
+    ) -> Option<&'r [u8]> {
+        let [v0, v1, v2, v3, kind, length @ ..] = self.behind::<BEFORE_TEXT>(window, 0);
         let len = u32::from_le_bytes(length);
         let with_type = u32::from_le_bytes([v0, v1, v2, v3]);
         if kind != self.kind || len.checked_add(BEFORE_NUMBER as u32) != Some(with_type) {
             return None;
         }
-        let crc = match u8::try_from(len) {
-            Ok(len) => crc8::update_zeros(self.crc ^ len),
-            Err(_) => crc8::update(self.crc, &length),
-        };
         let len = usize::try_from(len).ok()?;
-        let seen = crc8::look(crc, rest, len)?;
-        let (text, rest) = rest.split_at_checked(len)?;
-        if !seen.is_ascii && kind == tag::VT_STRING && !is_utf8(text) {
+        // From the length in it on, which is summed as well.
+        let odd = Odd::of(LENGTH + len);
+        let before_blocks = self.len() + BEFORE_NUMBER + odd.count();
+        let first = part(window, before_blocks);
+        let after = rest.get((self.len() + BEFORE_TEXT).checked_add(len)?..)?;
+        let blocks = rest.get(LANES + before_blocks..rest.len() - after.len() + LANES)?;
+        let seen = crc8::look(self.crc, odd, first, blocks.as_chunks().0);
+        if !seen.is_ascii && kind == tag::VT_STRING && !self.is_utf8(rest, len) {
             return None;
         }
-        Some((seen.sum, rest))
+        let end = End::of(&part(after.first_chunk()?, LANES))?;
+        let sum = match end {
+            End::Timed(time, _) => followed_by(seen.sum, time),
+            End::Untimed(_) => seen.sum,
+        };
+        sums.set(place, sum, end.checksum());
+        after.get(end.len()..)
+    }
+
+    /// For a text of which a letter is not ASCII.
+    #[inline(never)]
+    fn is_utf8(&self, rest: &[u8], len: usize) -> bool {
+        let text = rest.get(LANES + self.len() + BEFORE_TEXT..);
+        let text = text.and_then(|text| text.get(..len));
+        text.is_some_and(|text| cell::text(text).is_some())
     }
 
     #[inline(always)]
-    fn begins(&self, bytes: &[u8]) -> bool {
-        match bytes.first_chunk() {
-            Some(begin) => {
-                let ([a, b, c, d], known, mask) = (words(begin), &self.begin, &self.mask);
-                let differ = (a ^ known[0]) & mask[0]
-                    | (b ^ known[1]) & mask[1]
-                    | (c ^ known[2]) & mask[2]
-                    | (d ^ known[3]) & mask[3];
-                differ == 0 && (self.bytes.len() <= BEGIN || bytes.starts_with(self.bytes))
-            }
-            None => !self.bytes.is_empty() && bytes.starts_with(self.bytes),
-        }
+    fn len(&self) -> usize {
+        usize::from(self.len)
     }
+
+    /// The checksum of what comes before the value.
+    #[inline(always)]
+    fn crc(&self) -> u64 {
+        self.crc.words().0 & 0xFF
+    }
+
+    /// What lies so many bytes behind the beginning.
+    #[inline(always)]
+    fn behind<const N: usize>(&self, window: &Window, by: usize) -> [u8; N] {
+        part(window, LANES + self.len() + by)
+    }
+
+    #[inline(always)]
+    fn begins(&self, window: &Window) -> bool {
+        let ([known, then], [mask, then_mask]) = (self.begin, self.mask);
+        let first = Lanes::new(part(window, LANES)).plus(known).and(mask);
+        let second = Lanes::new(part(window, 2 * LANES))
+            .plus(then)
+            .and(then_mask);
+        first.or(second) == Lanes::ZERO && (self.len() <= 2 * LANES || self.begins_long(window))
+    }
+
+    /// For a long name.
+    #[inline(never)]
+    fn begins_long(&self, window: &Window) -> bool {
+        window.split_at(LANES).1.starts_with(self.bytes)
+    }
+}
+
+/// A part of a window, in which it lies wherever a length of one byte puts it.
+#[inline(always)]
+fn part<const N: usize>(window: &Window, at: usize) -> [u8; N] {
+    let part = window.get(at..).and_then(|bytes| bytes.first_chunk());
+    part.copied().unwrap_or([0; N])
+}
+
+/// A sum followed by eight bytes: on by half a block. The half that this pushes
+/// out comes in again at the end, times x.
+#[inline(always)]
+fn followed_by(sum: Lanes, word: u64) -> Lanes {
+    let (_, low) = sum.words();
+    let (high, _) = sum.times_x().words();
+    Lanes::of_words(low, high ^ word)
 }
 
 /// What comes after a value: perhaps a timestamp, and the checksum.
-#[inline(always)]
-fn end(sum: Sum, bytes: &[u8]) -> Option<Known<'_>> {
-    if let Some((end, rest)) = bytes.split_first_chunk::<TIMED_END>()
-        && let [tag::CELL_TIMESTAMP, time @ .., tag::CELL_CHECKSUM, checksum] = end
-    {
-        return known(sum.then(*time), *checksum, rest);
+enum End {
+    Timed(u64, u8),
+    Untimed(u8),
+}
+
+impl End {
+    /// Their lengths, with the tags.
+    const TIMED: usize = 1 + 8 + 1 + 1;
+    const UNTIMED: usize = 1 + 1;
+
+    #[inline(always)]
+    fn of(bytes: &[u8; End::TIMED]) -> Option<End> {
+        match bytes {
+            [tag::CELL_TIMESTAMP, time @ .., tag::CELL_CHECKSUM, checksum] => {
+                Some(End::Timed(u64::from_le_bytes(*time), *checksum))
+            }
+            [tag::CELL_CHECKSUM, checksum, ..] => Some(End::Untimed(*checksum)),
+            _ => None,
+        }
     }
-    match bytes {
-        [tag::CELL_CHECKSUM, checksum, rest @ ..] => known(sum, *checksum, rest),
-        _ => None,
+
+    /// The sum of a value of eight bytes with this end.
+    #[inline(always)]
+    fn sum(&self, value: u64) -> Lanes {
+        match *self {
+            End::Timed(time, _) => Lanes::of_words(value, time),
+            End::Untimed(_) => Lanes::of_words(0, value),
+        }
     }
-}
 
-#[inline(always)]
-fn known(sum: Sum, checksum: u8, rest: &[u8]) -> Option<Known<'_>> {
-    (sum.crc() == checksum).then_some(Known { checksum, rest })
-}
+    #[inline(always)]
+    fn checksum(&self) -> u8 {
+        match *self {
+            End::Timed(_, checksum) | End::Untimed(checksum) => checksum,
+        }
+    }
 
-#[inline(always)]
-fn words(bytes: &[u8; BEGIN]) -> [u64; BEGIN / 8] {
-    let (words, _) = bytes.as_chunks();
-    let word = |place| words.get(place).copied().unwrap_or_default();
-    [word(0), word(1), word(2), word(3)].map(u64::from_ne_bytes)
-}
-
-/// For a text of which a letter is not ASCII.
-#[inline(never)]
-fn is_utf8(text: &[u8]) -> bool {
-    cell::text(text).is_some()
+    #[inline(always)]
+    fn len(&self) -> usize {
+        match self {
+            End::Timed(..) => End::TIMED,
+            End::Untimed(_) => End::UNTIMED,
+        }
+    }
 }

@@ -14,10 +14,11 @@
 //!
 //! - [`fields`]: the framing of protobuf;
 //! - [`row`]: one row of PlainBuffer, checked;
-//! - [`heads`]: what its cells usually begin with;
+//! - [`help`], [`heads`]: what its cells usually begin with;
 //! - [`cell`]: one cell of it;
 //! - [`cursor`]: the one place that cuts bytes;
 //! - [`crc8`]: the checksum;
+//! - [`lanes`], [`sums`]: sixteen bytes, and sixteen sums, at once;
 //! - [`tag`]: the numbers of PlainBuffer;
 //! - [`encode`]: the way back, from values to bytes.
 
@@ -32,10 +33,13 @@ mod display;
 mod encode;
 mod fields;
 mod heads;
+mod help;
 mod kind;
+mod lanes;
 mod owned;
 mod row;
 mod sequence;
+mod sums;
 mod tag;
 #[cfg(test)]
 mod tests;

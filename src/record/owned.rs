@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::encode::encode_row;
-use super::heads::Heads;
 use super::kind::{ActionType, ColumnKind};
 use super::sequence::SequenceInfo;
 use super::value::Value;
@@ -110,16 +109,16 @@ impl OwnedRecord {
         let row_len = message.record.len();
         let window = Bytes::from([message.record, origin].concat());
         let layout = Layout {
+            window: 0..window.len(),
             action: self.action,
             row: 0..row_len,
             origin_row: self.origin_columns.as_ref().map(|_| row_len..window.len()),
         };
-        let parts =
-            Parts::check(&window, window.len(), layout, &mut Heads::new()).map_err(|fault| {
-                TunnelError::client(format!(
-                    "a record that no service sends: {fault}; give its parts what their kinds need"
-                ))
-            })?;
+        let parts = Parts::check(&window, layout, &mut None).map_err(|fault| {
+            TunnelError::client(format!(
+                "a record that no service sends: {fault}; give its parts what their kinds need"
+            ))
+        })?;
         Ok(Record::new(window, parts))
     }
 

@@ -2,13 +2,15 @@
 
 use std::num::NonZeroU32;
 use std::ops::Range;
-use std::slice;
 
 use super::cell::Cell;
 use super::crc8;
 use super::cursor::{Cursor, Fault, Problem};
-use super::heads::{Head, Heads};
+use super::heads::{self, Heads};
+use super::help::Help;
+use super::lanes::LANES;
 use super::sequence::SequenceInfo;
+use super::sums::Sums;
 use super::tag;
 
 /// Cells inside a window. Windows are less than 4 GiB.
@@ -20,11 +22,12 @@ pub(super) struct Section {
 }
 
 impl Section {
+    /// Of a window that begins at `base`.
     #[inline]
-    fn new(span: Range<usize>) -> Section {
+    fn new(base: usize, span: Range<usize>) -> Section {
         Section {
-            start: offset(span.start).get(),
-            end: offset(span.end),
+            start: offset(base, span.start).get(),
+            end: offset(base, span.end),
         }
     }
 
@@ -34,11 +37,11 @@ impl Section {
     }
 }
 
-/// An offset that lies behind the header of a row, in a window that is not
-/// larger than what a `u32` counts.
+/// From `base`, where a window begins that is not larger than what a `u32` counts,
+/// to what lies behind the header of a row in it.
 #[inline]
-fn offset(at: usize) -> NonZeroU32 {
-    NonZeroU32::new(at as u32).unwrap_or(NonZeroU32::MIN)
+fn offset(base: usize, at: usize) -> NonZeroU32 {
+    NonZeroU32::new((at - base) as u32).unwrap_or(NonZeroU32::MIN)
 }
 
 /// Where the parts of a checked row lie.
@@ -52,29 +55,39 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Checks the PlainBuffer at `span`, which has to be exactly one row. What
-    /// lies behind it in `bytes` may be read, but changes nothing.
+    /// Checks the PlainBuffer at `span`, which has to be exactly one row, in a
+    /// window that begins at `base`. What lies around it in `bytes` may be read, but
+    /// changes nothing. With help, a checksum that is wrong may be noticed later.
     #[inline(always)]
     pub(super) fn check<'a>(
         bytes: &'a [u8],
+        base: usize,
         span: Range<usize>,
-        heads: &mut Heads<'a>,
+        help: &mut Option<Help<'a>>,
     ) -> Result<Row, Fault> {
-        match usual(bytes, &span, heads) {
-            Some(row) => Ok(row),
-            None => Row::check_unusual(Cursor::over(bytes, span), heads),
+        if let Some(help) = help
+            && let Some(row) = usual(bytes, base, &span, help)
+        {
+            return Ok(row);
         }
+        Row::check_unusual(bytes, base, span, help)
     }
 
     /// Checks a row of any form, and tells what is wrong with it.
     #[inline(never)]
-    fn check_unusual<'a>(mut cursor: Cursor<'a>, heads: &mut Heads<'a>) -> Result<Row, Fault> {
+    fn check_unusual<'a>(
+        bytes: &'a [u8],
+        base: usize,
+        span: Range<usize>,
+        help: &mut Option<Help<'a>>,
+    ) -> Result<Row, Fault> {
+        let mut cursor = Cursor::over(bytes, span);
         let header = cursor.u32("row header")?;
         if header != tag::HEADER {
             return Err(cursor.fault("row header", Problem::Unexpected(header.into())));
         }
         let mut cells = Cells {
-            heads,
+            help,
             count: 0,
             crc: 0,
         };
@@ -83,76 +96,109 @@ impl Row {
         let crc = cells.crc;
         let delete_marker = cursor.accept(tag::DELETE_ROW_MARKER);
         let sequence_info = match cursor.accept(tag::EXTENSION) {
-            true => extension(cursor.sized("extension")?)?,
+            true => extension(cursor.sized("extension")?)?.map(|at| offset(base, at)),
             false => None,
         };
         let computed = crc8::update_byte(crc, u8::from(delete_marker));
         check_sum(&mut cursor, computed)?;
         cursor.finish("row")?;
         Ok(Row {
-            primary_key: Section::new(primary_key),
-            columns: Section::new(columns),
+            primary_key: Section::new(base, primary_key),
+            columns: Section::new(base, columns),
             delete_marker,
             sequence_info,
         })
     }
 }
 
-/// A row of which all cells are known, with or without sequence info, if the
-/// bytes at `span` are one in order.
+/// A row of which all cells are known, with or without a delete marker and sequence
+/// info, if the bytes at `span` are one in order.
 #[inline(always)]
-fn usual<'a>(bytes: &'a [u8], span: &Range<usize>, heads: &Heads<'a>) -> Option<Row> {
+fn usual(bytes: &[u8], base: usize, span: &Range<usize>, help: &mut Help<'_>) -> Option<Row> {
     const BEGIN: [u8; 5] = [tag::HEADER as u8, 0, 0, 0, tag::ROW_PK];
-    let rest = bytes.get(span.start..)?.strip_prefix(&BEGIN)?;
-    let at = |rest: &[u8]| bytes.len() - rest.len();
-    let mut heads = heads.iter();
-    let start = at(rest);
-    let (crc, rest) = known_cells(&mut heads, 0, rest);
-    let primary_key = Section::new(start..at(rest));
-    let rest = rest.strip_prefix(&[tag::ROW_DATA])?;
-    let start = at(rest);
-    let (crc, rest) = known_cells(&mut heads, crc, rest);
-    let columns = Section::new(start..at(rest));
-    let (sequence_info, rest) = match known_extension(rest) {
-        Some(rest) => (Some(offset(at(rest) - SEQUENCE_INFO)), rest),
-        None => (None, rest),
+    if !bytes.get(span.start..)?.starts_with(&BEGIN) {
+        return None;
+    }
+    let start = span.start + BEGIN.len();
+    let cells = known_cells(bytes, start, &help.heads, &mut help.sums)?;
+    let delete_marker = bytes.get(cells.end) == Some(&tag::DELETE_ROW_MARKER);
+    let at = cells.end + usize::from(delete_marker);
+    let (sequence_info, at) = match known_extension(bytes, at) {
+        Some(info) => (Some(offset(base, info)), info + SEQUENCE_INFO),
+        None => (None, at),
     };
-    let (end, rest) = rest.split_first_chunk()?;
-    let computed = [tag::ROW_CHECKSUM, crc8::update_byte(crc, 0)];
-    (*end == computed && at(rest) == span.end).then_some(Row {
-        primary_key,
-        columns,
-        delete_marker: false,
+    let [tag::ROW_CHECKSUM, checksum] = *bytes.get(at..)?.first_chunk()? else {
+        return None;
+    };
+    if at + 2 != span.end {
+        return None;
+    }
+    help.sums
+        .end_row(cells.place, u8::from(delete_marker), checksum)?;
+    Some(Row {
+        primary_key: Section::new(base, start..cells.tag),
+        columns: Section::new(base, cells.columns..cells.end),
+        delete_marker,
         sequence_info,
     })
 }
 
-/// Goes on over all cells that begin like one of `heads`, in their order: the
-/// checksum of their checksums, and what follows them.
+/// Where the cells of a row lie, and how far their sums go.
+struct KnownCells {
+    /// The end of those of the primary key, where a tag follows if there are others.
+    tag: usize,
+    columns: usize,
+    end: usize,
+    place: usize,
+}
+
+/// Goes from `start` on over all cells that begin like one of `heads`, in their
+/// order. A function of its own, for the registers that it needs.
 #[inline(never)]
-fn known_cells<'a>(
-    heads: &mut slice::Iter<'_, Head<'a>>,
-    mut crc: u8,
-    mut rest: &'a [u8],
-) -> (u8, &'a [u8]) {
-    while let [tag::CELL, ..] = rest
-        && let Some(head) = heads.next()
-    {
-        // If not: a row need not have all columns that others have.
-        if let Some(known) = head.cell(rest) {
-            crc = crc8::update_byte(crc, known.checksum);
-            rest = known.rest;
+fn known_cells(
+    bytes: &[u8],
+    start: usize,
+    heads: &Heads<'_>,
+    sums: &mut Sums,
+) -> Option<KnownCells> {
+    let at = |rest: &[u8]| bytes.len() - rest.len() + LANES;
+    let mut rest = bytes.get(start.checked_sub(LANES)?..)?;
+    let mut heads = heads.iter();
+    let mut place = sums.begin_row();
+    let mut tag = None;
+    loop {
+        match heads::first_byte(rest)? {
+            tag::CELL => {
+                // If not: a row need not have all columns that others have.
+                if let Some(behind) = heads.next()?.cell(rest, place, sums) {
+                    rest = behind;
+                    place += 1;
+                }
+            }
+            tag::ROW_DATA if tag.is_none() => {
+                tag = Some(at(rest));
+                rest = rest.get(1..)?;
+            }
+            _ => {
+                let end = at(rest);
+                let (tag, columns) = tag.map_or((end, end), |tag| (tag, tag + 1));
+                return Some(KnownCells {
+                    tag,
+                    columns,
+                    end,
+                    place,
+                });
+            }
         }
     }
-    (crc, rest)
 }
 
 /// The numbers of a sequence info with their tags.
 const SEQUENCE_INFO: usize = (1 + 4) + (1 + 8) + (1 + 4);
 
-/// What follows the sequence info, if there is one and nothing beside it.
+/// Where the sequence info begins, if there is one at `at` and nothing beside it.
 #[inline(always)]
-fn known_extension(bytes: &[u8]) -> Option<&[u8]> {
+fn known_extension(bytes: &[u8], at: usize) -> Option<usize> {
     const LEN: u8 = SEQUENCE_INFO as u8;
     const LENGTHS: [u8; 10] = [
         tag::EXTENSION,
@@ -166,8 +212,9 @@ fn known_extension(bytes: &[u8]) -> Option<&[u8]> {
         0,
         0,
     ];
-    let (info, rest) = bytes.strip_prefix(&LENGTHS)?.split_first_chunk()?;
-    parse_sequence_info(info).map(|_| rest)
+    let info = bytes.get(at..)?.strip_prefix(&LENGTHS)?;
+    parse_sequence_info(info.first_chunk()?)?;
+    Some(at + LENGTHS.len())
 }
 
 /// The three numbers, which are always in this order.
@@ -191,7 +238,7 @@ pub(super) fn parse_sequence_info(info: &[u8; SEQUENCE_INFO]) -> Option<Sequence
 
 /// The cells of a row, as far as they are checked.
 struct Cells<'h, 'a> {
-    heads: &'h mut Heads<'a>,
+    help: &'h mut Option<Help<'a>>,
     count: usize,
     /// The checksum of their checksums.
     crc: u8,
@@ -211,24 +258,16 @@ impl<'a> Cells<'_, 'a> {
     /// Checks one cell; false where something else follows.
     fn check_next(&mut self, cursor: &mut Cursor<'a>) -> Result<bool, Fault> {
         let bytes = cursor.rest();
-        let place = self.heads.get(self.count);
-        if let Some(known) = place.and_then(|head| head.cell(bytes)) {
-            cursor.go_to(known.rest);
-            self.passed(known.checksum);
-            return Ok(true);
-        }
         let Some(cell) = Cell::next(cursor)? else {
             return Ok(false);
         };
         cell.check(cursor)?;
-        self.heads.learn(self.count, &cell, bytes);
-        self.passed(cell.checksum);
-        Ok(true)
-    }
-
-    fn passed(&mut self, checksum: u8) {
-        self.crc = crc8::update_byte(self.crc, checksum);
+        if let Some(help) = &mut self.help {
+            help.heads.learn(self.count, &cell, bytes);
+        }
+        self.crc = crc8::update_byte(self.crc, cell.checksum);
         self.count += 1;
+        Ok(true)
     }
 }
 
@@ -243,13 +282,13 @@ fn check_sum(cursor: &mut Cursor<'_>, computed: u8) -> Result<(), Fault> {
 
 /// Where the sequence info is among what the service adds to a row. It may add
 /// what we do not know; all of it tells its length.
-fn extension(mut cursor: Cursor<'_>) -> Result<Option<NonZeroU32>, Fault> {
+fn extension(mut cursor: Cursor<'_>) -> Result<Option<usize>, Fault> {
     let mut found = None;
     while !cursor.is_empty() {
         let tag = cursor.u8("extension tag")?;
         let body = cursor.sized("extension")?;
         if tag == tag::SEQ_INFO {
-            found = Some(offset(body.at()));
+            found = Some(body.at());
             check_sequence_info(body)?;
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::cell::{self, Cell};
 use super::cursor::{Cursor, Fault, Problem};
-use super::heads::Heads;
+use super::help::Help;
 use super::kind::{ActionType, ColumnKind};
 use super::row::{self, Row, Section};
 use super::sequence::SequenceInfo;
@@ -41,34 +41,35 @@ pub(super) struct Parts {
     origin_columns: Option<Section>,
 }
 
-/// Where in a window the parts of an undecoded record lie.
+/// Where in some bytes the parts of an undecoded record lie.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
+    /// All of it, which is to become the window.
+    pub(super) window: Range<usize>,
     pub(super) action: ActionType,
     pub(super) row: Range<usize>,
     pub(super) origin_row: Option<Range<usize>>,
 }
 
 impl Parts {
-    /// Checks all of a record, whose window is the first `len` of `bytes`;
-    /// offsets in the fault count from the window.
+    /// Checks all of a record.
     #[inline(always)]
     pub(super) fn check<'a>(
         bytes: &'a [u8],
-        len: usize,
         layout: Layout,
-        heads: &mut Heads<'a>,
+        help: &mut Option<Help<'a>>,
     ) -> Result<Parts, Fault> {
-        let whole = || Cursor::over(bytes, 0..len);
-        if u32::try_from(len).is_err() {
+        let base = layout.window.start;
+        let whole = || Cursor::over(bytes, layout.window.clone());
+        if u32::try_from(layout.window.len()).is_err() {
             return Err(whole().fault("record of 4 GiB or more", Problem::NotAllowed));
         }
-        let row = Row::check(bytes, layout.row, heads)?;
+        let row = Row::check(bytes, base, layout.row, help)?;
         if row.primary_key.span().is_empty() {
             return Err(whole().fault("primary key", Problem::Missing));
         }
         let origin_columns = match layout.origin_row {
-            Some(span) => Some(origin_columns(bytes, span, heads)?),
+            Some(span) => Some(origin_columns(bytes, base, span, help)?),
             None => None,
         };
         Ok(Parts {
@@ -85,10 +86,11 @@ impl Parts {
 #[inline(never)]
 fn origin_columns<'a>(
     bytes: &'a [u8],
+    base: usize,
     span: Range<usize>,
-    heads: &mut Heads<'a>,
+    help: &mut Option<Help<'a>>,
 ) -> Result<Section, Fault> {
-    Row::check(bytes, span, heads).map(|row| row.columns)
+    Row::check(bytes, base, span, help).map(|row| row.columns)
 }
 
 impl Record {

@@ -158,6 +158,49 @@ fn values_that_make_no_sense_though_their_checksum_is_right() {
     );
 }
 
+/// A cell that begins like those before it is not looked at as closely as they
+/// were, but at all that may differ.
+#[test]
+fn values_that_make_no_sense_behind_good_ones() {
+    let of = |typed: &[u8]| crate::api::protocol::Record {
+        record: row_of(typed).into(),
+        ..good().to_message()
+    };
+    let text = |bytes: &[u8]| [&[3, bytes.len() as u8, 0, 0, 0][..], bytes].concat();
+    let mut long = text(&[b'a'; 100]);
+    *long.last_mut().expect("a text") = 0xFF;
+    let last = OwnedRecord::put([("key", "a text".repeat(100))]).to_message();
+    let decode = |first: &[u8], second: &[u8]| {
+        parse(answer([of(first), of(second), last.clone()]))?.records()
+    };
+    for (good, bad, says) in [
+        (text(b"a"), text(&[0xFF]), "string: not UTF-8"),
+        (text(b""), text(&[0xC3]), "string: not UTF-8"),
+        (text(b"a"), long, "string: not UTF-8"),
+        (
+            text(b"a"),
+            vec![3, 2, 0, 0, 0, b'a'],
+            "string: 2 bytes wanted, 1 left",
+        ),
+        (
+            text(b"a"),
+            vec![3, 0, 0, 0, 0, b'a'],
+            "cell value: 1 bytes follow its end",
+        ),
+        (vec![2, 1], vec![2, 2], "boolean: unexpected 0x02"),
+    ] {
+        assert_eq!(decode(&good, &good).expect("good rows").len(), 3);
+        refused(
+            decode(&good, &bad),
+            "record 1 of the answer to ReadRecords, byte",
+        );
+        refused(decode(&good, &bad), says);
+    }
+    let binary = vec![7, 1, 0, 0, 0, 0xFF];
+    decode(&binary, &binary).expect("bytes of any kind");
+    decode(&text(b"a"), &text("ö".as_bytes())).expect("UTF-8");
+}
+
 #[test]
 fn answers_whose_framing_is_broken() {
     refused(
