@@ -13,13 +13,28 @@ pub fn crc8(bytes: &[u8]) -> u8 {
     record::crc8::update(0, bytes)
 }
 
-/// All records of the body of an answer to ReadRecords.
-///
-/// # Errors
-///
-/// As when a worker reads it.
-pub fn decode(body: Bytes) -> Result<Vec<Record>, TunnelError> {
-    RawBatch::parse(body, String::new())?.records()
+/// An answer to ReadRecords.
+#[derive(Debug)]
+pub struct Answer(RawBatch);
+
+impl Answer {
+    /// The answer that has this body.
+    ///
+    /// # Errors
+    ///
+    /// As when a worker reads it.
+    pub fn parse(body: Bytes) -> Result<Answer, TunnelError> {
+        RawBatch::parse(body, String::new()).map(Answer)
+    }
+
+    /// All its records.
+    ///
+    /// # Errors
+    ///
+    /// As when a worker reads it.
+    pub fn records(&self) -> Result<Vec<Record<'_>>, TunnelError> {
+        self.0.records()
+    }
 }
 
 /// The row of a record as PlainBuffer.

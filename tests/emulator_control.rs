@@ -132,12 +132,12 @@ fn values_of_every_type_reach_a_consumer_as_they_were_written() {
 }
 
 /// The first record that a worker is given.
-fn consume_one(client: TunnelClient, tunnel: &str) -> Record {
+fn consume_one(client: TunnelClient, tunnel: &str) -> Record<'static> {
     let (given, records) = mpsc::channel();
     let factory = SimpleProcessFactory::new(move |_: &ChannelContext, batch: &[Record]| {
         for record in batch {
             // The test may have seen enough.
-            let _ = given.send(record.clone());
+            let _ = given.send(record.share());
         }
         Ok(())
     });

@@ -186,7 +186,11 @@ pub(crate) fn read_records_response(
     batch: RawBatch,
 ) -> Result<m::ReadRecordsResponse, TunnelError> {
     Ok(m::ReadRecordsResponse {
-        records: batch.records()?,
+        records: batch
+            .records()?
+            .iter()
+            .map(|record| record.share())
+            .collect(),
         next_token: batch.next_token,
         may_more_record: batch.may_more_record,
         size: batch.body.len(),

@@ -21,7 +21,7 @@
 //! use tablestore_tunnel::{AsyncProcessFactory, ChannelContext, ProcessorHandle, Record};
 //!
 //! // A writer thread stores batches in order and commits what is stored.
-//! let (batches, to_store) = mpsc::sync_channel::<(Vec<Record>, String, ProcessorHandle)>(16);
+//! let (batches, to_store) = mpsc::sync_channel::<(Vec<Record<'static>>, String, ProcessorHandle)>(16);
 //! std::thread::spawn(move || {
 //!     for (records, token, processor) in to_store {
 //!         println!("{} records stored", records.len());
@@ -31,8 +31,8 @@
 //!     }
 //! });
 //! let factory = AsyncProcessFactory::new(move |ctx: &ChannelContext, records: &[Record]| {
-//!     let batch = (records.to_vec(), ctx.next_token().to_owned(), ctx.processor().clone());
-//!     batches.send(batch)?;
+//!     let kept = records.iter().map(Record::share).collect();
+//!     batches.send((kept, ctx.next_token().to_owned(), ctx.processor().clone()))?;
 //!     Ok(())
 //! });
 //! ```

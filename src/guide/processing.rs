@@ -71,8 +71,13 @@
 //! A [`Record`] is a window into the answer that it came in. Reading it allocates
 //! nothing, cloning it copies nothing, and it was checked when the batch was
 //! decoded. [`get`](crate::Record::get) finds one column by name; to look at most of them,
-//! iterate over [`columns`](crate::Record::columns). One record keeps the memory of its
-//! whole batch: [`detach`](crate::Record::detach) those few that are kept for long.
+//! iterate over [`columns`](crate::Record::columns).
+//!
+//! The records are lent: the batch's memory is used again when the callback has
+//! returned. One that is to live longer is a `Record<'static>`: from
+//! [`share`](crate::Record::share), which copies nothing and keeps the whole batch, or
+//! from [`detach`](crate::Record::detach), which copies the record; that is better for
+//! those few that are kept for long.
 //!
 //! An update lists what was done to columns, not the row: a column can be put
 //! ([`ColumnKind::Put`]), or one or all of its versions deleted. What the row was

@@ -162,7 +162,7 @@ impl ReadRecordsRequest {
 pub struct ReadRecordsResponse {
     /// The records in order; windows into the answer's body, which stays in
     /// memory while one of them does.
-    pub records: Vec<Record>,
+    pub records: Vec<Record<'static>>,
     /// Where to read on; [`FINISH_TAG`](crate::FINISH_TAG) at the end of the channel.
     pub next_token: String,
     /// Whether there is more to read at once; none if the service does not say.

@@ -101,7 +101,7 @@ impl ChannelBatch {
     ///
     /// [`ErrorCode::Malformed`](crate::ErrorCode::Malformed) for a record that
     /// does not parse or whose checksum is wrong.
-    pub fn records(&self) -> Result<Vec<Record>, TunnelError> {
+    pub fn records(&self) -> Result<Vec<Record<'_>>, TunnelError> {
         self.0.records()
     }
 

@@ -1,5 +1,6 @@
 //! The answer to a read: looked through at once, decoded where it is needed.
 
+use std::ops::Range;
 use std::{fmt, str};
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use super::cursor::{Cursor, Fault, Problem};
 use super::fields::Field;
 use super::help::{self, Help};
 use super::kind::ActionType;
-use super::view::{Layout, Parts, Record};
+use super::view::{Checked, Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 /// Fields of ReadRecordsResponse.
@@ -73,31 +74,58 @@ impl RawBatch {
     ///
     /// `OTSMalformedData` that tells which record, counted from 0, which byte
     /// of the body, and what was being read.
-    pub(crate) fn records(&self) -> Result<Vec<Record>, TunnelError> {
+    pub(crate) fn records(&self) -> Result<Vec<Record<'_>>, TunnelError> {
         let mut records = Vec::new();
         self.append_records(&mut records)?;
         Ok(records)
     }
 
     /// As [`records`](Self::records), behind those of the batches before.
-    pub(crate) fn append_records(&self, records: &mut Vec<Record>) -> Result<(), TunnelError> {
-        let most = self.body.len() / SHORTEST_RECORD;
-        records.reserve(self.record_count.min(most));
-        let before = records.len();
-        help::with(|help| {
-            records.truncate(before);
-            self.check_records(records, help)
+    pub(crate) fn append_records<'a>(
+        &'a self,
+        records: &mut Vec<Record<'a>>,
+    ) -> Result<(), TunnelError> {
+        self.append(records, |window, parts| {
+            Record::lent(&self.body, window, parts)
         })
     }
 
+    /// As [`append_records`](Self::append_records), but without the body; see
+    /// [`lend`](Self::lend).
+    pub(crate) fn append_checked(&self, checked: &mut Vec<Checked>) -> Result<(), TunnelError> {
+        self.append(checked, Checked::new)
+    }
+
+    /// A record that was checked before.
+    #[inline]
+    pub(crate) fn lend(&self, checked: &Checked) -> Record<'_> {
+        checked.of(&self.body)
+    }
+
+    #[inline(always)]
+    fn append<T>(
+        &self,
+        all: &mut Vec<T>,
+        make: impl Fn(Range<usize>, Parts) -> T,
+    ) -> Result<(), TunnelError> {
+        let most = self.body.len() / SHORTEST_RECORD;
+        all.reserve(self.record_count.min(most));
+        let before = all.len();
+        help::with(|help| {
+            all.truncate(before);
+            self.check_records(help, |window, parts| all.push(make(window, parts)))
+        })
+    }
+
+    #[inline(always)]
     pub(super) fn check_records<'a>(
         &'a self,
-        records: &mut Vec<Record>,
         help: &mut Option<Help<'a>>,
+        mut take: impl FnMut(Range<usize>, Parts),
     ) -> Result<(), TunnelError> {
         self.each_record(|message| {
             let parts = Parts::check(&self.body, layout(message)?, help)?;
-            records.push(Record::new(self.body.slice(message.span()), parts));
+            take(message.span(), parts);
             Ok(())
         })
     }

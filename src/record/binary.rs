@@ -37,7 +37,9 @@ const VERSION_0: i32 = 0;
 ///
 /// `OTSMalformedData` that tells which record, counted from 0, which byte, and
 /// what was being read.
-pub fn parse_binary_records(bytes: impl Into<Vec<u8>>) -> Result<Vec<Record>, TunnelError> {
+pub fn parse_binary_records(
+    bytes: impl Into<Vec<u8>>,
+) -> Result<Vec<Record<'static>>, TunnelError> {
     let bytes = Bytes::from(bytes.into());
     help::with(|help| read_records(&bytes, help))
 }
@@ -45,7 +47,7 @@ pub fn parse_binary_records(bytes: impl Into<Vec<u8>>) -> Result<Vec<Record>, Tu
 fn read_records<'a>(
     bytes: &'a Bytes,
     help: &mut Option<Help<'a>>,
-) -> Result<Vec<Record>, TunnelError> {
+) -> Result<Vec<Record<'static>>, TunnelError> {
     let mut cursor = Cursor::new(bytes);
     let count = read_header(&mut cursor).map_err(|fault| malformed("binary records", &fault))?;
     let mut records = Vec::with_capacity(count.min(bytes.len() / SHORTEST_RECORD));
@@ -138,7 +140,7 @@ fn read_record<'a>(
     bytes: &'a Bytes,
     cursor: &mut Cursor<'a>,
     help: &mut Option<Help<'a>>,
-) -> Result<Record, Fault> {
+) -> Result<Record<'static>, Fault> {
     let number = read_number(cursor, ACTION_TYPE, "action type")?;
     let action =
         ActionType::from_wire(number).ok_or_else(|| unexpected(cursor, number, "action type"))?;

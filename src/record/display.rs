@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use super::view::{PrimaryKeyColumn, Record, RecordColumn};
 
-impl Display for Record {
+impl Display for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{\"Type\":{}, \"PrimaryKey\":", self.action())?;
         write_list(f, self.primary_key())?;
@@ -16,7 +16,7 @@ impl Display for Record {
     }
 }
 
-impl fmt::Debug for Record {
+impl fmt::Debug for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Display::fmt(self, f)
     }

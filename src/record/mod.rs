@@ -60,4 +60,5 @@ pub use token::FINISH_TAG;
 pub(crate) use token::Token;
 pub(crate) use token::is_stream;
 pub use value::{Value, ValueRef};
+pub(crate) use view::Checked;
 pub use view::{PrimaryKeyColumn, PrimaryKeyColumns, Record, RecordColumn, RecordColumns};

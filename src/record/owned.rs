@@ -103,7 +103,7 @@ impl OwnedRecord {
     /// `OTSClientError` for what no service sends: an empty primary key, a
     /// put without value, a deletion with one, a deleted version without
     /// timestamp.
-    pub fn to_record(&self) -> Result<Record, TunnelError> {
+    pub fn to_record(&self) -> Result<Record<'static>, TunnelError> {
         let message = self.to_message();
         let origin = message.origin_record.unwrap_or_default();
         let row_len = message.record.len();
@@ -189,7 +189,7 @@ impl OwnedColumn {
     }
 }
 
-impl Record {
+impl Record<'_> {
     /// The record in parts that do not borrow from its batch.
     pub fn to_owned_record(&self) -> OwnedRecord {
         OwnedRecord {

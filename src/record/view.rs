@@ -19,13 +19,50 @@ use super::value::ValueRef;
 /// does reading, which walks the cells and allocates nothing. Everything was
 /// checked when the batch was decoded: structure, both checksums, UTF-8.
 ///
-/// A record keeps the memory of its whole batch; [`Record::detach`] frees a
-/// record that is to be kept from it, [`Record::to_owned_record`] takes it
-/// apart. `Display` prints what Go's `String()` tells, values as
-/// [`ValueRef`] prints them; so does `Debug`.
+/// The records that a callback gets are lent for as long as it runs. One that is
+/// to live longer, say on another thread, is a `Record<'static>`: from
+/// [`share`](Record::share), which copies nothing and keeps the memory of the whole
+/// batch, or from [`detach`](Record::detach), which copies the record.
+/// [`to_owned_record`](Record::to_owned_record) takes it apart. (In Go all records
+/// may be kept, and keep what they point at.)
+///
+/// `Display` prints what Go's `String()` tells, values as [`ValueRef`] prints
+/// them; so does `Debug`.
 #[derive(Clone)]
-pub struct Record {
-    window: Bytes,
+pub struct Record<'a> {
+    window: Window<'a>,
+    parts: Parts,
+}
+
+/// The bytes of a record, and what keeps them.
+///
+/// To count every record of a batch as an owner of the batch, and then as one no
+/// more, would take as long as a fifth of decoding it.
+#[derive(Clone)]
+enum Window<'a> {
+    /// The bytes of an answer that somebody else keeps.
+    Lent {
+        bytes: &'a [u8],
+        answer: &'a Bytes,
+    },
+    Own(Bytes),
+}
+
+impl Window<'_> {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Window::Lent { bytes, .. } => bytes,
+            Window::Own(bytes) => bytes,
+        }
+    }
+}
+
+/// A checked record of an answer, without the answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checked {
+    start: usize,
+    len: u32,
     parts: Parts,
 }
 
@@ -93,12 +130,39 @@ fn origin_columns<'a>(
     Row::check(bytes, base, span, help).map(|row| row.columns)
 }
 
-impl Record {
-    /// A window and what was found in it.
-    pub(super) fn new(window: Bytes, parts: Parts) -> Record {
-        Record { window, parts }
+impl Checked {
+    /// The window of a record is less than 4 GiB.
+    pub(super) fn new(window: Range<usize>, parts: Parts) -> Checked {
+        let (start, len) = (window.start, window.len() as u32);
+        Checked { start, len, parts }
     }
 
+    /// The record of this answer.
+    pub(super) fn of(self, answer: &Bytes) -> Record<'_> {
+        let end = self.start.saturating_add(self.len as usize);
+        Record::lent(answer, self.start..end, self.parts)
+    }
+}
+
+impl<'a> Record<'a> {
+    /// A window of an answer and what was found in it.
+    #[inline]
+    pub(super) fn lent(answer: &'a Bytes, window: Range<usize>, parts: Parts) -> Record<'a> {
+        let bytes = answer.get(window).unwrap_or_default();
+        let window = Window::Lent { bytes, answer };
+        Record { window, parts }
+    }
+}
+
+impl Record<'static> {
+    /// A window and what was found in it.
+    pub(super) fn new(window: Bytes, parts: Parts) -> Record<'static> {
+        let window = Window::Own(window);
+        Record { window, parts }
+    }
+}
+
+impl Record<'_> {
     /// What was done to the row. Go: `Type`.
     pub fn action(&self) -> ActionType {
         self.parts.action
@@ -107,7 +171,7 @@ impl Record {
     /// Where the record stands in the log of its channel; `None` for base data.
     pub fn sequence_info(&self) -> Option<SequenceInfo> {
         let at = self.parts.sequence_info?.get() as usize;
-        row::parse_sequence_info(self.window.get(at..)?.first_chunk()?)
+        row::parse_sequence_info(self.window.bytes().get(at..)?.first_chunk()?)
     }
 
     /// Time of the change in microseconds since 1970; 0 for base data, as in Go.
@@ -174,19 +238,28 @@ impl Record {
             .and_then(|cell| cell.value())
     }
 
+    /// The same record, to be kept; copies nothing.
+    ///
+    /// For those who keep most of a batch: as long as one of its records is kept,
+    /// so is the whole answer that the batch came in. That is not counted in the
+    /// memory budget once the callback has returned.
+    pub fn share(&self) -> Record<'static> {
+        let window = match &self.window {
+            Window::Lent { bytes, answer } => answer.slice_ref(bytes),
+            Window::Own(bytes) => bytes.clone(),
+        };
+        Record::new(window, self.parts)
+    }
+
     /// The same record in memory of its own, as large as the record.
     ///
-    /// For those who keep a few of many: as long as one record of a batch
-    /// lives, so does the answer that the batch came in.
-    pub fn detach(&self) -> Record {
-        Record {
-            window: Bytes::copy_from_slice(&self.window),
-            parts: self.parts,
-        }
+    /// For those who keep a few of many; see [`share`](Record::share).
+    pub fn detach(&self) -> Record<'static> {
+        Record::new(Bytes::copy_from_slice(self.window.bytes()), self.parts)
     }
 
     fn cells(&self, section: Section) -> Cells<'_> {
-        Cells(self.window.get(section.span()).unwrap_or_default())
+        Cells(self.window.bytes().get(section.span()).unwrap_or_default())
     }
 }
 

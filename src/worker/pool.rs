@@ -11,7 +11,7 @@ use super::ahead::{self, InFlight};
 use super::connection::Connection;
 use super::unwind;
 use crate::error::TunnelError;
-use crate::record::Record;
+use crate::record::{Checked, Record};
 use crate::spare::Spare;
 
 /// What is kept for the records of later batches: as many as cores decode.
@@ -54,8 +54,10 @@ pub(crate) struct Pool {
     in_flight: InFlight,
     /// How many turns run at the same time, at most.
     at_once: usize,
-    /// For the records of a batch, while it is decoded and processed.
-    pub(crate) spare_records: Arc<Spare<Record>>,
+    /// For the records of a batch, while it is processed.
+    pub(crate) spare_records: Arc<Spare<Record<'static>>>,
+    /// The same of batches that are decoded before their turn.
+    pub(crate) spare_checked: Arc<Spare<Checked>>,
 }
 
 impl Pool {
@@ -86,6 +88,7 @@ impl Pool {
             ready,
             next,
             spare_records: Arc::new(Spare::new(MOST_SPARE)),
+            spare_checked: Arc::new(Spare::new(MOST_SPARE)),
         }
     }
 

@@ -443,7 +443,7 @@ impl Reader {
             && link.pool.leaves_to_reader(connection.turn_is_idle())
         {
             connection.meter.reader_is(ReaderStage::Reading);
-            round.decode_ahead(&link.pool.spare_records);
+            round.decode_ahead(&link.pool.spare_checked);
             connection.meter.reader_is(ReaderStage::Waiting);
         }
     }

@@ -1,12 +1,12 @@
 //! [`Round`]: what one callback gets, of one read or of several joined.
 
-use std::iter;
 use std::sync::Arc;
+use std::{iter, mem};
 
 use super::budget::Loan;
 use super::quota::Place;
 use crate::error::TunnelError;
-use crate::record::{self, RawBatch, Record};
+use crate::record::{self, Checked, RawBatch, Record};
 use crate::spare::Spare;
 
 /// Answers of one channel, in order, with what they hold on to. Their bodies
@@ -17,7 +17,7 @@ pub(crate) struct Round {
     last: RawBatch,
     claim: Claim,
     /// All records, if they were decoded before their turn.
-    decoded: Option<Vec<Record>>,
+    checked: Option<Vec<Checked>>,
 }
 
 /// What a batch holds on to until it is done.
@@ -33,13 +33,13 @@ impl Round {
             before: Vec::new(),
             last: batch,
             claim,
-            decoded: None,
+            checked: None,
         }
     }
 
     /// Joins the next answer.
     pub(crate) fn join(&mut self, batch: RawBatch, loan: Loan) {
-        self.before.push(std::mem::replace(&mut self.last, batch));
+        self.before.push(mem::replace(&mut self.last, batch));
         self.claim.loan.join(loan);
     }
 
@@ -58,31 +58,47 @@ impl Round {
 
     /// Decodes before its turn, if the loan has room for what that makes. What
     /// is damaged stays as it came: it fails in its turn, after all before it.
-    pub(crate) fn decode_ahead(&mut self, spare: &Spare<Record>) {
+    pub(crate) fn decode_ahead(&mut self, spare: &Spare<Checked>) {
         let index = self
             .batches()
             .map(index_bytes)
             .fold(0, usize::saturating_add);
         if self.claim.loan.covers(self.bytes().saturating_add(index)) {
-            self.decoded = self.decode(spare).ok();
+            self.checked = self.check(spare).ok();
         }
     }
 
-    /// All records, decoded and checked: now, unless they are already.
-    pub(crate) fn records(&mut self, spare: &Spare<Record>) -> Result<Vec<Record>, TunnelError> {
-        match self.decoded.take() {
-            Some(records) => Ok(records),
-            None => self.decode(spare),
-        }
-    }
-
-    /// See [`RawBatch::append_records`].
-    fn decode(&self, spare: &Spare<Record>) -> Result<Vec<Record>, TunnelError> {
-        let mut records = spare.take(self.record_count()).unwrap_or_default();
+    fn check(&self, spare: &Spare<Checked>) -> Result<Vec<Checked>, TunnelError> {
+        let mut checked = spare.take(self.record_count()).unwrap_or_default();
         for batch in self.batches() {
-            batch.append_records(&mut records)?;
+            batch.append_checked(&mut checked)?;
         }
-        Ok(records)
+        Ok(checked)
+    }
+
+    /// Adds all records, decoded and checked: now, unless they are already.
+    pub(crate) fn append_records<'a>(
+        &'a self,
+        records: &mut Vec<Record<'a>>,
+    ) -> Result<(), TunnelError> {
+        let Some(checked) = &self.checked else {
+            let mut batches = self.batches();
+            return batches.try_for_each(|batch| batch.append_records(records));
+        };
+        let mut checked = checked.iter();
+        for batch in self.batches() {
+            let of_batch = checked.by_ref().take(batch.record_count);
+            records.extend(of_batch.map(|checked| batch.lend(checked)));
+        }
+        Ok(())
+    }
+
+    /// Lets go of everything; what was decoded before its turn is used again.
+    pub(crate) fn let_go(self, spare: &Spare<Checked>) {
+        if let Some(mut checked) = self.checked {
+            checked.clear();
+            spare.put(checked);
+        }
     }
 
     /// All records as one batch of bytes; see [`record::binary_records`].
@@ -90,14 +106,21 @@ impl Round {
         record::binary_records(self.batches())
     }
 
-    /// The answer that reading goes on from, and what all of them hold.
-    pub(crate) fn into_last(self) -> (RawBatch, Claim) {
-        (self.last, self.claim)
+    /// The id of the last request, and the token that reading goes on from; once.
+    pub(crate) fn take_names(&mut self) -> (String, Arc<str>) {
+        let last = &mut self.last;
+        let token = mem::take(&mut last.next_token);
+        (mem::take(&mut last.request_id), token.into())
+    }
+
+    /// The place that it holds on to.
+    pub(crate) fn place(&self) -> Option<&Arc<Place>> {
+        self.claim.place.as_ref()
     }
 
     #[cfg(test)]
     pub(crate) fn is_decoded(&self) -> bool {
-        self.decoded.is_some()
+        self.checked.is_some()
     }
 
     fn batches(&self) -> impl Iterator<Item = &RawBatch> + Clone {
@@ -107,5 +130,5 @@ impl Round {
 
 /// How much memory the records of an answer take beside its body.
 pub(crate) fn index_bytes(batch: &RawBatch) -> usize {
-    batch.record_count.saturating_mul(size_of::<Record>())
+    batch.record_count.saturating_mul(size_of::<Record<'_>>())
 }

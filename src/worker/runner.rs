@@ -3,7 +3,6 @@
 //! A runner does one thing a turn: a batch that came, or another attempt with
 //! the batch that failed. It never waits.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use log::{error, trace, warn};
@@ -12,7 +11,7 @@ use super::backoff::Backoff;
 use super::connection::{Connection, Item};
 use super::link::Link;
 use super::receipt::Mark;
-use super::round::{Claim, Round};
+use super::round::Round;
 use super::unwind;
 use crate::FINISH_TAG;
 use crate::error::TunnelError;
@@ -52,12 +51,11 @@ pub(crate) struct Runner {
 
 /// A batch until it is done.
 struct Current {
-    records: Vec<Record>,
-    /// Given back when the batch is done, or dropped.
-    claim: Claim,
+    /// What it holds on to is given back when the batch is done, or dropped.
+    round: Round,
     mark: Mark,
-    /// Size of the answer that brought it.
-    bytes: usize,
+    /// When its newest record was written, in microseconds since 1970.
+    newest: Option<i64>,
     /// How long its last callback took.
     elapsed: Duration,
     failures: u32,
@@ -67,12 +65,6 @@ struct Current {
 impl Current {
     fn is_last(&self) -> bool {
         &*self.mark.token == FINISH_TAG
-    }
-
-    /// When the newest record was written, in microseconds since 1970.
-    fn newest(&self) -> Option<i64> {
-        let sequence = self.records.last()?.sequence_info()?;
-        Some(sequence.timestamp)
     }
 }
 
@@ -132,47 +124,40 @@ impl Runner {
     }
 
     fn begin(&mut self, connection: &Connection, round: Round) -> Step {
-        match self.decode(&connection.link, round) {
+        match self.take_up(&connection.link, round) {
             Ok(current) => self.give(connection, current),
-            Err(error) => {
-                // Nothing is skipped: the channel comes back to this very batch.
-                connection.fail(error);
-                Step::End
-            }
+            Err(error) => damaged(connection, error),
         }
     }
 
-    fn decode(&mut self, link: &Link, mut round: Round) -> Result<Current, TunnelError> {
+    fn take_up(&mut self, link: &Link, mut round: Round) -> Result<Current, TunnelError> {
         let settings = &link.settings;
-        let (records, binary_records) = match settings.options.need_binary_record {
-            true => (Vec::new(), Some(round.binary_records()?)),
-            false => (round.records(&link.pool.spare_records)?, None),
+        let binary_records = match settings.options.need_binary_record {
+            true => Some(round.binary_records()?),
+            false => None,
         };
         let record_count = round.record_count();
-        let bytes = round.bytes();
         self.records += record_count as u64;
-        let (last, claim) = round.into_last();
-        let next_token: Arc<str> = last.next_token.into();
+        let (trace_id, next_token) = round.take_names();
         let mark = Mark {
             token: next_token.clone(),
             records: self.records,
         };
         self.context.set_batch(BatchContext {
-            trace_id: last.request_id,
+            trace_id,
             next_token,
             record_count,
             binary_records,
             attempt: 0,
             parallel_release: match settings.reading.need_manual_release {
-                true => ParallelReleaseManager::new(claim.place.as_ref()),
+                true => ParallelReleaseManager::new(round.place()),
                 false => ParallelReleaseManager::default(),
             },
         });
         Ok(Current {
-            records,
-            claim,
+            round,
             mark,
-            bytes,
+            newest: None,
             elapsed: Duration::ZERO,
             failures: 0,
             delays: Backoff::for_attempts(),
@@ -187,20 +172,31 @@ impl Runner {
         if self.context.record_count() == 0 && !options.always_call_back && !last_to_commit {
             return self.done(connection, current);
         }
+        let spare = &connection.link.pool.spare_records;
+        let mut records = spare.take(current.round.record_count()).unwrap_or_default();
+        if !options.need_binary_record
+            && let Err(error) = current.round.append_records(&mut records)
+        {
+            return damaged(connection, error);
+        }
         // Decoding took its time. Marked first: who ends the channel either
         // sees the mark, or is seen here.
         connection.marks.delivered.set(current.mark.clone());
         if !connection.may_call() {
             connection.marks.delivered.replace(self.delivered.clone());
+            drop(records);
             self.current = Some(current);
             return not_now(connection);
         }
         self.delivered = Some(current.mark.clone());
         let clock = connection.link.clock();
         let began = clock.now();
-        let process = || self.processor.process(&self.context, &current.records);
-        let result = unwind::user_code(process);
-        current.elapsed = clock.now() - began;
+        let result = unwind::user_code(|| self.processor.process(&self.context, &records));
+        let elapsed = clock.now() - began;
+        let newest = records.last().and_then(Record::sequence_info);
+        spare.put(emptied(records));
+        current.elapsed = elapsed;
+        current.newest = newest.map(|newest| newest.timestamp);
         match result {
             Ok(Ok(())) => self.done(connection, current),
             Ok(Err(error)) => self.failed(connection, current, error),
@@ -219,15 +215,8 @@ impl Runner {
             connection.channel_id,
             self.context.record_count()
         );
-        let Current {
-            mut records,
-            mark,
-            claim,
-            ..
-        } = current;
-        records.clear();
-        connection.link.pool.spare_records.put(records);
-        drop(claim);
+        let Current { round, mark, .. } = current;
+        round.let_go(&connection.link.pool.spare_checked);
         connection.progressed(mark);
         connection.give_credit();
         if !is_last {
@@ -242,10 +231,8 @@ impl Runner {
     }
 
     fn observe_done(&self, connection: &Connection, current: &Current) {
-        let (records, bytes) = (self.context.record_count(), current.bytes);
-        connection
-            .meter
-            .batch_done(records, bytes, current.newest());
+        let (records, bytes) = (self.context.record_count(), current.round.bytes());
+        connection.meter.batch_done(records, bytes, current.newest);
         connection.link.observe(WorkerEventKind::BatchDone {
             channel_id: &connection.channel_id,
             records,
@@ -311,6 +298,19 @@ impl Runner {
     }
 }
 
+/// Nothing is skipped: the channel comes back to this very batch.
+fn damaged(connection: &Connection, error: TunnelError) -> Step {
+    connection.fail(error);
+    Step::End
+}
+
+/// The memory of a batch's records, for those of any other.
+fn emptied(records: Vec<Record<'_>>) -> Vec<Record<'static>> {
+    // Collects into the same memory, as far as the standard library can: what is
+    // left of a lifetime is none.
+    records.into_iter().filter_map(|_| None).collect()
+}
+
 /// No callback may begin. A channel that closes gets no other turn. Without a
 /// lease the session is lost, unless a late answer renews it: nothing would
 /// bring another turn then, so this asks for one.
@@ -323,10 +323,14 @@ fn not_now(connection: &Connection) -> Step {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
-    use crate::worker::budget::Allowance;
+    use crate::record::RawBatch;
+    use crate::worker::budget::{Allowance, Loan};
     use crate::worker::checkpoint::ChannelCheckpointer;
+    use crate::worker::round::Claim;
 
     /// Counts its calls.
     struct Count(Arc<std::sync::atomic::AtomicUsize>);
@@ -369,15 +373,13 @@ mod tests {
             record_count: 1,
             ..BatchContext::default()
         });
-        let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
         runner.current = Some(Current {
-            records: Vec::new(),
-            claim: Claim { loan, place: None },
+            round: round(&link, 1),
             mark: Mark {
                 token: "token".into(),
                 records: 1,
             },
-            bytes: 1,
+            newest: None,
             elapsed: Duration::ZERO,
             failures: 0,
             delays: Backoff::for_attempts(),
@@ -417,8 +419,13 @@ mod tests {
         }
     }
 
-    /// An answer of that many records, read with a loan.
     fn round(link: &Link, count: usize) -> Round {
+        let (batch, loan) = answer(link, count);
+        Round::new(batch, Claim { loan, place: None })
+    }
+
+    /// An answer of that many records, read with a loan.
+    fn answer(link: &Link, count: usize) -> (RawBatch, Loan) {
         let record = crate::OwnedRecord::put([("key", 1)]);
         let answer = crate::api::protocol::ReadRecordsResponse {
             records: vec![record.to_message(); count],
@@ -426,9 +433,9 @@ mod tests {
             may_more_record: None,
         };
         let body = prost::Message::encode_to_vec(&answer).into();
-        let batch = crate::record::RawBatch::parse(body, String::new()).expect("a batch");
+        let batch = RawBatch::parse(body, String::new()).expect("a batch");
         let loan = link.budget.try_borrow(&Allowance::new()).expect("room");
-        Round::new(batch, Claim { loan, place: None })
+        (batch, loan)
     }
 
     /// Says how many records it got, and of which batch.
@@ -453,10 +460,10 @@ mod tests {
         for is_ahead in [false, true, true] {
             // Of two reads, joined.
             let mut joined = round(&link, 2000);
-            let (batch, claim) = round(&link, 3000).into_last();
-            joined.join(batch, claim.loan);
+            let (batch, loan) = answer(&link, 3000);
+            joined.join(batch, loan);
             if is_ahead {
-                joined.decode_ahead(spare);
+                joined.decode_ahead(&link.pool.spare_checked);
             }
             assert_eq!(joined.is_decoded(), is_ahead);
             connection.hand_on(Item::Batch(joined));
@@ -482,7 +489,7 @@ mod tests {
             let cost = allocation_counter::measure(|| {
                 let mut round = round.take().expect("once");
                 if is_ahead {
-                    round.decode_ahead(&link.pool.spare_records);
+                    round.decode_ahead(&link.pool.spare_checked);
                 }
                 connection.hand_on(Item::Batch(round));
                 assert_eq!(runner.step(&connection), Step::Done);

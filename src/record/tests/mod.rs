@@ -37,13 +37,20 @@ fn parse(body: impl Into<Bytes>) -> Result<RawBatch, TunnelError> {
     RawBatch::parse(body.into(), "request-1".to_owned())
 }
 
-fn decode(message: protocol::Record) -> Result<Record, TunnelError> {
-    let mut records = parse(answer([message]))?.records()?;
+fn decode(message: protocol::Record) -> Result<Record<'static>, TunnelError> {
+    let mut records = decode_all([message])?;
     assert_eq!(records.len(), 1);
     Ok(records.remove(0))
 }
 
-fn decode_row(row: impl Into<Bytes>) -> Result<Record, TunnelError> {
+fn decode_all(
+    messages: impl IntoIterator<Item = protocol::Record>,
+) -> Result<Vec<Record<'static>>, TunnelError> {
+    let batch = parse(answer(messages))?;
+    Ok(batch.records()?.iter().map(Record::share).collect())
+}
+
+fn decode_row(row: impl Into<Bytes>) -> Result<Record<'static>, TunnelError> {
     let action_type = protocol::ActionType::PutRow.into();
     decode(protocol::Record {
         action_type,

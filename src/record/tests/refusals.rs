@@ -1,6 +1,6 @@
 //! What is refused, and what the errors say.
 
-use super::{answer, decode, decode_row, parse};
+use super::{answer, decode, decode_all, decode_row, parse};
 use crate::error::{ErrorCode, TunnelError};
 use crate::record::{OwnedColumn, OwnedRecord, Record, encode_row, parse_binary_records};
 
@@ -16,10 +16,10 @@ fn refused(result: Result<impl std::fmt::Debug, TunnelError>, says: &str) {
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
 }
 
-fn with_row(row: Vec<u8>) -> Result<Vec<Record>, TunnelError> {
+fn with_row(row: Vec<u8>) -> Result<Vec<Record<'static>>, TunnelError> {
     let mut broken = good().to_message();
     broken.record = row.into();
-    parse(answer([good().to_message(), good().to_message(), broken]))?.records()
+    decode_all([good().to_message(), good().to_message(), broken])
 }
 
 #[test]
@@ -170,9 +170,7 @@ fn values_that_make_no_sense_behind_good_ones() {
     let mut long = text(&[b'a'; 100]);
     *long.last_mut().expect("a text") = 0xFF;
     let last = OwnedRecord::put([("key", "a text".repeat(100))]).to_message();
-    let decode = |first: &[u8], second: &[u8]| {
-        parse(answer([of(first), of(second), last.clone()]))?.records()
-    };
+    let decode = |first: &[u8], second: &[u8]| decode_all([of(first), of(second), last.clone()]);
     for (good, bad, says) in [
         (text(b"a"), text(&[0xFF]), "string: not UTF-8"),
         (text(b""), text(&[0xC3]), "string: not UTF-8"),

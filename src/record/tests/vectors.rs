@@ -255,7 +255,7 @@ fn binary_batches_are_what_the_go_sdk_makes_of_them() {
     assert_eq!(batches, 29);
 }
 
-fn records(batch: &crate::record::RawBatch) -> Vec<Record> {
+fn records(batch: &crate::record::RawBatch) -> Vec<Record<'_>> {
     batch.records().expect("good records")
 }
 
