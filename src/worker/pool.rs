@@ -55,7 +55,7 @@ pub(crate) struct Pool {
     /// How many turns run at the same time, at most.
     at_once: usize,
     /// For the records of a batch, while it is decoded and processed.
-    pub(crate) spare_records: Arc<Spare<Record>>,
+    pub(crate) spare_records: Arc<Spare<Vec<Record>>>,
 }
 
 impl Pool {

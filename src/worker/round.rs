@@ -58,18 +58,18 @@ impl Round {
 
     /// Decodes before its turn, if the loan has room for what that makes. What
     /// is damaged stays as it came: it fails in its turn, after all before it.
-    pub(crate) fn decode_ahead(&mut self, spare: &Spare<Record>) {
-        let index = self
-            .batches()
-            .map(index_bytes)
-            .fold(0, usize::saturating_add);
-        if self.claim.loan.covers(self.bytes().saturating_add(index)) {
+    pub(crate) fn decode_ahead(&mut self, spare: &Spare<Vec<Record>>) {
+        let whole = self.bytes().saturating_add(self.index_bytes());
+        if self.claim.loan.covers(whole) {
             self.decoded = self.decode(spare).ok();
         }
     }
 
     /// All records, decoded and checked: now, unless they are already.
-    pub(crate) fn records(&mut self, spare: &Spare<Record>) -> Result<Vec<Record>, TunnelError> {
+    pub(crate) fn records(
+        &mut self,
+        spare: &Spare<Vec<Record>>,
+    ) -> Result<Vec<Record>, TunnelError> {
         match self.decoded.take() {
             Some(records) => Ok(records),
             None => self.decode(spare),
@@ -77,12 +77,18 @@ impl Round {
     }
 
     /// See [`RawBatch::append_records`].
-    fn decode(&self, spare: &Spare<Record>) -> Result<Vec<Record>, TunnelError> {
-        let mut records = spare.take(self.record_count()).unwrap_or_default();
+    fn decode(&self, spare: &Spare<Vec<Record>>) -> Result<Vec<Record>, TunnelError> {
+        let mut records = spare.take(self.index_bytes()).unwrap_or_default();
         for batch in self.batches() {
             batch.append_records(&mut records)?;
         }
         Ok(records)
+    }
+
+    /// How much memory its records take beside the bodies.
+    fn index_bytes(&self) -> usize {
+        let each = self.batches().map(index_bytes);
+        each.fold(0, usize::saturating_add)
     }
 
     /// All records as one batch of bytes; see [`record::binary_records`].

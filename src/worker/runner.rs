@@ -463,7 +463,7 @@ mod tests {
             assert_eq!(runner.step(&connection), Step::Done);
             assert_eq!(told.try_recv(), Ok((5000, "next".to_owned())));
             assert_eq!(runner.context.record_count(), 5000);
-            let index = spare.take(5000).expect("it is back");
+            let index = spare.take(5000 * size_of::<Record>()).expect("it is back");
             assert!(index.is_empty());
             spare.put(index);
         }
