@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 
 /// Smaller ones are left to the allocator.
-const LEAST_BYTES: usize = 64 << 10;
+pub(crate) const LEAST_BYTES: usize = 64 << 10;
 
 /// So many times others are asked for until one that nobody took goes: a tenth
 /// of a second under full load, minutes with a few idle channels.

@@ -9,27 +9,26 @@ use bytes::Bytes;
 use ureq::Body;
 use ureq::http::Response;
 
+use super::memory::Memory;
 use super::wire::Rest;
-use crate::spare::{Spare, room_for};
+use crate::spare::Spare;
 
 /// What is kept for later reads of all channels: some answers of the largest
-/// usual size, since as many are read and let go of as there are cores.
-const MOST_SPARE: usize = 16 << 20;
+/// usual size. How many batches wait goes up and down by as much under full load.
+const MOST_SPARE: usize = 64 << 20;
 
 /// From here on a body is read past the HTTP client.
 const LARGE: usize = 16 << 10;
 
 /// Reads bodies.
-#[derive(Debug)]
-pub(crate) struct Bodies(Arc<Spare<Vec<u8>>>);
+pub(crate) struct Bodies(Arc<Spare<Memory>>);
 
 /// The memory of a body, which goes back when its last record is dropped.
 struct Buffer {
-    /// All bytes have a value, so that none needs to be cleared.
-    memory: Vec<u8>,
+    memory: Memory,
     /// So many of its bytes are the body.
     len: usize,
-    spare: Arc<Spare<Vec<u8>>>,
+    spare: Arc<Spare<Memory>>,
 }
 
 impl Bodies {
@@ -91,7 +90,7 @@ impl Bodies {
     fn buffer(&self, len: usize) -> Buffer {
         let memory = self.0.take(len);
         Buffer {
-            memory: memory.unwrap_or_else(|| vec![0; room_for(len)]),
+            memory: memory.unwrap_or_else(|| Memory::new(len)),
             len,
             spare: self.0.clone(),
         }
