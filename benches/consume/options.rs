@@ -21,7 +21,7 @@ With options: what is asked for; writes nothing but target/consume.
   --rounds N           runs of each case, of which the median counts; default 3
   --pinned, --free     only that: a core each for client and server, or all
   --write              into docs/performance all the same
-  --soak SECONDS       one client for so long, a line of its memory a minute
+  --soak SECONDS       one client for so long, a line a minute: its memory now and at most
 ";
 
 /// What to run, for how long, how often.

@@ -22,6 +22,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     /// Resident now.
     pub(crate) rss_mib: f64,
+    /// The most that was resident at any time.
+    pub(crate) peak_mib: f64,
     pub(crate) threads: u64,
 }
 
@@ -96,6 +98,7 @@ impl Process {
             // User and system time.
             cpu: Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_PER_SECOND),
             rss_mib: value("VmRSS:") / 1024.0,
+            peak_mib: value("VmHWM:") / 1024.0,
             threads: value("Threads:") as u64,
         })
     }

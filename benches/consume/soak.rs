@@ -20,7 +20,7 @@ pub(crate) fn run(options: &Options, time: Duration) -> io::Result<()> {
         pinned: false,
     };
     println!("{}, {} channels", case.shape.title(), case.channels);
-    println!("minute   RSS MiB   threads   krec/s   CPU s/M");
+    println!("minute   RSS MiB   peak MiB   threads   krec/s   CPU s/M");
     let mut pair = Pair::start(&case, true, None)?;
     let begun = Instant::now();
     let mut last = (pair.client.usage()?.cpu, 0, Duration::ZERO);
@@ -29,9 +29,10 @@ pub(crate) fn run(options: &Options, time: Duration) -> io::Result<()> {
         let (usage, records, at) = (pair.client.usage()?, pair.client.count()?, begun.elapsed());
         let new = (records - last.1).max(1) as f64;
         println!(
-            "{:>6.1} {:>9.1} {:>9} {:>8.0} {:>9.3}",
+            "{:>6.1} {:>9.1} {:>10.1} {:>9} {:>8.0} {:>9.3}",
             at.as_secs_f64() / 60.0,
             usage.rss_mib,
+            usage.peak_mib,
             usage.threads,
             new / (at - last.2).as_secs_f64() / 1e3,
             (usage.cpu - last.0).as_secs_f64() / new * 1e6,

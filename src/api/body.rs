@@ -9,27 +9,26 @@ use bytes::Bytes;
 use ureq::Body;
 use ureq::http::Response;
 
+use super::memory::Memory;
 use super::wire::Rest;
-use crate::spare::{Spare, room_for};
+use crate::spare::Spare;
 
 /// What is kept for later reads of all channels: some answers of the largest
-/// usual size, since as many are read and let go of as there are cores.
-const MOST_SPARE: usize = 16 << 20;
+/// usual size. How many batches wait goes up and down by as much under full load.
+const MOST_SPARE: usize = 64 << 20;
 
 /// From here on a body is read past the HTTP client.
 const LARGE: usize = 16 << 10;
 
 /// Reads bodies.
-#[derive(Debug)]
-pub(crate) struct Bodies(Arc<Spare<u8>>);
+pub(crate) struct Bodies(Arc<Spare<Memory>>);
 
 /// The memory of a body, which goes back when its last record is dropped.
 struct Buffer {
-    /// All of it has been written to, so that none needs to be cleared.
-    bytes: Vec<u8>,
-    /// Of these so many are the body.
+    memory: Memory,
+    /// So many of its bytes are the body.
     len: usize,
-    spare: Arc<Spare<u8>>,
+    spare: Arc<Spare<Memory>>,
 }
 
 impl Bodies {
@@ -75,37 +74,43 @@ impl Bodies {
     ) -> Result<Bytes, ureq::Error> {
         let mut rest = Rest::of(response).ok_or(ureq::Error::ConnectionFailed)?;
         let mut buffer = self.buffer(len);
-        rest.read_exact(&mut buffer.bytes[..len], due)?;
+        rest.read_exact(buffer.body(), due)?;
         rest.keep();
         Ok(Bytes::from_owner(buffer))
     }
 
     fn read_announced(&self, reader: &mut impl Read, len: usize) -> Result<Bytes, ureq::Error> {
         let mut buffer = self.buffer(len);
-        reader.read_exact(&mut buffer.bytes[..len])?;
+        reader.read_exact(buffer.body())?;
         // To its end, after which the connection goes back to the pool.
         let _ = reader.read(&mut [0])?;
         Ok(Bytes::from_owner(buffer))
     }
 
     fn buffer(&self, len: usize) -> Buffer {
-        let bytes = self.0.take(len);
+        let memory = self.0.take(len);
         Buffer {
-            bytes: bytes.unwrap_or_else(|| vec![0; room_for::<u8>(len)]),
+            memory: memory.unwrap_or_else(|| Memory::new(len)),
             len,
             spare: self.0.clone(),
         }
     }
 }
 
+impl Buffer {
+    fn body(&mut self) -> &mut [u8] {
+        self.memory.get_mut(..self.len).unwrap_or_default()
+    }
+}
+
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.memory.get(..self.len).unwrap_or_default()
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.spare.put(mem::take(&mut self.bytes));
+        self.spare.put(mem::take(&mut self.memory));
     }
 }

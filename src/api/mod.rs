@@ -8,6 +8,7 @@
 //! - [`headers`]: the head of a request, and what a user may add to it.
 //! - [`http`]: an attempt, from credentials to answer; the service over HTTP.
 //! - [`body`]: the bodies of answers, in buffers that are used again.
+//! - [`memory`]: theirs, from the allocator or from the system.
 //! - [`resolve`]: host names, looked up now and then.
 //! - [`wire`]: the connections.
 //! - [`retry`]: when there is another attempt.
@@ -25,6 +26,7 @@ pub(crate) mod endpoint;
 mod failure;
 mod headers;
 pub(crate) mod http;
+mod memory;
 pub(crate) mod names;
 pub(crate) mod protocol;
 mod resolve;

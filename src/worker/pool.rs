@@ -55,9 +55,9 @@ pub(crate) struct Pool {
     /// How many turns run at the same time, at most.
     at_once: usize,
     /// For the records of a batch, while it is processed.
-    pub(crate) spare_records: Arc<Spare<Record<'static>>>,
+    pub(crate) spare_records: Arc<Spare<Vec<Record<'static>>>>,
     /// The same of batches that are decoded before their turn.
-    pub(crate) spare_checked: Arc<Spare<Checked>>,
+    pub(crate) spare_checked: Arc<Spare<Vec<Checked>>>,
 }
 
 impl Pool {

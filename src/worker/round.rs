@@ -58,47 +58,54 @@ impl Round {
 
     /// Decodes before its turn, if the loan has room for what that makes. What
     /// is damaged stays as it came: it fails in its turn, after all before it.
-    pub(crate) fn decode_ahead(&mut self, spare: &Spare<Checked>) {
-        let index = self
-            .batches()
-            .map(index_bytes)
-            .fold(0, usize::saturating_add);
-        if self.claim.loan.covers(self.bytes().saturating_add(index)) {
+    pub(crate) fn decode_ahead(&mut self, spare: &Spare<Vec<Checked>>) {
+        let whole = self.bytes().saturating_add(self.index_bytes());
+        if self.claim.loan.covers(whole) {
             self.checked = self.check(spare).ok();
         }
     }
 
-    fn check(&self, spare: &Spare<Checked>) -> Result<Vec<Checked>, TunnelError> {
-        let mut checked = spare.take(self.record_count()).unwrap_or_default();
+    fn check(&self, spare: &Spare<Vec<Checked>>) -> Result<Vec<Checked>, TunnelError> {
+        let bytes = self.record_count() * size_of::<Checked>();
+        let mut checked = spare.take(bytes).unwrap_or_default();
         for batch in self.batches() {
             batch.append_checked(&mut checked)?;
         }
         Ok(checked)
     }
 
-    /// Adds all records, decoded and checked: now, unless they are already.
-    pub(crate) fn append_records<'a>(
-        &'a self,
-        records: &mut Vec<Record<'a>>,
-    ) -> Result<(), TunnelError> {
+    /// All records, decoded and checked: now, unless they are already.
+    pub(crate) fn records(
+        &self,
+        spare: &Spare<Vec<Record<'static>>>,
+    ) -> Result<Vec<Record<'_>>, TunnelError> {
+        let mut records: Vec<Record<'_>> = spare.take(self.index_bytes()).unwrap_or_default();
         let Some(checked) = &self.checked else {
-            let mut batches = self.batches();
-            return batches.try_for_each(|batch| batch.append_records(records));
+            for batch in self.batches() {
+                batch.append_records(&mut records)?;
+            }
+            return Ok(records);
         };
         let mut checked = checked.iter();
         for batch in self.batches() {
             let of_batch = checked.by_ref().take(batch.record_count);
             records.extend(of_batch.map(|checked| batch.lend(checked)));
         }
-        Ok(())
+        Ok(records)
     }
 
     /// Lets go of everything; what was decoded before its turn is used again.
-    pub(crate) fn let_go(self, spare: &Spare<Checked>) {
+    pub(crate) fn let_go(self, spare: &Spare<Vec<Checked>>) {
         if let Some(mut checked) = self.checked {
             checked.clear();
             spare.put(checked);
         }
+    }
+
+    /// How much memory its records take beside the bodies.
+    fn index_bytes(&self) -> usize {
+        let each = self.batches().map(index_bytes);
+        each.fold(0, usize::saturating_add)
     }
 
     /// All records as one batch of bytes; see [`record::binary_records`].

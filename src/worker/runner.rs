@@ -173,12 +173,14 @@ impl Runner {
             return self.done(connection, current);
         }
         let spare = &connection.link.pool.spare_records;
-        let mut records = spare.take(current.round.record_count()).unwrap_or_default();
-        if !options.need_binary_record
-            && let Err(error) = current.round.append_records(&mut records)
-        {
-            return damaged(connection, error);
-        }
+        let records = match options.need_binary_record {
+            true => Ok(Vec::new()),
+            false => current.round.records(spare),
+        };
+        let records = match records {
+            Ok(records) => records,
+            Err(error) => return damaged(connection, error),
+        };
         // Decoding took its time. Marked first: who ends the channel either
         // sees the mark, or is seen here.
         connection.marks.delivered.set(current.mark.clone());
@@ -308,7 +310,7 @@ fn damaged(connection: &Connection, error: TunnelError) -> Step {
 fn emptied(records: Vec<Record<'_>>) -> Vec<Record<'static>> {
     // Collects into the same memory, as far as the standard library can: what is
     // left of a lifetime is none.
-    records.into_iter().filter_map(|_| None).collect()
+    records.into_iter().map_while(|_| None).collect()
 }
 
 /// No callback may begin. A channel that closes gets no other turn. Without a
@@ -470,7 +472,7 @@ mod tests {
             assert_eq!(runner.step(&connection), Step::Done);
             assert_eq!(told.try_recv(), Ok((5000, "next".to_owned())));
             assert_eq!(runner.context.record_count(), 5000);
-            let index = spare.take(5000).expect("it is back");
+            let index = spare.take(5000 * size_of::<Record>()).expect("it is back");
             assert!(index.is_empty());
             spare.put(index);
         }
