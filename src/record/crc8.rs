@@ -61,17 +61,6 @@ pub(super) struct Seen {
     pub(super) is_ascii: bool,
 }
 
-/// The sum of the bytes at `start..end`. None if they do not lie in `bytes`, are
-/// none, or have less than a block before their first.
-#[inline(always)]
-pub(super) fn sum_at(bytes: &[u8], start: usize, end: usize) -> Option<Lanes> {
-    let odd = Odd::of(end.wrapping_sub(start));
-    let from = start + odd.count();
-    let first = bytes.get(from.wrapping_sub(LANES)..from)?.first_chunk()?;
-    let (blocks, _) = bytes.get(from..end)?.as_chunks();
-    Some(sum_blocks(odd.of_block(*first), blocks).0)
-}
-
 /// A length of four bytes and what it is the length of, behind what gave `crc`:
 /// the sum of all, and whether the latter is ASCII. They are the last bytes of
 /// `first`, as many as are odd, and the blocks.
@@ -276,22 +265,10 @@ mod tests {
             for around in [0, 0xFF] {
                 let (bytes, start, end) = sized(len, around);
                 let seen = look_at(0x5A, &bytes, start, end);
-                let sum = sum_at(&bytes, start, end).expect("so many");
                 assert_eq!(checksum(seen.sum), plain(0x5A, &bytes[start..end]), "{len}");
-                assert_eq!(checksum(sum), plain(0, &bytes[start..end]), "{len}");
                 assert!(seen.is_ascii || len >= 256, "{len}");
             }
         }
-    }
-
-    #[test]
-    fn there_has_to_be_a_block_before_what_is_odd() {
-        let bytes = [1; 100];
-        for (start, end) in [(90, 101), (10, 15), (0, 15), (50, 50), (60, 50)] {
-            assert_eq!(sum_at(&bytes, start, end), None, "{start}..{end}");
-        }
-        assert!(sum_at(&bytes, 0, 16).is_some(), "nothing is odd");
-        assert!(sum_at(&bytes, 15, 16).is_some(), "its last byte");
     }
 
     #[test]

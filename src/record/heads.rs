@@ -27,6 +27,13 @@ const BEFORE_NUMBER: usize = 4 + 1;
 const BEFORE_TEXT: usize = BEFORE_NUMBER + LENGTH;
 const LENGTH: usize = 4;
 
+/// A cell that is in order, if its sum is.
+pub(super) struct Known<'r> {
+    pub(super) checksum: u8,
+    /// What follows it, behind a block.
+    pub(super) rest: &'r [u8],
+}
+
 /// One for each place of a cell in a row, as far as they are known. On the heap:
 /// they would be most of what a thread touches of its stack.
 #[derive(Debug)]
@@ -130,16 +137,15 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// Reads a cell that lies behind a block of other bytes; what follows, behind
-    /// a block as well. None unless the cell begins like this one and is in order so
-    /// far; its sum is put at its place.
+    /// Reads a cell that lies behind a block of other bytes. None unless it begins
+    /// like this one and is in order so far; its sum is put at its place.
     #[inline(always)]
     pub(super) fn cell<'r>(
         &self,
         rest: &'r [u8],
         place: usize,
         sums: &mut Sums,
-    ) -> Option<&'r [u8]> {
+    ) -> Option<Known<'r>> {
         let window = rest.first_chunk()?;
         if !self.begins(window) {
             return None;
@@ -149,7 +155,7 @@ impl<'a> Head<'a> {
                 let value = u64::from_le_bytes(self.behind(window, 0));
                 let end = End::of(&self.behind(window, 8))?;
                 sums.set(place, end.sum(value ^ self.crc()), end.checksum());
-                rest.get(self.len() + 8 + end.len()..)
+                end.known(rest.get(self.len() + 8 + end.len()..)?)
             }
             tag::VT_BOOLEAN => {
                 let [value @ (0 | 1)] = self.behind(window, 0) else {
@@ -158,7 +164,7 @@ impl<'a> Head<'a> {
                 let end = End::of(&self.behind(window, 1))?;
                 let last = (self.crc() ^ u64::from(value)) << 56;
                 sums.set(place, end.sum(last), end.checksum());
-                rest.get(self.len() + 1 + end.len()..)
+                end.known(rest.get(self.len() + 1 + end.len()..)?)
             }
             _ => self.text(rest, window, place, sums),
         }
@@ -172,7 +178,7 @@ impl<'a> Head<'a> {
         window: &Window,
         place: usize,
         sums: &mut Sums,
-    ) -> Option<&'r [u8]> {
+    ) -> Option<Known<'r>> {
         let [v0, v1, v2, v3, kind, length @ ..] = self.behind::<BEFORE_TEXT>(window, 0);
         let len = u32::from_le_bytes(length);
         let with_type = u32::from_le_bytes([v0, v1, v2, v3]);
@@ -196,7 +202,7 @@ impl<'a> Head<'a> {
             End::Untimed(_) => seen.sum,
         };
         sums.set(place, sum, end.checksum());
-        after.get(end.len()..)
+        end.known(after.get(end.len()..)?)
     }
 
     /// For a text of which a letter is not ASCII.
@@ -286,6 +292,12 @@ impl End {
             End::Timed(time, _) => Lanes::of_words(value, time),
             End::Untimed(_) => Lanes::of_words(0, value),
         }
+    }
+
+    #[inline(always)]
+    fn known<'r>(&self, rest: &'r [u8]) -> Option<Known<'r>> {
+        let checksum = self.checksum();
+        Some(Known { checksum, rest })
     }
 
     #[inline(always)]

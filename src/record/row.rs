@@ -1,6 +1,6 @@
 //! One row: checked once, from its header to its last byte.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::Range;
 
 use super::cell::Cell;
@@ -14,26 +14,26 @@ use super::sums::Sums;
 use super::tag;
 
 /// Cells inside a window. Windows are less than 4 GiB.
+///
+/// Start and end in one word: two that are written by themselves and then read
+/// together would have to wait for each other.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Section {
-    start: u32,
-    /// Behind the header of a row.
-    end: NonZeroU32,
-}
+pub(super) struct Section(NonZeroU64);
 
 impl Section {
     /// Of a window that begins at `base`.
     #[inline]
     fn new(base: usize, span: Range<usize>) -> Section {
-        Section {
-            start: offset(base, span.start).get(),
-            end: offset(base, span.end),
-        }
+        // The end lies behind the header of a row.
+        let (start, end) = (offset(base, span.start), offset(base, span.end));
+        let both = u64::from(end.get()) << 32 | u64::from(start.get());
+        Section(NonZeroU64::new(both).unwrap_or(NonZeroU64::MIN))
     }
 
     #[inline]
     pub(super) fn span(self) -> Range<usize> {
-        self.start as usize..self.end.get() as usize
+        let both = self.0.get();
+        (both as u32) as usize..(both >> 32) as usize
     }
 }
 
@@ -127,14 +127,12 @@ fn usual(bytes: &[u8], base: usize, span: &Range<usize>, help: &mut Help<'_>) ->
         Some(info) => (Some(offset(base, info)), info + SEQUENCE_INFO),
         None => (None, at),
     };
-    let [tag::ROW_CHECKSUM, checksum] = *bytes.get(at..)?.first_chunk()? else {
-        return None;
-    };
-    if at + 2 != span.end {
+    let end = bytes.get(at..)?.first_chunk()?;
+    let computed = crc8::update_byte(cells.crc, u8::from(delete_marker));
+    if *end != [tag::ROW_CHECKSUM, computed] || at + end.len() != span.end {
         return None;
     }
-    help.sums
-        .end_row(cells.place, u8::from(delete_marker), checksum)?;
+    help.sums.end_row(cells.place);
     Some(Row {
         primary_key: Section::new(base, start..cells.tag),
         columns: Section::new(base, cells.columns..cells.end),
@@ -150,6 +148,8 @@ struct KnownCells {
     columns: usize,
     end: usize,
     place: usize,
+    /// The checksum of their checksums.
+    crc: u8,
 }
 
 /// Goes from `start` on over all cells that begin like one of `heads`, in their
@@ -164,14 +164,15 @@ fn known_cells(
     let at = |rest: &[u8]| bytes.len() - rest.len() + LANES;
     let mut rest = bytes.get(start.checked_sub(LANES)?..)?;
     let mut heads = heads.iter();
-    let mut place = sums.begin_row();
+    let (mut place, mut crc) = (sums.begin_row(), 0);
     let mut tag = None;
     loop {
         match heads::first_byte(rest)? {
             tag::CELL => {
                 // If not: a row need not have all columns that others have.
-                if let Some(behind) = heads.next()?.cell(rest, place, sums) {
-                    rest = behind;
+                if let Some(known) = heads.next()?.cell(rest, place, sums) {
+                    rest = known.rest;
+                    crc = crc8::update_byte(crc, known.checksum);
                     place += 1;
                 }
             }
@@ -187,6 +188,7 @@ fn known_cells(
                     columns,
                     end,
                     place,
+                    crc,
                 });
             }
         }
