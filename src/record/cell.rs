@@ -15,7 +15,7 @@ use super::value::ValueRef;
 pub(super) struct Cell<'a> {
     pub(super) name: &'a [u8],
     /// Type byte and payload.
-    typed: Option<Cursor<'a>>,
+    typed: Option<&'a [u8]>,
     pub(super) kind: ColumnKind,
     pub(super) timestamp: Option<i64>,
     pub(super) checksum: u8,
@@ -31,7 +31,7 @@ impl<'a> Cell<'a> {
         cursor.expect(tag::CELL_NAME, "cell name")?;
         let name = cursor.sized("cell name")?.rest();
         let typed = match cursor.accept(tag::CELL_VALUE) {
-            true => Some(cursor.sized("cell value")?),
+            true => Some(cursor.sized("cell value")?.rest()),
             false => None,
         };
         let kind = kind(cursor)?;
@@ -54,15 +54,13 @@ impl<'a> Cell<'a> {
     /// without the reasons of [`next`](Cell::next), where there is no fault.
     #[inline]
     pub(super) fn again(bytes: &'a [u8]) -> Option<(Cell<'a>, &'a [u8])> {
-        let ([tag::CELL, tag::CELL_NAME, length @ ..], rest) = bytes.split_first_chunk::<6>()?
-        else {
-            return None;
-        };
+        // Two tags, which are there.
+        let ([_, _, length @ ..], rest) = bytes.split_first_chunk::<6>()?;
         let (name, rest) = rest.split_at_checked(size(*length)?)?;
         let (typed, rest) = match rest.split_first_chunk::<5>() {
             Some(([tag::CELL_VALUE, length @ ..], rest)) => {
                 let (typed, rest) = rest.split_at_checked(size(*length)?)?;
-                (Some(Cursor::new(typed)), rest)
+                (Some(typed), rest)
             }
             _ => (None, rest),
         };
@@ -99,7 +97,10 @@ impl<'a> Cell<'a> {
             return Err(after.fault("cell name", Problem::NotUtf8));
         }
         if let Some(typed) = self.typed {
-            check_value(typed)?;
+            check_value(Cursor::ending_at(
+                after.at() - self.len_behind_value(),
+                typed,
+            ))?;
         }
         self.check_kind(self.typed.is_some())
             .map_err(|(part, problem)| after.fault(part, problem))
@@ -108,18 +109,24 @@ impl<'a> Cell<'a> {
     /// The value, if the cell has one that is in order.
     #[inline]
     pub(super) fn value(&self) -> Option<ValueRef<'a>> {
-        value(self.typed?.rest())
+        value(self.typed?)
     }
 
     /// The type of the value, if the cell has one.
     pub(super) fn value_type(&self) -> Option<u8> {
-        self.typed?.rest().first().copied()
+        self.typed?.first().copied()
+    }
+
+    /// Of its type and timestamp, where it has them, and its checksum.
+    fn len_behind_value(&self) -> usize {
+        let kind = self.kind.to_wire().map_or(0, |_| 1 + 1);
+        kind + self.timestamp.map_or(0, |_| 1 + 8) + (1 + 1)
     }
 
     fn computed_checksum(&self) -> u8 {
         let mut crc = crc8::update(0, self.name);
         if let Some(typed) = self.typed {
-            crc = crc8::update(crc, typed.rest());
+            crc = crc8::update(crc, typed);
         }
         if let Some(timestamp) = self.timestamp {
             crc = crc8::update(crc, &timestamp.to_le_bytes());
@@ -156,7 +163,7 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ColumnKind, Fault> {
 }
 
 /// A value of which `typed` is all; none if it is none.
-#[inline]
+#[inline(always)]
 fn value(typed: &[u8]) -> Option<ValueRef<'_>> {
     let (kind, payload) = typed.split_first()?;
     Some(match (*kind, payload) {

@@ -25,6 +25,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Bytes that end at that offset of others.
+    pub(super) fn ending_at(end: usize, bytes: &'a [u8]) -> Cursor<'a> {
+        Cursor { rest: bytes, end }
+    }
+
     /// The part of `bytes` at `span`; empty if there is no such part.
     #[inline]
     pub(super) fn over(bytes: &'a [u8], span: Range<usize>) -> Cursor<'a> {

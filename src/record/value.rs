@@ -8,6 +8,9 @@ use std::fmt;
 /// bounds as `-inf`, `+inf` and `auto-incr`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
+// Whole words: a tag of one byte would have the rest copied across the words that
+// it was written in, and each copy wait for that.
+#[repr(u64)]
 pub enum ValueRef<'a> {
     /// A signed 64-bit integer.
     Integer(i64),
