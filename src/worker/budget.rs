@@ -24,6 +24,11 @@ const USUAL_ANSWER: usize = 4 << 20;
 /// More than an answer without records, and not worth to be counted closer.
 const SMALL_ANSWER: usize = 64 << 10;
 
+/// What an open channel takes by itself: the touched part of its thread's stack,
+/// what the C library keeps for the thread, and its queues. Measured, see
+/// docs/performance.md.
+const CHANNEL: usize = 56 << 10;
+
 /// The bytes that may lie in memory. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget(Arc<Permits>);
@@ -43,6 +48,15 @@ impl Budget {
     pub(crate) fn try_borrow(&self, allowance: &Allowance) -> Option<Loan> {
         let bytes = self.0.try_take(signed(allowance.bytes))?;
         Some(self.loan(bytes))
+    }
+
+    /// What an open channel takes by itself, until it is dropped: so much less is
+    /// there for answers. Of many channels it is half of the budget at most.
+    pub(crate) fn open_channel(&self) -> OpenChannel {
+        OpenChannel {
+            bytes: self.0.remove(signed(CHANNEL)),
+            lender: self.0.clone(),
+        }
     }
 
     fn loan(&self, bytes: i64) -> Loan {
@@ -183,6 +197,19 @@ impl Loan {
     }
 }
 
+/// See [`Budget::open_channel`].
+#[derive(Debug)]
+pub(crate) struct OpenChannel {
+    lender: Arc<Permits>,
+    bytes: i64,
+}
+
+impl Drop for OpenChannel {
+    fn drop(&mut self) {
+        self.lender.add(self.bytes);
+    }
+}
+
 impl Drop for Loan {
     fn drop(&mut self) {
         if self.bytes != 0 {
@@ -242,6 +269,20 @@ mod tests {
         let idle = idle();
         let loans: Vec<_> = (0..1000).map(|_| budget.try_borrow(&idle)).collect();
         assert!(loans.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn open_channels_take_a_part_of_the_budget_but_leave_half_of_it() {
+        let budget = Budget::new(MIB);
+        let channels: Vec<_> = (0..1000).map(|_| budget.open_channel()).collect();
+        assert_eq!(budget.0.total(), signed(MIB / 2));
+        let loan = budget.try_borrow(&Allowance::new()).expect("alone");
+        assert!(loan.covers(MIB / 2) && !loan.covers(MIB));
+        drop(channels);
+        drop(loan);
+        let loan = budget.try_borrow(&Allowance::new()).expect("alone");
+        assert!(loan.covers(MIB));
+        assert_eq!(in_use(&budget), MIB);
     }
 
     #[test]

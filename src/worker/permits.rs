@@ -60,7 +60,9 @@ impl Balance {
 
 /// Units to be taken and given back.
 pub(crate) struct Permits {
-    total: i64,
+    /// How many there were at first, and are now.
+    most: i64,
+    total: AtomicI64,
     word: AtomicI64,
     queue: Mutex<Queue>,
 }
@@ -74,8 +76,12 @@ struct Queue {
 struct Waiter {
     ticket: u64,
     units: i64,
-    granted: Sender<()>,
+    /// Is told how many were granted.
+    granted: Sender<i64>,
 }
+
+/// Who is told so.
+type Granted = (Sender<i64>, i64);
 
 impl Permits {
     /// All of `total` are free. What is more than half of the numbers there
@@ -88,7 +94,8 @@ impl Permits {
             queued: false,
         };
         Permits {
-            total,
+            most: total,
+            total: AtomicI64::new(total),
             word: AtomicI64::new(balance.word()),
             queue: Mutex::default(),
         }
@@ -102,19 +109,18 @@ impl Permits {
         if taken.is_some() {
             return taken;
         }
-        let units = units.min(self.total);
         let (ticket, granted) = self.enqueue(units);
         queued();
-        if closing.or_recv(&granted).is_none() {
-            self.leave(ticket, units);
-            return None;
+        let units = closing.or_recv(&granted);
+        if units.is_none() {
+            self.leave(ticket, &granted);
         }
-        Some(units)
+        units
     }
 
     /// Takes `units`, but no more than there are in all, if that needs no wait.
     pub(crate) fn try_take(&self, units: i64) -> Option<i64> {
-        let units = units.min(self.total);
+        let units = units.min(self.total());
         self.change(|balance| balance.take(units)).map(|_| units)
     }
 
@@ -130,7 +136,27 @@ impl Permits {
 
     /// How many there are in all.
     pub(crate) fn total(&self) -> i64 {
-        self.total
+        self.total.load(Ordering::Acquire)
+    }
+
+    /// Takes units out for as long as they are not [added](Permits::add) again, but
+    /// leaves half of what there was at first; how many it took. Who has units
+    /// keeps them, and who waits for more than there are now waits for all.
+    pub(crate) fn remove(&self, units: i64) -> i64 {
+        let take = |total: i64| units.min(total - self.most / 2).max(0);
+        let less = |total| Some(total - take(total));
+        let before = self
+            .total
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        let taken = before.map_or(0, take);
+        self.give(-taken);
+        taken
+    }
+
+    /// Puts units in again that were [removed](Permits::remove).
+    pub(crate) fn add(&self, units: i64) {
+        self.total.fetch_add(units, Ordering::AcqRel);
+        self.give(units);
     }
 
     /// Whether somebody waits.
@@ -140,10 +166,10 @@ impl Permits {
 
     /// How many units are taken; more than there are while there is a debt.
     pub(crate) fn in_use(&self) -> i64 {
-        self.total - self.balance().free
+        self.total() - self.balance().free
     }
 
-    fn enqueue(&self, units: i64) -> (u64, Receiver<()>) {
+    fn enqueue(&self, units: i64) -> (u64, Receiver<i64>) {
         let (sender, receiver) = bounded(1);
         let mut queue = self.queue.lock();
         // From here on whoever gives units back looks at the queue; what was
@@ -163,7 +189,7 @@ impl Permits {
     }
 
     /// Leaves the queue, with nothing.
-    fn leave(&self, ticket: u64, units: i64) {
+    fn leave(&self, ticket: u64, granted: &Receiver<i64>) {
         let mut queue = self.queue.lock();
         let place = queue.waiters.iter().position(|w| w.ticket == ticket);
         match place {
@@ -174,23 +200,24 @@ impl Permits {
                 drop(queue);
                 wake(granted);
             }
-            // The units were ours already.
+            // The units were ours already, or are about to be told.
             None => {
                 drop(queue);
-                self.give(units);
+                self.give(granted.recv().unwrap_or_default());
             }
         }
     }
 
     /// Takes out of the queue, in its order, who can have what they wait for.
-    fn serve(&self, queue: &mut Queue) -> Vec<Sender<()>> {
+    fn serve(&self, queue: &mut Queue) -> Vec<Granted> {
         let mut granted = Vec::new();
         while let Some(first) = queue.waiters.front() {
-            let units = first.units;
+            let units = first.units.min(self.total());
             if self.change(|balance| balance.grant(units)).is_none() {
                 return granted;
             }
-            granted.extend(queue.waiters.pop_front().map(|waiter| waiter.granted));
+            let waiter = queue.waiters.pop_front();
+            granted.extend(waiter.map(|waiter| (waiter.granted, units)));
         }
         self.change(|balance| Some(balance.queue(false)));
         granted
@@ -213,7 +240,7 @@ impl Permits {
 impl fmt::Debug for Permits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permits")
-            .field("total", &self.total)
+            .field("total", &self.total())
             .field("in_use", &self.in_use())
             .field("has_queue", &self.has_queue())
             .finish_non_exhaustive()
@@ -221,9 +248,9 @@ impl fmt::Debug for Permits {
 }
 
 /// After the lock is let go.
-fn wake(granted: Vec<Sender<()>>) {
-    for sender in granted {
-        let _ = sender.try_send(());
+fn wake(granted: Vec<Granted>) {
+    for (sender, units) in granted {
+        let _ = sender.try_send(units);
     }
 }
 
@@ -300,6 +327,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_removed_is_missing_until_it_is_added_again() {
+        let permits = Permits::new(10);
+        assert_eq!(permits.try_take(7), Some(7));
+        assert_eq!(permits.remove(2), 2);
+        assert_eq!((permits.total(), permits.in_use()), (8, 7));
+        assert_eq!(permits.try_take(2), None);
+        // Half is left, be it that all of it is in use.
+        assert_eq!((permits.remove(9), permits.remove(1)), (3, 0));
+        assert_eq!((permits.total(), permits.in_use()), (5, 7));
+        permits.give(7);
+        assert_eq!(permits.try_take(10), Some(5), "all there are");
+        permits.give(5);
+        permits.add(3);
+        permits.add(2);
+        assert_eq!(permits.try_take(10), Some(10));
+    }
+
+    #[test]
+    fn who_waits_for_all_gets_what_is_left_when_some_are_removed() {
+        let permits = Permits::new(10);
+        assert_eq!(permits.try_take(6), Some(6));
+        let (_, waiter) = permits.enqueue(10);
+        assert_eq!(permits.remove(4), 4);
+        assert!(waiter.try_recv().is_err());
+        permits.give(6);
+        assert_eq!(waiter.try_recv(), Ok(6));
+        assert_eq!((permits.in_use(), permits.has_queue()), (6, false));
+    }
+
+    #[test]
     fn a_debt_is_paid_before_anything_is_granted() {
         let permits = Permits::new(10);
         assert_eq!(permits.try_take(4), Some(4));
@@ -335,11 +392,11 @@ mod tests {
     fn what_was_granted_to_who_left_goes_on_to_the_next() {
         let permits = Permits::new(1);
         assert_eq!(permits.try_take(1), Some(1));
-        let (ticket, _first) = permits.enqueue(1);
+        let (ticket, first) = permits.enqueue(1);
         let (_, second) = permits.enqueue(1);
         permits.give(1);
         assert!(second.try_recv().is_err(), "the first has it");
-        permits.leave(ticket, 1);
+        permits.leave(ticket, &first);
         assert!(second.try_recv().is_ok());
     }
 
@@ -354,8 +411,8 @@ mod tests {
                     for round in 0..500 {
                         // Some leave the queue, whether they were served or not.
                         if round % 16 == 15 {
-                            let (ticket, _granted) = permits.enqueue(units);
-                            permits.leave(ticket, units);
+                            let (ticket, granted) = permits.enqueue(units);
+                            permits.leave(ticket, &granted);
                             continue;
                         }
                         let taken = permits.take(units, &closing, || ()).expect("never closed");

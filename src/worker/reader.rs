@@ -68,6 +68,7 @@ impl Reader {
     }
 
     fn run(self) {
+        let _until_the_end = self.connection.link.budget.open_channel();
         match unwind::contain(|| self.open()).and_then(|opened| opened) {
             Ok(Opened::At(token, context)) => self.read_on(token, &context),
             Ok(Opened::Finished) => {
