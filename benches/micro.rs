@@ -46,6 +46,46 @@ fn decode(bencher: Bencher<'_, '_>, name: &str) {
         });
 }
 
+/// The same of updates that are not alike: each of some of 20 columns, of which one
+/// is deleted.
+#[divan::bench]
+fn decode_updates(bencher: Bencher<'_, '_>) {
+    let body = Bytes::from(updates(5000));
+    bencher
+        .counter(ItemsCount::new(5000_usize))
+        .counter(BytesCount::new(body.len()))
+        .bench_local(|| {
+            let answer = Answer::parse(black_box(body.clone())).expect("an answer");
+            answer.records().expect("good records").len()
+        });
+}
+
+fn updates(count: u64) -> Vec<u8> {
+    let mut answer = Vec::new();
+    for row in 0..count {
+        let mut bytes = vec![1 << 3, 2];
+        wire::field(&mut bytes, 2, &bench::encode(&update(row)));
+        wire::field(&mut answer, 1, &bytes);
+    }
+    wire::field(&mut answer, 2, shape("4s").token().as_bytes());
+    answer
+}
+
+fn update(row: u64) -> OwnedRecord {
+    // Of a full period, so that no two rows in a row have the same columns.
+    let bits = (row + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let record = OwnedRecord::update([("user_id", format!("user-{row:012}"))]);
+    let columns = (0..20).filter(|column| bits >> column & 0b11 == 0b11);
+    columns.fold(record, |record, column| {
+        let name = format!("column_{column}");
+        record.column(match column % 4 {
+            0 => OwnedColumn::put(name, row as i64, 1),
+            1 => OwnedColumn::delete_one_version(name, 1),
+            _ => OwnedColumn::put(name, "a text that is not long", 1),
+        })
+    })
+}
+
 /// Records of which every cell is looked at, a second.
 #[divan::bench(args = SHAPES)]
 fn iterate(bencher: Bencher<'_, '_>, name: &str) {

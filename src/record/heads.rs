@@ -15,12 +15,13 @@ use super::lanes::{LANES, Lanes};
 use super::sums::Sums;
 use super::tag;
 
-/// Cells behind these are read without help, and their rows walked twice: once as
-/// far as they are known, then from the start.
+/// More than a table usually has columns. Cells that are not among these are read
+/// without help, and their rows walked twice: once as far as they are known, then
+/// from the start.
 const PLACES: usize = 256;
 
-/// Tags and length of a name, and the tag of the value.
-const BEFORE_VALUE: usize = 1 + 1 + 4 + 1;
+/// Tags and length of a name.
+const BEFORE_NAME: usize = 1 + 1 + 4;
 /// Length and type of a value.
 const BEFORE_NUMBER: usize = 4 + 1;
 /// Length and type of a value, and the length in it.
@@ -34,36 +35,67 @@ pub(super) struct Known<'r> {
     pub(super) rest: &'r [u8],
 }
 
-/// One for each place of a cell in a row, as far as they are known. On the heap:
-/// they would be most of what a thread touches of its stack.
+/// The beginnings of all cells that there were so far, in an order in which they
+/// were. On the heap: they would be most of what a thread touches of its stack.
 #[derive(Debug)]
-pub(super) struct Heads<'a>(Vec<Head<'a>>);
+pub(super) struct Heads<'a> {
+    heads: Vec<Head<'a>>,
+    /// Counts the rows that something is learned from.
+    row: u32,
+}
 
 impl<'a> Heads<'a> {
     pub(super) fn new() -> Heads<'a> {
-        Heads(Vec::new())
+        Heads {
+            heads: Vec::new(),
+            row: 0,
+        }
     }
 
-    /// Those that are known, by their places.
+    /// In their order.
     #[inline]
     pub(super) fn iter(&self) -> slice::Iter<'_, Head<'a>> {
-        self.0.iter()
+        self.heads.iter()
     }
 
-    /// Keeps the beginning of a cell that was found in order at this place;
-    /// `bytes` begin with it.
-    pub(super) fn learn(&mut self, place: usize, cell: &Cell<'a>, bytes: &'a [u8]) {
-        if place >= PLACES {
+    /// The first place in a further row to learn from.
+    pub(super) fn begin_row(&mut self) -> usize {
+        self.row += 1;
+        0
+    }
+
+    /// Keeps the beginning of a cell that was found in order; `bytes` begin with it.
+    /// `place` is behind those of the cells before it in the same row, and then
+    /// behind this one.
+    ///
+    /// A row need not have all columns that others have: what is new goes between
+    /// what is known, so that they come to an order that all rows fit into. A column
+    /// that has several cells in a row has several places.
+    pub(super) fn learn(&mut self, place: &mut usize, cell: &Cell<'a>, bytes: &'a [u8]) {
+        let (heads, row) = (&mut self.heads, self.row);
+        let Some(head) = Head::of(cell, bytes, row) else {
+            return;
+        };
+        let same = |known: &Head<'_>| known.kind == head.kind && known.bytes == head.bytes;
+        let mut behind = heads.iter_mut().enumerate().skip(*place);
+        if let Some((at, known)) = behind.find(|(_, known)| same(known)) {
+            known.row = row;
+            *place = at + 1;
             return;
         }
-        if let Some(head) = Head::of(cell, bytes) {
-            let heads = &mut self.0;
+        // One that this row has no cell for was at the wrong place.
+        let wrong = heads
+            .iter()
+            .position(|known| same(known) && known.row != row);
+        if let Some(at) = wrong {
+            heads.remove(at);
+            *place -= 1;
+        }
+        if heads.len() < PLACES {
             // Once, however many there will be.
             heads.reserve_exact(PLACES - heads.len());
-            heads.resize(heads.len().max(place + 1), Head::UNKNOWN);
-            if let Some(known) = heads.get_mut(place) {
-                *known = head;
-            }
+            heads.insert(*place, head);
+            *place += 1;
         }
     }
 }
@@ -88,52 +120,56 @@ pub(super) struct Head<'a> {
     /// Its first bytes, and ones where they count.
     begin: [Lanes; 2],
     mask: [Lanes; 2],
-    /// The checksum of the name and the type of the value, in all lanes.
+    /// The checksum of the name, and of the type of a value, in all lanes.
     crc: Lanes,
-    /// As far as the tag of the value; of numbers, as far as its type.
+    /// As far as the tag of the value; of numbers, as far as its type; of
+    /// deletions, as far as what is deleted.
     bytes: &'a [u8],
     /// Of the same.
     len: u8,
-    /// The type of the value.
+    /// The type of the value, or a kind of deletion.
     kind: u8,
+    /// The last row that it was learned from.
+    row: u32,
 }
 
-impl<'a> Head<'a> {
-    /// No cell begins like this one: the tag of a cell is not 0.
-    const UNKNOWN: Head<'static> = Head {
-        begin: [Lanes::ZERO; 2],
-        mask: [Lanes::all(u8::MAX); 2],
-        crc: Lanes::ZERO,
-        bytes: &[],
-        len: 0,
-        kind: 0,
-    };
+/// Kinds of deletions, which no type of a value is.
+const DELETE_ONE: u8 = 0x80 | tag::DELETE_ONE_VERSION;
+const DELETE_ALL: u8 = 0x80 | tag::DELETE_ALL_VERSION;
 
+impl<'a> Head<'a> {
     /// None of a cell that is not of a usual form.
-    fn of(cell: &Cell<'a>, bytes: &'a [u8]) -> Option<Head<'a>> {
-        let kind = cell.value_type()?;
-        let after_name = match kind {
-            tag::VT_INTEGER | tag::VT_DOUBLE | tag::VT_BOOLEAN => BEFORE_NUMBER,
-            tag::VT_STRING | tag::VT_BLOB => 0,
+    fn of(cell: &Cell<'a>, bytes: &'a [u8], row: u32) -> Option<Head<'a>> {
+        let (kind, behind_name) = match (cell.kind, cell.value_type()) {
+            (ColumnKind::Put, Some(kind)) => match kind {
+                tag::VT_INTEGER | tag::VT_DOUBLE | tag::VT_BOOLEAN => (kind, 1 + BEFORE_NUMBER),
+                tag::VT_STRING | tag::VT_BLOB => (kind, 1),
+                _ => return None,
+            },
+            (ColumnKind::DeleteOneVersion, None) => (DELETE_ONE, 1 + 1),
+            (ColumnKind::DeleteAllVersions, None) => (DELETE_ALL, 1 + 1),
             _ => return None,
         };
-        if cell.kind != ColumnKind::Put {
-            return None;
-        }
-        let len = BEFORE_VALUE + cell.name.len() + after_name;
+        let len = BEFORE_NAME + cell.name.len() + behind_name;
         let bytes = bytes.get(..len)?;
         let (mut begin, mut mask) = ([[0; LANES]; 2], [[0; LANES]; 2]);
         let places = begin.as_flattened_mut().iter_mut();
         for ((begin, mask), byte) in places.zip(mask.as_flattened_mut()).zip(bytes) {
             (*begin, *mask) = (*byte, u8::MAX);
         }
+        let name = crc8::update(0, cell.name);
+        let crc = match cell.kind {
+            ColumnKind::Put => crc8::update_byte(name, kind),
+            _ => name,
+        };
         Some(Head {
             begin: begin.map(Lanes::new),
             mask: mask.map(Lanes::new),
-            crc: Lanes::all(crc8::update_byte(crc8::update(0, cell.name), kind)),
+            crc: Lanes::all(crc),
             bytes,
             len: u8::try_from(len).ok()?,
             kind,
+            row,
         })
     }
 
@@ -157,17 +193,44 @@ impl<'a> Head<'a> {
                 sums.set(place, end.sum(value ^ self.crc()), end.checksum());
                 end.known(rest.get(self.len() + 8 + end.len()..)?)
             }
-            tag::VT_BOOLEAN => {
-                let [value @ (0 | 1)] = self.behind(window, 0) else {
-                    return None;
-                };
-                let end = End::of(&self.behind(window, 1))?;
-                let last = (self.crc() ^ u64::from(value)) << 56;
-                sums.set(place, end.sum(last), end.checksum());
-                end.known(rest.get(self.len() + 1 + end.len()..)?)
-            }
-            _ => self.text(rest, window, place, sums),
+            tag::VT_STRING | tag::VT_BLOB => self.text(rest, window, place, sums),
+            _ => self.short(rest, window, place, sums),
         }
+    }
+
+    /// The same of a boolean or a deletion. A function of its own, which leaves the
+    /// others their registers.
+    #[inline(never)]
+    fn short<'r>(
+        &self,
+        rest: &'r [u8],
+        window: &Window,
+        place: usize,
+        sums: &mut Sums,
+    ) -> Option<Known<'r>> {
+        let [first] = self.behind(window, 0);
+        let is_boolean = self.kind == tag::VT_BOOLEAN;
+        let len = self.len() + usize::from(is_boolean);
+        let end = End::of(&part(window, LANES + len))?;
+        let sum = match (self.kind, &end, first) {
+            (tag::VT_BOOLEAN, end, 0 | 1) => end.sum((self.crc() ^ u64::from(first)) << 56),
+            // What is deleted is summed last.
+            (DELETE_ONE | DELETE_ALL, End::Timed(time, _), _) => {
+                let time = time ^ self.crc();
+                Lanes::of_words(time << 56, time >> 8 | self.what_last())
+            }
+            (DELETE_ALL, End::Untimed(_), _) => {
+                Lanes::of_words(0, self.what_last() ^ self.crc() << 56)
+            }
+            _ => return None,
+        };
+        sums.set(place, sum, end.checksum());
+        end.known(rest.get(len + end.len()..)?)
+    }
+
+    /// What is deleted, as the last of eight bytes.
+    fn what_last(&self) -> u64 {
+        u64::from(self.kind & 0x7F) << 56
     }
 
     /// The same of a text or a binary.

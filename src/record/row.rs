@@ -86,9 +86,10 @@ impl Row {
         if header != tag::HEADER {
             return Err(cursor.fault("row header", Problem::Unexpected(header.into())));
         }
+        let place = help.as_mut().map_or(0, |help| help.heads.begin_row());
         let mut cells = Cells {
             help,
-            count: 0,
+            place,
             crc: 0,
         };
         let primary_key = cells.check(&mut cursor, tag::ROW_PK)?;
@@ -241,7 +242,8 @@ pub(super) fn parse_sequence_info(info: &[u8; SEQUENCE_INFO]) -> Option<Sequence
 /// The cells of a row, as far as they are checked.
 struct Cells<'h, 'a> {
     help: &'h mut Option<Help<'a>>,
-    count: usize,
+    /// Behind the heads of those before.
+    place: usize,
     /// The checksum of their checksums.
     crc: u8,
 }
@@ -265,10 +267,9 @@ impl<'a> Cells<'_, 'a> {
         };
         cell.check(cursor)?;
         if let Some(help) = &mut self.help {
-            help.heads.learn(self.count, &cell, bytes);
+            help.heads.learn(&mut self.place, &cell, bytes);
         }
         self.crc = crc8::update_byte(self.crc, cell.checksum);
-        self.count += 1;
         Ok(true)
     }
 }

@@ -1,11 +1,14 @@
 //! What holds for all records and for any bytes.
 
+use std::collections::BTreeSet;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{answer, batch, decode, decode_row, parse};
+use crate::error::TunnelError;
 use crate::record::help;
 use crate::record::{
     ActionType, ColumnKind, OwnedColumn, OwnedRecord, Record, SequenceInfo, Token, Value,
@@ -89,9 +92,17 @@ fn alike() -> impl Strategy<Value = OwnedRecord> {
             1 => any_value(),
         ];
         let timestamp = option::weighted(0.9, any::<i64>());
-        let column = (value, timestamp).prop_map(move |(value, timestamp)| OwnedColumn {
-            timestamp,
-            ..OwnedColumn::put(name, value, 0)
+        let column = (value, timestamp, 0..10).prop_map(move |(value, timestamp, kind)| {
+            let put = OwnedColumn::put(name, value, 0);
+            let deletion = OwnedColumn::delete_all_versions(name);
+            match (kind, timestamp) {
+                (0, Some(timestamp)) => OwnedColumn::delete_one_version(name, timestamp),
+                (1, timestamp) => OwnedColumn {
+                    timestamp,
+                    ..deletion
+                },
+                (_, timestamp) => OwnedColumn { timestamp, ..put },
+            }
         });
         option::weighted(0.9, column)
     };
@@ -192,6 +203,34 @@ proptest! {
             "{alone:?} alone, {among:?} among others"
         );
         prop_assert!(flipped.is_some() || alone.is_some());
+    }
+
+    /// Rows that need not have the same columns come to an order of all of them.
+    #[test]
+    fn what_is_known_grows_only_by_what_is_new(
+        rows in vec(vec(any::<bool>(), 8), 1..30),
+        deleted in any::<Index>(),
+    ) {
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let deleted = deleted.get(&names);
+        let column = |name: &str| match name == *deleted {
+            true => OwnedColumn::delete_all_versions(name),
+            false => OwnedColumn::put(name, 1, 5),
+        };
+        let in_row = |row: &Vec<bool>| names.into_iter().zip(row.clone()).filter(|(_, is)| *is);
+        let records: Vec<_> = rows.iter().map(|row| {
+            let columns = in_row(row).map(|(name, _)| column(name));
+            columns.fold(OwnedRecord::update([("key", 1)]), OwnedRecord::column)
+        }).collect();
+        let seen = rows.iter().flat_map(in_row).collect::<BTreeSet<_>>().len();
+        let batch = batch(&records);
+        let mut known = 0;
+        help::with(|help| {
+            batch.check_records(help, |_, _| ())?;
+            known = help.as_ref().map_or(0, |help| help.heads.iter().count());
+            Ok::<_, TunnelError>(())
+        }).expect("good rows");
+        prop_assert_eq!(known, 1 + seen);
     }
 
     /// Else decoding would take twice as long, and nothing else would tell.
