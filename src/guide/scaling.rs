@@ -38,8 +38,9 @@
 //!   the callback before it runs. A channel with a callback that does little is
 //!   limited by how fast the service answers.
 //! - Memory: what is read and not processed stays within the
-//!   [`memory_budget`](crate::TunnelWorkerConfigBuilder::memory_budget), whatever the number
-//!   of channels; plus the threads, and what callbacks keep.
+//!   [`memory_budget`](crate::TunnelWorkerConfigBuilder::memory_budget), the threads of the
+//!   open channels included, whatever their number; plus some 30 MiB, and what
+//!   callbacks keep.
 //! - Several tunnels in one process: give each daemon a clone of one configuration,
 //!   and they share threads and budget.
 //!
