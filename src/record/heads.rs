@@ -83,20 +83,19 @@ impl<'a> Heads<'a> {
             *place = at + 1;
             return;
         }
+        if heads.len() == PLACES {
+            return;
+        }
         // One that this row has no cell for was at the wrong place.
-        let wrong = heads
-            .iter()
-            .position(|known| same(known) && known.row != row);
-        if let Some(at) = wrong {
+        let is_wrong = |known: &Head<'_>| same(known) && known.row != row;
+        if let Some(at) = heads.iter().position(is_wrong) {
             heads.remove(at);
             *place -= 1;
         }
-        if heads.len() < PLACES {
-            // Once, however many there will be.
-            heads.reserve_exact(PLACES - heads.len());
-            heads.insert(*place, head);
-            *place += 1;
-        }
+        // Once, however many there will be.
+        heads.reserve_exact(PLACES - heads.len());
+        heads.insert(*place, head);
+        *place += 1;
     }
 }
 
