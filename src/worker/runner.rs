@@ -172,12 +172,7 @@ impl Runner {
         if self.context.record_count() == 0 && !options.always_call_back && !last_to_commit {
             return self.done(connection, current);
         }
-        let spare = &connection.link.pool.spare_records;
-        let records = match options.need_binary_record {
-            true => Ok(Vec::new()),
-            false => current.round.records(spare),
-        };
-        let records = match records {
+        let records = match records(&connection.link, &current.round) {
             Ok(records) => records,
             Err(error) => return damaged(connection, error),
         };
@@ -194,11 +189,10 @@ impl Runner {
         let clock = connection.link.clock();
         let began = clock.now();
         let result = unwind::user_code(|| self.processor.process(&self.context, &records));
-        let elapsed = clock.now() - began;
-        let newest = records.last().and_then(Record::sequence_info);
-        spare.put(emptied(records));
-        current.elapsed = elapsed;
-        current.newest = newest.map(|newest| newest.timestamp);
+        let newest = newest(&records);
+        connection.link.pool.spare_records.put(emptied(records));
+        current.newest = newest;
+        current.elapsed = clock.now() - began;
         match result {
             Ok(Ok(())) => self.done(connection, current),
             Ok(Err(error)) => self.failed(connection, current, error),
@@ -304,6 +298,20 @@ impl Runner {
 fn damaged(connection: &Connection, error: TunnelError) -> Step {
     connection.fail(error);
     Step::End
+}
+
+/// What a callback gets.
+fn records<'a>(link: &Link, round: &'a Round) -> Result<Vec<Record<'a>>, TunnelError> {
+    match link.settings.options.need_binary_record {
+        true => Ok(Vec::new()),
+        false => round.records(&link.pool.spare_records),
+    }
+}
+
+/// When the newest record was written, in microseconds since 1970.
+fn newest(records: &[Record<'_>]) -> Option<i64> {
+    let sequence = records.last()?.sequence_info()?;
+    Some(sequence.timestamp)
 }
 
 /// The memory of a batch's records, for those of any other.
