@@ -199,6 +199,24 @@ fn an_idle_channel_is_read_less_and_less_often() {
     assert!(running.close().expect("ends well").is_clean());
 }
 
+/// Nothing waits where there is something: not before the next read, not between
+/// reader and callback.
+#[test]
+fn a_busy_stream_passes_in_no_time() {
+    // As much as there is in an answer, three times, and the rest.
+    const ROWS: usize = 3 * 5_000 + 100;
+    let driven = Driven::new(1);
+    let seen = Seen::default();
+    driven.scene.put_rows(ROWS);
+    let running = driven.start(driven.config(seen.factory()));
+    driven.clock.advance(SECOND);
+    assert_eq!(seen.len(), ROWS);
+    let reads = driven.times(Action::ReadRecords);
+    let (busy, _) = reads.split_at(4);
+    assert_eq!(gaps(busy), [0.0; 3]);
+    assert!(running.close().expect("ends well").is_clean());
+}
+
 #[test]
 fn a_light_stream_arrives_within_moments() {
     const STEP: Duration = Duration::from_millis(100);
