@@ -12,6 +12,7 @@
 )]
 
 use super::lanes::{Block, LANES, Lanes};
+use super::long;
 
 /// `TABLES[k][b]` is the checksum of `b` followed by `k` zero bytes.
 static TABLES: [[u8; 256]; 8] = tables();
@@ -43,7 +44,7 @@ impl Masks {
 /// The checksum of what gave `crc` so far, followed by `bytes`.
 #[inline]
 pub(crate) fn update(crc: u8, bytes: &[u8]) -> u8 {
-    checksum(sum(crc, bytes))
+    checksum(sum(crc, bytes).0)
 }
 
 /// The checksum of what gave `crc` so far, followed by one byte.
@@ -65,9 +66,18 @@ pub(super) struct Seen {
 /// the sum of all, and whether the latter is ASCII. They are the last bytes of
 /// `first`, as many as are odd, and the blocks.
 #[inline(always)]
-pub(super) fn look(crc: Lanes, odd: Odd, first: Block, blocks: &[Block]) -> Seen {
+pub(super) fn look<const IS_LONG: bool>(
+    crc: Lanes,
+    odd: Odd,
+    first: Block,
+    blocks: &[Block],
+) -> Seen {
     let first = odd.of_block(first);
-    let (sum, seen) = sum_blocks(first.plus(crc.and(MASKS[odd.0].first)), blocks);
+    let begin = first.plus(crc.and(MASKS[odd.0].first));
+    let (sum, seen) = match IS_LONG {
+        true => sum_long(begin, blocks.as_flattened()),
+        false => sum_blocks(begin, blocks),
+    };
     // Of a length below 256 only the first byte may be 0x80 or more.
     let seen = seen.or(first.and(MASKS[odd.0].behind_length));
     let is_ascii = seen.high_bits() == 0;
@@ -100,17 +110,32 @@ impl Odd {
     }
 }
 
-fn sum(crc: u8, bytes: &[u8]) -> Lanes {
+/// The sum of what gave `crc` so far, followed by `bytes`, and all bits of these
+/// together.
+#[inline]
+fn sum(crc: u8, bytes: &[u8]) -> (Lanes, Lanes) {
     let (odd, blocks) = bytes.as_rchunks();
-    let mut begin = [0; LANES];
-    match odd.len() {
-        0 => begin[LANES - 1] = BYTES[usize::from(crc)],
-        len => {
-            begin[LANES - len..].copy_from_slice(odd);
-            begin[LANES - len] ^= crc;
-        }
-    }
-    sum_blocks(Lanes::new(begin), blocks).0
+    let (begin, odd_seen) = begin(crc, odd);
+    let (sum, seen) = match blocks.len() < LONG {
+        true => sum_blocks(begin, blocks),
+        false => sum_long(begin, blocks.as_flattened()),
+    };
+    (sum, seen.or(odd_seen))
+}
+
+/// The same of less bytes than a block has.
+#[inline]
+fn begin(crc: u8, odd: &[u8]) -> (Lanes, Lanes) {
+    // The last byte is the last of the block.
+    let lanes = |word: u128| Lanes::new(word.to_be_bytes());
+    let word = odd
+        .iter()
+        .fold(0, |word, byte| word << 8 | u128::from(*byte));
+    let begin = match odd.len() {
+        0 => u128::from(BYTES[usize::from(crc)]),
+        len => word ^ u128::from(crc) << (8 * (len - 1)),
+    };
+    (lanes(begin), lanes(word))
 }
 
 /// The sum so far, followed by these blocks, and all bits of these together.
@@ -122,6 +147,21 @@ fn sum_blocks(mut sum: Lanes, blocks: &[Block]) -> (Lanes, Lanes) {
         seen = seen.or(Lanes::new(*block));
     }
     (sum, seen)
+}
+
+/// So many blocks are long: it pays to lay them over each other.
+const LONG: usize = 32;
+pub(super) const LONG_TEXT: usize = LONG * LANES;
+
+/// As [`sum_blocks`], for many of them.
+#[inline(never)]
+fn sum_long(begin: Lanes, bytes: &[u8]) -> (Lanes, Lanes) {
+    let before = long::before(bytes.len());
+    let (overlaid, seen) = long::overlaid(&bytes[before - 1..]);
+    let (sum, _) = sum_blocks(Lanes::ZERO, &overlaid);
+    // What comes before whole periods counts as if these were not there.
+    let (first_sum, first_seen) = self::sum(checksum(begin), &bytes[..before]);
+    (first_sum.plus(sum), first_seen.or(seen))
 }
 
 /// The checksum of sixteen bytes.
@@ -233,9 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn long_ones_are_summed_as_others() {
+        for len in (500..1_200).chain([40_000, 100_001]) {
+            let bytes = bytes(len);
+            assert_eq!(update(0x5A, &bytes), plain(0x5A, &bytes), "{len} bytes");
+        }
+    }
+
+    #[test]
     fn goes_on_from_every_checksum() {
         for crc in 0..=255 {
-            for len in [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48] {
+            for len in [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 511, 512, 700] {
                 let bytes = bytes(len);
                 assert_eq!(update(crc, &bytes), plain(crc, &bytes), "{len} from {crc}");
             }
@@ -256,12 +304,15 @@ mod tests {
         let from = start + odd.count();
         let first = bytes[from - LANES..from].first_chunk().expect("a block");
         let (blocks, _) = bytes[from..end].as_chunks();
-        look(Lanes::all(crc), odd, *first, blocks)
+        match end - start < LONG_TEXT + LANES {
+            true => look::<false>(Lanes::all(crc), odd, *first, blocks),
+            false => look::<true>(Lanes::all(crc), odd, *first, blocks),
+        }
     }
 
     #[test]
     fn what_lies_around_changes_nothing() {
-        for len in (0..200).chain([255, 256, 1000, 40_000]) {
+        for len in (0..200).chain([255, 256, 511, 512, 513, 639, 1000, 40_000]) {
             for around in [0, 0xFF] {
                 let (bytes, start, end) = sized(len, around);
                 let seen = look_at(0x5A, &bytes, start, end);
@@ -273,7 +324,7 @@ mod tests {
 
     #[test]
     fn sees_every_byte_that_is_not_ascii() {
-        for len in 0..300 {
+        for len in (0..300).chain([511, 512, 513, 700, 1000]) {
             let (mut bytes, start, end) = sized(len, 0);
             for place in start + 4..end {
                 bytes[place] = 0x80;

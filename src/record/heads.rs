@@ -9,7 +9,7 @@
 use std::slice;
 
 use super::cell::{self, Cell};
-use super::crc8::{self, Odd};
+use super::crc8::{self, LONG_TEXT, Odd};
 use super::kind::ColumnKind;
 use super::lanes::{LANES, Lanes};
 use super::sums::Sums;
@@ -192,7 +192,7 @@ impl<'a> Head<'a> {
                 sums.set(place, end.sum(value ^ self.crc()), end.checksum());
                 end.known(rest.get(self.len() + 8 + end.len()..)?)
             }
-            tag::VT_STRING | tag::VT_BLOB => self.text(rest, window, place, sums),
+            tag::VT_STRING | tag::VT_BLOB => self.text::<false>(rest, window, place, sums),
             _ => self.short(rest, window, place, sums),
         }
     }
@@ -232,9 +232,21 @@ impl<'a> Head<'a> {
         u64::from(self.kind & 0x7F) << 56
     }
 
+    /// The same of a long text, in a function of its own again.
+    #[inline(never)]
+    fn long_text<'r>(
+        &self,
+        rest: &'r [u8],
+        window: &Window,
+        place: usize,
+        sums: &mut Sums,
+    ) -> Option<Known<'r>> {
+        self.text::<true>(rest, window, place, sums)
+    }
+
     /// The same of a text or a binary.
     #[inline(always)]
-    fn text<'r>(
+    fn text<'r, const IS_LONG: bool>(
         &self,
         rest: &'r [u8],
         window: &Window,
@@ -248,13 +260,16 @@ impl<'a> Head<'a> {
             return None;
         }
         let len = usize::try_from(len).ok()?;
+        if !IS_LONG && len > LONG_TEXT {
+            return self.long_text(rest, window, place, sums);
+        }
         // From the length in it on, which is summed as well.
         let odd = Odd::of(LENGTH + len);
         let before_blocks = self.len() + BEFORE_NUMBER + odd.count();
         let first = part(window, before_blocks);
         let after = rest.get((self.len() + BEFORE_TEXT).checked_add(len)?..)?;
         let blocks = rest.get(LANES + before_blocks..rest.len() - after.len() + LANES)?;
-        let seen = crc8::look(self.crc, odd, first, blocks.as_chunks().0);
+        let seen = crc8::look::<IS_LONG>(self.crc, odd, first, blocks.as_chunks().0);
         if !seen.is_ascii && kind == tag::VT_STRING && !self.is_utf8(rest, len) {
             return None;
         }

@@ -47,6 +47,11 @@ impl Lanes {
     }
 
     #[inline(always)]
+    pub(super) fn bytes(self) -> Block {
+        self.0.to_array()
+    }
+
+    #[inline(always)]
     pub(super) fn plus(self, other: Lanes) -> Lanes {
         Lanes(self.0 ^ other.0)
     }

@@ -19,6 +19,7 @@
 //! - [`cursor`]: the one place that cuts bytes;
 //! - [`crc8`]: the checksum;
 //! - [`lanes`], [`sums`]: sixteen bytes, and sixteen sums, at once;
+//! - [`long`]: long texts;
 //! - [`tag`]: the numbers of PlainBuffer;
 //! - [`encode`]: the way back, from values to bytes.
 
@@ -36,6 +37,7 @@ mod heads;
 mod help;
 mod kind;
 mod lanes;
+mod long;
 mod owned;
 mod row;
 mod sequence;

@@ -76,7 +76,14 @@ fn any_record() -> impl Strategy<Value = OwnedRecord> {
 
 /// A row of a table with columns of usual types, some of them left out.
 fn alike() -> impl Strategy<Value = OwnedRecord> {
-    let text = || prop_oneof!["[a-z]{0,40}", "\\PC{0,20}", "[a-z]{120,300}"];
+    let text = || {
+        prop_oneof![
+            "[a-z]{0,40}",
+            "\\PC{0,20}",
+            "[a-z]{120,300}",
+            "[a-z]{500,900}"
+        ]
+    };
     let number = || any::<i64>().prop_map(Value::Integer);
     let names = [
         "a",

@@ -116,11 +116,12 @@ fn row_of(typed: &[u8]) -> Vec<u8> {
     let name = b"pk";
     let cell = update(update(0, name), typed);
     let row = update(update(0, &[cell]), &[0]);
-    let len = u8::try_from(typed.len()).expect("a short value");
+    let len = u32::try_from(typed.len()).expect("not so long");
     [
         &[0x75, 0, 0, 0, 1, 3, 4, 2, 0, 0, 0][..],
         name,
-        &[5, len, 0, 0, 0],
+        &[5],
+        &len.to_le_bytes(),
         typed,
         &[0x0A, cell, 9, row],
     ]
@@ -169,12 +170,16 @@ fn values_that_make_no_sense_behind_good_ones() {
     let text = |bytes: &[u8]| [&[3, bytes.len() as u8, 0, 0, 0][..], bytes].concat();
     let mut long = text(&[b'a'; 100]);
     *long.last_mut().expect("a text") = 0xFF;
+    let good_and_long = [&[3][..], &1000_u32.to_le_bytes(), &[b'a'; 1000]].concat();
+    let mut very_long = good_and_long.clone();
+    *very_long.last_mut().expect("a text") = 0xFF;
     let last = OwnedRecord::put([("key", "a text".repeat(100))]).to_message();
     let decode = |first: &[u8], second: &[u8]| decode_all([of(first), of(second), last.clone()]);
     for (good, bad, says) in [
         (text(b"a"), text(&[0xFF]), "string: not UTF-8"),
         (text(b""), text(&[0xC3]), "string: not UTF-8"),
         (text(b"a"), long, "string: not UTF-8"),
+        (good_and_long, very_long, "string: not UTF-8"),
         (
             text(b"a"),
             vec![3, 2, 0, 0, 0, b'a'],
