@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,12 +13,16 @@ use super::memory::Memory;
 use super::wire::Rest;
 use crate::spare::Spare;
 
-/// What is kept for later reads of all channels: some answers of the largest
+/// What is kept for later reads: some answers of the largest
 /// usual size. How many batches wait goes up and down by as much under full load.
 const MOST_SPARE: usize = 64 << 20;
 
 /// From here on a body is read past the HTTP client.
 const LARGE: usize = 16 << 10;
+
+/// Of all clients of the process: whose answer was in a buffer makes no difference,
+/// and what each kept for itself would add up.
+static SPARE: LazyLock<Arc<Spare<Memory>>> = LazyLock::new(|| Arc::new(Spare::new(MOST_SPARE)));
 
 /// Reads bodies.
 pub(crate) struct Bodies(Arc<Spare<Memory>>);
@@ -33,7 +37,7 @@ struct Buffer {
 
 impl Bodies {
     pub(crate) fn new() -> Bodies {
-        Bodies(Arc::new(Spare::new(MOST_SPARE)))
+        Bodies(SPARE.clone())
     }
 
     /// The whole body. By `due` if the answer came over a connection of ours;
