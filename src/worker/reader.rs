@@ -7,7 +7,7 @@ use std::time::Instant;
 use log::{debug, info};
 
 use super::backoff::{Backoff, is_full};
-use super::budget::{Allowance, Loan, Room};
+use super::budget::{Allowance, Loan, OpenChannel, Room};
 use super::checkpoint::ChannelCheckpointer;
 use super::connection::{Connection, Item};
 use super::dial::ServiceConn;
@@ -34,6 +34,8 @@ pub(crate) struct Reader {
     /// Fired when an earlier connection to the same channel has ended: until
     /// then its last callback may still run, and ours must come after it.
     predecessors: Vec<Stop>,
+    /// What the channel takes of the budget as long as there is this thread.
+    _room: Option<OpenChannel>,
 }
 
 /// What opening a channel has come to.
@@ -48,10 +50,15 @@ enum Opened {
 
 impl Reader {
     /// Starts the thread. Its end, however it comes, is told to the session.
-    pub(crate) fn spawn(connection: Arc<Connection>, predecessors: Vec<Stop>) {
+    pub(crate) fn spawn(
+        connection: Arc<Connection>,
+        predecessors: Vec<Stop>,
+        room: Option<OpenChannel>,
+    ) {
         let reader = Reader {
             connection: connection.clone(),
             predecessors,
+            _room: room,
         };
         let clock = connection.link.clock();
         let spawned = threads::spawn(clock, "tunnel-reader", move || reader.run());
@@ -68,7 +75,6 @@ impl Reader {
     }
 
     fn run(self) {
-        let _until_the_end = self.connection.link.budget.open_channel();
         match unwind::contain(|| self.open()).and_then(|opened| opened) {
             Ok(Opened::At(token, context)) => self.read_on(token, &context),
             Ok(Opened::Finished) => {
@@ -571,6 +577,7 @@ mod tests {
         let reader = Reader {
             connection: Connection::new(link.clone(), Default::default(), "channel".into()),
             predecessors: Vec::new(),
+            _room: None,
         };
         let (told, answers) = bounded(2);
         std::thread::scope(|scope| {
@@ -598,6 +605,7 @@ mod tests {
         let reader = Reader {
             connection: Connection::new(link, Default::default(), "channel".into()),
             predecessors: Vec::new(),
+            _room: None,
         };
         let (room, (reads, seen)) = (Arc::new(Room::new()), bounded(2));
         let mut idle = Allowance::new();

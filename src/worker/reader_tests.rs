@@ -67,6 +67,7 @@ impl Stage {
         let reader = Reader {
             connection: connection.clone(),
             predecessors: Vec::new(),
+            _room: None,
         };
         let context = reader.context(false, saver.clone()).expect("a context");
         let ((told, began), (gate, wait)) = (unbounded(), bounded(0));

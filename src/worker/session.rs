@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use log::{debug, info, warn};
 
 use super::beat::BeatSchedule;
+use super::budget::OpenChannel;
 use super::connection::Connection;
 use super::heartbeat::Call;
 use super::link::{Ended, Event, Link};
@@ -262,9 +263,12 @@ impl Session {
             Phase::Working => CloseReason::TakenBack,
             Phase::Draining { .. } | Phase::Leaving { .. } => CloseReason::Shutdown,
         };
+        // Before the first of them borrows anything.
+        let dials = commands.iter().filter(|c| matches!(c, Command::Dial(..)));
+        let mut rooms: Vec<_> = dials.map(|_| self.link.budget.open_channel()).collect();
         for command in commands {
             match command {
-                Command::Dial(channel_id, id) => self.dial(channel_id, id),
+                Command::Dial(channel_id, id) => self.dial(channel_id, id, rooms.pop()),
                 Command::CloseGracefully(id) => self.with(id, |c| {
                     c.meter.closes_for(reason);
                     c.close_gracefully();
@@ -278,12 +282,12 @@ impl Session {
         }
     }
 
-    fn dial(&mut self, channel_id: Arc<str>, id: ConnectionId) {
+    fn dial(&mut self, channel_id: Arc<str>, id: ConnectionId, room: Option<OpenChannel>) {
         let connection = Connection::new(self.link.clone(), id, channel_id.clone());
         let ended = connection.ended.clone();
         let predecessors = self.predecessors.add(channel_id, ended);
         self.connections.insert(id, connection.clone());
-        Reader::spawn(connection, predecessors);
+        Reader::spawn(connection, predecessors, room);
     }
 
     fn with(&self, id: ConnectionId, act: impl FnOnce(&Arc<Connection>)) {
