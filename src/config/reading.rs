@@ -98,7 +98,7 @@ impl TunnelWorkerConfigBuilder {
     /// the program keeps for longer. The index of 64 bytes per record that a
     /// callback's slice is counts as well; one that there is no room for is made
     /// only when its batch has its turn, and is not counted. An open channel takes
-    /// 56 KiB by itself, mostly for its thread: these count too, up to half of the
+    /// 64 KiB by itself, mostly for its thread: these count too, up to half of the
     /// budget.
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.reading.memory_budget = bytes;
