@@ -84,6 +84,25 @@ fn promise_08_what_is_read_and_not_processed_stays_within_the_budget() {
     judge_orderly(&scene, &seen);
 }
 
+/// What an open channel takes by itself.
+#[test]
+fn promise_08_open_channels_count_until_they_are_closed() {
+    const CHANNEL: usize = 64 << 10;
+    let (scene, tunnel) = large_answers(3);
+    let config = with_budget(Seen::default().factory());
+    let config = config.build().expect("config");
+    let is_left = |bytes: usize| format!("{config:?}").contains(&format!("total: {bytes},"));
+    assert!(is_left(BUDGET));
+    let daemon = TunnelWorkerDaemon::new(scene.client.clone(), tunnel, config.clone());
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| daemon.run());
+        wait_until("three are open", || is_left(BUDGET - 3 * CHANNEL));
+        assert!(daemon.close().is_clean());
+        thread.join().expect("run").expect("ends well");
+    });
+    wait_until("their threads have ended", || is_left(BUDGET));
+}
+
 #[test]
 fn promise_08_two_workers_of_one_configuration_share_its_budget() {
     let (first, second) = (large_answers(3), large_answers(3));
