@@ -436,9 +436,9 @@ mod tests {
 
     /// An answer of that many records, read with a loan.
     fn answer(link: &Link, count: usize) -> (RawBatch, Loan) {
-        let record = crate::OwnedRecord::put([("key", 1)]);
+        let record = |key: usize| crate::OwnedRecord::put([("key", key as i64)]).to_message();
         let answer = crate::api::protocol::ReadRecordsResponse {
-            records: vec![record.to_message(); count],
+            records: (1..=count).map(record).collect(),
             next_token: "next".to_owned(),
             may_more_record: None,
         };
@@ -448,13 +448,16 @@ mod tests {
         (batch, loan)
     }
 
-    /// Says how many records it got, and of which batch.
-    struct Tell(crossbeam_channel::Sender<(usize, String)>);
+    /// Says the last key that it got, of how many records, and of which batch.
+    struct Tell(crossbeam_channel::Sender<(Option<i64>, usize, String)>);
 
     impl ChannelProcessor for Tell {
         fn process(&mut self, context: &ChannelContext, records: &[Record]) -> ProcessResult {
             let token = context.next_token().to_owned();
-            self.0.send((records.len(), token)).expect("a test");
+            let last = records
+                .last()
+                .and_then(|record| record.get("key")?.as_i64());
+            self.0.send((last, records.len(), token)).expect("a test");
             Ok(())
         }
     }
@@ -478,7 +481,7 @@ mod tests {
             assert_eq!(joined.is_decoded(), is_ahead);
             connection.hand_on(Item::Batch(joined));
             assert_eq!(runner.step(&connection), Step::Done);
-            assert_eq!(told.try_recv(), Ok((5000, "next".to_owned())));
+            assert_eq!(told.try_recv(), Ok((Some(3000), 5000, "next".to_owned())));
             assert_eq!(runner.context.record_count(), 5000);
             let index = spare.take(5000 * size_of::<Record>()).expect("it is back");
             assert!(index.is_empty());

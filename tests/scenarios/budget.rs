@@ -94,12 +94,9 @@ fn promise_08_open_channels_count_until_they_are_closed() {
     let is_left = |bytes: usize| format!("{config:?}").contains(&format!("total: {bytes},"));
     assert!(is_left(BUDGET));
     let daemon = TunnelWorkerDaemon::new(scene.client.clone(), tunnel, config.clone());
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| daemon.run());
-        wait_until("three are open", || is_left(BUDGET - 3 * CHANNEL));
-        assert!(daemon.close().is_clean());
-        thread.join().expect("run").expect("ends well");
-    });
+    let running = daemon.spawn().expect("a thread");
+    wait_until("three are open", || is_left(BUDGET - 3 * CHANNEL));
+    assert!(running.close().expect("ends well").is_clean());
     wait_until("their threads have ended", || is_left(BUDGET));
 }
 
