@@ -25,10 +25,10 @@ use shape::{SHAPES, Shape};
 ///
 /// Lower a bound when the count is more than a few percent below it.
 const BOUNDS: [(&str, u64, u64); 4] = [
-    ("4", 1_100, 750),
-    ("10", 2_320, 2_380),
-    ("100", 12_750, 13_350),
-    ("4s", 1_115, 750),
+    ("4", 825, 750),
+    ("10", 1_940, 2_380),
+    ("100", 10_500, 13_350),
+    ("4s", 850, 750),
 ];
 
 fn main() -> ExitCode {

@@ -9,6 +9,7 @@ use super::cursor::{Cursor, Fault, Problem};
 use super::fields::Field;
 use super::help::{self, Help};
 use super::kind::ActionType;
+use super::usual;
 use super::view::{Checked, Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
 
@@ -117,17 +118,38 @@ impl RawBatch {
         })
     }
 
+    /// Calls `take` with the window of each record, in order, and what is in it.
     #[inline(always)]
     pub(super) fn check_records<'a>(
         &'a self,
         help: &mut Option<Help<'a>>,
         mut take: impl FnMut(Range<usize>, Parts),
     ) -> Result<(), TunnelError> {
-        self.each_record(|message| {
-            let parts = Parts::check(&self.body, layout(message)?, help)?;
-            take(message.span(), parts);
-            Ok(())
-        })
+        let mut index = 0;
+        let mut answer = Cursor::new(&self.body);
+        let mut walk = || {
+            loop {
+                let mut is_unusual = false;
+                if let Some(help) = help {
+                    let stopped = usual::records(&self.body, answer.at(), help, |window, parts| {
+                        take(window, parts);
+                        index += 1;
+                    });
+                    answer.bytes(stopped.at - answer.at(), "records")?;
+                    is_unusual = stopped.by_row;
+                }
+                let Some(message) = next_record(&mut answer)? else {
+                    return Ok(());
+                };
+                let layout = Layout {
+                    is_unusual,
+                    ..layout(message)?
+                };
+                take(message.span(), Parts::check(&self.body, layout, help)?);
+                index += 1;
+            }
+        };
+        walk().map_err(|fault| self.malformed_record(index, &fault))
     }
 
     /// Calls `take` with the message of each record, in order.
@@ -138,19 +160,29 @@ impl RawBatch {
         let mut index = 0;
         let mut answer = Cursor::new(&self.body);
         let mut walk = || {
-            while let Some(field) = Field::next(&mut answer)? {
-                if field.number == answer::RECORDS {
-                    take(field.bytes(&answer, "record")?)?;
-                    index += 1;
-                }
+            while let Some(message) = next_record(&mut answer)? {
+                take(message)?;
+                index += 1;
             }
             Ok(())
         };
-        walk().map_err(|fault: Fault| {
-            let place = format!("record {index} of the answer to ReadRecords");
-            malformed(&place, &fault).with_request_id(self.request_id.as_str())
-        })
+        walk().map_err(|fault| self.malformed_record(index, &fault))
     }
+
+    fn malformed_record(&self, index: usize, fault: &Fault) -> TunnelError {
+        let place = format!("record {index} of the answer to ReadRecords");
+        malformed(&place, fault).with_request_id(self.request_id.as_str())
+    }
+}
+
+/// The message of the next record of an answer.
+fn next_record<'a>(answer: &mut Cursor<'a>) -> Result<Option<Cursor<'a>>, Fault> {
+    while let Some(field) = Field::next(answer)? {
+        if field.number == answer::RECORDS {
+            return field.bytes(answer, "record").map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// Neither token nor data: this may end up in a log.
@@ -181,7 +213,13 @@ impl<'a> Outline<'a> {
     fn scan(body: &'a [u8]) -> Result<Outline<'a>, Fault> {
         let mut cursor = Cursor::new(body);
         let (mut next_token, mut may_more_record, mut record_count) = (None, None, 0);
-        while let Some(field) = Field::next(&mut cursor)? {
+        loop {
+            let (passed, len) = usual::pass(cursor.rest());
+            record_count += passed;
+            cursor.bytes(len, "records")?;
+            let Some(field) = Field::next(&mut cursor)? else {
+                break;
+            };
             match field.number {
                 answer::RECORDS => record_count += 1,
                 answer::NEXT_TOKEN => next_token = Some(field.bytes(&cursor, "next token")?),
@@ -203,35 +241,7 @@ impl<'a> Outline<'a> {
 }
 
 /// Where the parts of a record lie in its message.
-#[inline(always)]
-pub(super) fn layout(message: Cursor<'_>) -> Result<Layout, Fault> {
-    match usual_layout(message) {
-        Some(layout) => Ok(layout),
-        None => unusual_layout(message),
-    }
-}
-
-/// The action and one row, in this order and nothing else.
-#[inline(always)]
-fn usual_layout(message: Cursor<'_>) -> Option<Layout> {
-    const ACTION: u8 = (record::ACTION_TYPE << 3) as u8;
-    const ROW: u8 = (record::RECORD << 3 | 2) as u8;
-    let [ACTION, action, ROW, rest @ ..] = message.rest() else {
-        return None;
-    };
-    let mut rest = Cursor::new(rest);
-    let len = rest.varint("record").ok()?;
-    let (window, row) = (message.span(), rest.rest());
-    (row.len() as u64 == len).then_some(Layout {
-        action: ActionType::from_wire(i32::from(*action))?,
-        row: window.end - row.len()..window.end,
-        window,
-        origin_row: None,
-    })
-}
-
-#[inline(never)]
-fn unusual_layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
+pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
     let window = message.span();
     let (mut action, mut row, mut origin_row) = (None, None, None);
     while let Some(field) = Field::next(&mut message)? {
@@ -249,6 +259,7 @@ fn unusual_layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
         window,
         action: action.ok_or_else(|| missing("action type"))?,
         row: row.ok_or_else(|| missing("record"))?,
+        is_unusual: false,
         origin_row,
     })
 }

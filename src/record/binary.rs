@@ -156,6 +156,7 @@ fn read_record<'a>(
         window: window.clone(),
         action,
         row,
+        is_unusual: false,
         origin_row,
     };
     let parts = Parts::check(bytes, layout, help)?;

@@ -20,25 +20,16 @@ static TABLES: [[u8; 256]; 8] = tables();
 /// The byte that has a checksum.
 static BYTES: [u8; 256] = bytes();
 
-/// For each number of last lanes, less one.
-static MASKS: [Masks; LANES] = masks();
+static MASKS: Masks = masks();
 
-/// Ones in some lanes.
+/// Ones in some lanes, for each number of last lanes, less one.
 struct Masks {
     /// In the last ones.
-    last: Lanes,
+    last: [Lanes; LANES],
     /// In the first of these.
-    first: Lanes,
+    first: [Lanes; LANES],
     /// In these behind the first four.
-    behind_length: Lanes,
-}
-
-impl Masks {
-    const NONE: Masks = Masks {
-        last: Lanes::ZERO,
-        first: Lanes::ZERO,
-        behind_length: Lanes::ZERO,
-    };
+    behind_length: [Lanes; LANES],
 }
 
 /// The checksum of what gave `crc` so far, followed by `bytes`.
@@ -66,54 +57,50 @@ pub(super) struct Seen {
 /// the sum of all, and whether the latter is ASCII. They are the last bytes of
 /// `first`, as many as are odd, and the blocks.
 #[inline(always)]
-pub(super) fn look<const IS_LONG: bool>(
-    crc: Lanes,
-    odd: Odd,
-    first: Block,
-    blocks: &[Block],
-) -> Seen {
-    let first = odd.of_block(first);
-    let begin = first.plus(crc.and(MASKS[odd.0].first));
-    let (sum, seen) = match IS_LONG {
-        true => sum_long(begin, blocks.as_flattened()),
-        false => sum_blocks(begin, blocks),
-    };
+pub(super) fn look(crc: Lanes, odd: Odd, first: Block, blocks: &[Block]) -> Seen {
+    let first = Lanes::new(first).and(MASKS.last[odd.less_one]);
+    let text = first.and(MASKS.behind_length[odd.less_one]);
+    let begin = first.plus(crc.and(MASKS.first[odd.less_one]));
+    let (sum, seen) = sum_blocks(begin, blocks);
     // Of a length below 256 only the first byte may be 0x80 or more.
-    let seen = seen.or(first.and(MASKS[odd.0].behind_length));
-    let is_ascii = seen.high_bits() == 0;
+    let is_ascii = seen.or(text).high_bits() == 0;
     Seen { sum, is_ascii }
 }
 
-/// How many bytes are left at the start when blocks are cut off from the end, less
-/// one: there is something to begin with.
+/// What is left of some bytes at the start, one at least, when blocks are cut off from
+/// the end.
 ///
-/// They are looked at with what lies before them, which is masked: zeros before a
+/// It is looked at with what lies before it, which is masked: zeros before a
 /// polynomial change nothing.
 #[derive(Clone, Copy)]
-pub(super) struct Odd(usize);
+pub(super) struct Odd {
+    /// How many bytes are left, less one.
+    less_one: usize,
+    /// How many blocks are cut off.
+    pub(super) blocks: usize,
+}
 
 impl Odd {
+    /// Of so many bytes, of which there is one at least.
     #[inline(always)]
     pub(super) fn of(len: usize) -> Odd {
-        Odd(len.wrapping_sub(1) % LANES)
+        let less_one = len.wrapping_sub(1);
+        Odd {
+            less_one: less_one % LANES,
+            blocks: less_one / LANES,
+        }
     }
 
     #[inline(always)]
     pub(super) fn count(self) -> usize {
-        self.0 + 1
-    }
-
-    /// The block that they are the last bytes of, and zeros.
-    #[inline(always)]
-    fn of_block(self, block: Block) -> Lanes {
-        Lanes::new(block).and(MASKS[self.0].last)
+        self.less_one + 1
     }
 }
 
 /// The sum of what gave `crc` so far, followed by `bytes`, and all bits of these
 /// together.
 #[inline]
-fn sum(crc: u8, bytes: &[u8]) -> (Lanes, Lanes) {
+pub(super) fn sum(crc: u8, bytes: &[u8]) -> (Lanes, Lanes) {
     let (odd, blocks) = bytes.as_rchunks();
     let (begin, odd_seen) = begin(crc, odd);
     let (sum, seen) = match blocks.len() < LONG {
@@ -151,7 +138,6 @@ fn sum_blocks(mut sum: Lanes, blocks: &[Block]) -> (Lanes, Lanes) {
 
 /// So many blocks are long: it pays to lay them over each other.
 const LONG: usize = 32;
-pub(super) const LONG_TEXT: usize = LONG * LANES;
 
 /// As [`sum_blocks`], for many of them.
 #[inline(never)]
@@ -182,16 +168,18 @@ fn fold(word: u64) -> u64 {
     word ^ word >> 8 ^ word >> 16 ^ out ^ out >> 8 ^ out >> 16
 }
 
-const fn masks() -> [Masks; LANES] {
-    let mut masks = [Masks::NONE; LANES];
+const fn masks() -> Masks {
+    let mut masks = Masks {
+        last: [Lanes::ZERO; LANES],
+        first: [Lanes::ZERO; LANES],
+        behind_length: [Lanes::ZERO; LANES],
+    };
     let mut place = 0;
     while place < LANES {
         let first = LANES - 1 - place;
-        masks[place] = Masks {
-            last: mask(first, LANES),
-            first: mask(first, first + 1),
-            behind_length: mask(first + 4, LANES),
-        };
+        masks.last[place] = mask(first, LANES);
+        masks.first[place] = mask(first, first + 1);
+        masks.behind_length[place] = mask(first + 4, LANES);
         place += 1;
     }
     masks
@@ -304,10 +292,7 @@ mod tests {
         let from = start + odd.count();
         let first = bytes[from - LANES..from].first_chunk().expect("a block");
         let (blocks, _) = bytes[from..end].as_chunks();
-        match end - start < LONG_TEXT + LANES {
-            true => look::<false>(Lanes::all(crc), odd, *first, blocks),
-            false => look::<true>(Lanes::all(crc), odd, *first, blocks),
-        }
+        look(Lanes::all(crc), odd, *first, blocks)
     }
 
     #[test]

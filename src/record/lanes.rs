@@ -4,7 +4,7 @@
 //! p = x^8 + x^2 + x + 1. The powers of x repeat after 127, so x^128 = x: to move
 //! on by sixteen bytes is to multiply each of them by x.
 
-use wide::u8x16;
+use wide::{u8x16, u64x2};
 
 /// As many bytes as there are lanes.
 pub(super) const LANES: usize = 16;
@@ -82,6 +82,18 @@ impl Lanes {
     #[inline(always)]
     pub(super) fn high_bits(self) -> u32 {
         self.0.move_mask().cast_unsigned()
+    }
+
+    /// Two sums, of which each is a word of `highs` followed by one of `lows`: for each
+    /// a word that has the same checksum. x^64 = x^16 + x^8 + 1, and to move on by x^8
+    /// is a shift to the right.
+    #[inline(always)]
+    pub(super) fn folded(highs: [u64; 2], lows: [u64; 2]) -> Lanes {
+        let high = u64x2::new(highs);
+        // What the shifts push out at the beginning comes in again at the end.
+        let all = high ^ high << 48_u32 ^ high << 56_u32;
+        let [first, second] = (all ^ all >> 8_u32 ^ all >> 16_u32 ^ u64x2::new(lows)).to_array();
+        Lanes::of_words(first, second)
     }
 
     /// The low or the high halves of two, byte by byte by turns.

@@ -14,7 +14,8 @@
 //!
 //! - [`fields`]: the framing of protobuf;
 //! - [`row`]: one row of PlainBuffer, checked;
-//! - [`help`], [`heads`]: what its cells usually begin with;
+//! - [`usual`], [`help`]: records of the usual form, checked faster;
+//! - [`heads`], [`head`]: what cells usually begin with;
 //! - [`cell`]: one cell of it;
 //! - [`cursor`]: the one place that cuts bytes;
 //! - [`crc8`]: the checksum;
@@ -33,6 +34,7 @@ mod cursor;
 mod display;
 mod encode;
 mod fields;
+mod head;
 mod heads;
 mod help;
 mod kind;
@@ -46,6 +48,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod token;
+mod usual;
 mod value;
 mod view;
 

@@ -112,6 +112,7 @@ impl OwnedRecord {
             window: 0..window.len(),
             action: self.action,
             row: 0..row_len,
+            is_unusual: false,
             origin_row: self.origin_columns.as_ref().map(|_| row_len..window.len()),
         };
         let parts = Parts::check(&window, layout, &mut None).map_err(|fault| {

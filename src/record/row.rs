@@ -6,12 +6,11 @@ use std::ops::Range;
 use super::cell::Cell;
 use super::crc8;
 use super::cursor::{Cursor, Fault, Problem};
-use super::heads::{self, Heads};
 use super::help::Help;
 use super::lanes::LANES;
 use super::sequence::SequenceInfo;
-use super::sums::Sums;
 use super::tag;
+use super::usual::{self, SEQUENCE_INFO};
 
 /// Cells inside a window. Windows are less than 4 GiB.
 ///
@@ -21,12 +20,10 @@ use super::tag;
 pub(super) struct Section(NonZeroU64);
 
 impl Section {
-    /// Of a window that begins at `base`.
+    /// Behind the header of a row, so that it does not end at 0.
     #[inline]
-    fn new(base: usize, span: Range<usize>) -> Section {
-        // The end lies behind the header of a row.
-        let (start, end) = (offset(base, span.start), offset(base, span.end));
-        let both = u64::from(end.get()) << 32 | u64::from(start.get());
+    pub(super) fn new(span: Range<usize>) -> Section {
+        let both = (span.end as u64) << 32 | u64::from(span.start as u32);
         Section(NonZeroU64::new(both).unwrap_or(NonZeroU64::MIN))
     }
 
@@ -35,13 +32,6 @@ impl Section {
         let both = self.0.get();
         (both as u32) as usize..(both >> 32) as usize
     }
-}
-
-/// From `base`, where a window begins that is not larger than what a `u32` counts,
-/// to what lies behind the header of a row in it.
-#[inline]
-fn offset(base: usize, at: usize) -> NonZeroU32 {
-    NonZeroU32::new((at - base) as u32).unwrap_or(NonZeroU32::MIN)
 }
 
 /// Where the parts of a checked row lie.
@@ -58,7 +48,6 @@ impl Row {
     /// Checks the PlainBuffer at `span`, which has to be exactly one row, in a
     /// window that begins at `base`. What lies around it in `bytes` may be read, but
     /// changes nothing. With help, a checksum that is wrong may be noticed later.
-    #[inline(always)]
     pub(super) fn check<'a>(
         bytes: &'a [u8],
         base: usize,
@@ -66,16 +55,29 @@ impl Row {
         help: &mut Option<Help<'a>>,
     ) -> Result<Row, Fault> {
         if let Some(help) = help
-            && let Some(row) = usual(bytes, base, &span, help)
+            && let Some(row) = Row::check_usual(bytes, base, &span, help)
         {
             return Ok(row);
         }
         Row::check_unusual(bytes, base, span, help)
     }
 
+    /// None unless the row is of the usual form.
+    #[inline(never)]
+    fn check_usual(
+        bytes: &[u8],
+        base: usize,
+        span: &Range<usize>,
+        help: &mut Help<'_>,
+    ) -> Option<Row> {
+        let rest = bytes.get(span.start.checked_sub(LANES)?..)?;
+        let (row, end) = usual::row(rest, span.start - base, help)?;
+        (end == span.end - base).then_some(row)
+    }
+
     /// Checks a row of any form, and tells what is wrong with it.
     #[inline(never)]
-    fn check_unusual<'a>(
+    pub(super) fn check_unusual<'a>(
         bytes: &'a [u8],
         base: usize,
         span: Range<usize>,
@@ -97,127 +99,21 @@ impl Row {
         let crc = cells.crc;
         let delete_marker = cursor.accept(tag::DELETE_ROW_MARKER);
         let sequence_info = match cursor.accept(tag::EXTENSION) {
-            true => extension(cursor.sized("extension")?)?.map(|at| offset(base, at)),
+            true => extension(cursor.sized("extension")?)?
+                .and_then(|at| NonZeroU32::new((at - base) as u32)),
             false => None,
         };
         let computed = crc8::update_byte(crc, u8::from(delete_marker));
         check_sum(&mut cursor, computed)?;
         cursor.finish("row")?;
+        let section = |span: Range<usize>| Section::new(span.start - base..span.end - base);
         Ok(Row {
-            primary_key: Section::new(base, primary_key),
-            columns: Section::new(base, columns),
+            primary_key: section(primary_key),
+            columns: section(columns),
             delete_marker,
             sequence_info,
         })
     }
-}
-
-/// A row of which all cells are known, with or without a delete marker and sequence
-/// info, if the bytes at `span` are one in order.
-#[inline(always)]
-fn usual(bytes: &[u8], base: usize, span: &Range<usize>, help: &mut Help<'_>) -> Option<Row> {
-    const BEGIN: [u8; 5] = [tag::HEADER as u8, 0, 0, 0, tag::ROW_PK];
-    if !bytes.get(span.start..)?.starts_with(&BEGIN) {
-        return None;
-    }
-    let start = span.start + BEGIN.len();
-    let cells = known_cells(bytes, start, &help.heads, &mut help.sums)?;
-    let delete_marker = bytes.get(cells.end) == Some(&tag::DELETE_ROW_MARKER);
-    let at = cells.end + usize::from(delete_marker);
-    let (sequence_info, at) = match known_extension(bytes, at) {
-        Some(info) => (Some(offset(base, info)), info + SEQUENCE_INFO),
-        None => (None, at),
-    };
-    let end = bytes.get(at..)?.first_chunk()?;
-    let computed = crc8::update_byte(cells.crc, u8::from(delete_marker));
-    if *end != [tag::ROW_CHECKSUM, computed] || at + end.len() != span.end {
-        return None;
-    }
-    help.sums.end_row(cells.place);
-    Some(Row {
-        primary_key: Section::new(base, start..cells.tag),
-        columns: Section::new(base, cells.columns..cells.end),
-        delete_marker,
-        sequence_info,
-    })
-}
-
-/// Where the cells of a row lie, and how far their sums go.
-struct KnownCells {
-    /// The end of those of the primary key, where a tag follows if there are others.
-    tag: usize,
-    columns: usize,
-    end: usize,
-    place: usize,
-    /// The checksum of their checksums.
-    crc: u8,
-}
-
-/// Goes from `start` on over all cells that begin like one of `heads`, in their
-/// order. A function of its own, for the registers that it needs.
-#[inline(never)]
-fn known_cells(
-    bytes: &[u8],
-    start: usize,
-    heads: &Heads<'_>,
-    sums: &mut Sums,
-) -> Option<KnownCells> {
-    let at = |rest: &[u8]| bytes.len() - rest.len() + LANES;
-    let mut rest = bytes.get(start.checked_sub(LANES)?..)?;
-    let mut heads = heads.iter();
-    let (mut place, mut crc) = (sums.begin_row(), 0);
-    let mut tag = None;
-    loop {
-        match heads::first_byte(rest)? {
-            tag::CELL => {
-                // If not: a row need not have all columns that others have.
-                if let Some(known) = heads.next()?.cell(rest, place, sums) {
-                    rest = known.rest;
-                    crc = crc8::update_byte(crc, known.checksum);
-                    place += 1;
-                }
-            }
-            tag::ROW_DATA if tag.is_none() => {
-                tag = Some(at(rest));
-                rest = rest.get(1..)?;
-            }
-            _ => {
-                let end = at(rest);
-                let (tag, columns) = tag.map_or((end, end), |tag| (tag, tag + 1));
-                return Some(KnownCells {
-                    tag,
-                    columns,
-                    end,
-                    place,
-                    crc,
-                });
-            }
-        }
-    }
-}
-
-/// The numbers of a sequence info with their tags.
-const SEQUENCE_INFO: usize = (1 + 4) + (1 + 8) + (1 + 4);
-
-/// Where the sequence info begins, if there is one at `at` and nothing beside it.
-#[inline(always)]
-fn known_extension(bytes: &[u8], at: usize) -> Option<usize> {
-    const LEN: u8 = SEQUENCE_INFO as u8;
-    const LENGTHS: [u8; 10] = [
-        tag::EXTENSION,
-        LEN + 5,
-        0,
-        0,
-        0,
-        tag::SEQ_INFO,
-        LEN,
-        0,
-        0,
-        0,
-    ];
-    let info = bytes.get(at..)?.strip_prefix(&LENGTHS)?;
-    parse_sequence_info(info.first_chunk()?)?;
-    Some(at + LENGTHS.len())
 }
 
 /// The three numbers, which are always in this order.

@@ -11,12 +11,14 @@ use super::lanes::{LANES, Lanes};
 const ROOM: usize = 512;
 /// So many that it pays to compare them: long after they were written, when no
 /// load has to wait for a store.
-const ENOUGH: usize = 64;
+const ENOUGH: usize = 192;
 
 /// Sums of pieces of which each has a checksum.
 #[derive(Debug)]
 pub(super) struct Sums {
-    sums: [Lanes; ROOM],
+    /// The first and the last eight bytes of each.
+    highs: [u64; ROOM],
+    lows: [u64; ROOM],
     checksums: [u8; ROOM],
     /// How many wait to be compared.
     count: usize,
@@ -26,7 +28,8 @@ pub(super) struct Sums {
 impl Sums {
     pub(super) fn new() -> Sums {
         Sums {
-            sums: [Lanes::ZERO; ROOM],
+            highs: [0; ROOM],
+            lows: [0; ROOM],
             checksums: [0; ROOM],
             count: 0,
             all_right: true,
@@ -44,11 +47,20 @@ impl Sums {
 
     /// Puts one at its place. It counts when its row has ended.
     #[inline(always)]
-    pub(super) fn set(&mut self, place: usize, sum: Lanes, checksum: u8) {
-        match (self.sums.get_mut(place), self.checksums.get_mut(place)) {
-            (Some(a), Some(b)) => (*a, *b) = (sum, checksum),
+    pub(super) fn set(&mut self, place: usize, sum: Lanes) {
+        let (high, low) = sum.words();
+        if let (Some(a), Some(b)) = (self.highs.get_mut(place), self.lows.get_mut(place)) {
+            (*a, *b) = (high, low);
+        }
+    }
+
+    /// Puts the checksum that came with it beside it.
+    #[inline(always)]
+    pub(super) fn set_checksum(&mut self, place: usize, checksum: u8) {
+        match self.checksums.get_mut(place) {
+            Some(at_place) => *at_place = checksum,
             // Then somebody else has to check the batch.
-            _ => self.all_right = false,
+            None => self.all_right = false,
         }
     }
 
@@ -69,12 +81,15 @@ impl Sums {
         // Of a block that is not full, the rest may hold earlier ones.
         let rest = self.count..self.count.next_multiple_of(LANES);
         for place in rest.clone() {
-            self.set(place, Lanes::ZERO, 0);
+            self.set(place, Lanes::ZERO);
+            self.set_checksum(place, 0);
         }
-        let (sums, _) = self.sums.as_chunks();
+        let (highs, _) = self.highs.as_chunks();
+        let (lows, _) = self.lows.as_chunks();
         let (known, _) = self.checksums.as_chunks();
-        for (sums, known) in sums.iter().zip(known).take(rest.end / LANES) {
-            self.all_right &= checksums(sums) == Lanes::new(*known);
+        let blocks = highs.iter().zip(lows).zip(known).take(rest.end / LANES);
+        for ((highs, lows), known) in blocks {
+            self.all_right &= checksums(highs, lows) == Lanes::new(*known);
         }
         self.count = 0;
     }
@@ -82,36 +97,14 @@ impl Sums {
 
 /// The checksums of sixteen sums, each in the lane of its place.
 #[inline(always)]
-fn checksums(sums: &[Lanes; LANES]) -> Lanes {
-    // Now lane by lane: the bytes of the highest power of all sums first.
-    let [
-        mut a,
-        mut b,
-        mut c,
-        mut d,
-        mut e,
-        mut f,
-        mut g,
-        mut h,
-        rest @ ..,
-    ] = transposed(*sums);
-    let [mut i, mut j, mut k, mut l, mut m, mut n, mut o, mut p] = rest;
-    // x^64 = x^16 + x^8 + 1: a byte counts as well eight, seven and six further on.
-    let fold = |from: &mut Lanes, to: [&mut Lanes; 3]| {
-        for to in to {
-            *to = to.plus(*from);
-        }
-    };
-    fold(&mut a, [&mut g, &mut h, &mut i]);
-    fold(&mut b, [&mut h, &mut i, &mut j]);
-    fold(&mut c, [&mut i, &mut j, &mut k]);
-    fold(&mut d, [&mut j, &mut k, &mut l]);
-    fold(&mut e, [&mut k, &mut l, &mut m]);
-    fold(&mut f, [&mut l, &mut m, &mut n]);
-    fold(&mut g, [&mut m, &mut n, &mut o]);
-    fold(&mut h, [&mut n, &mut o, &mut p]);
+fn checksums(highs: &[u64; LANES], lows: &[u64; LANES]) -> Lanes {
+    let mut pairs = [Lanes::ZERO; LANES / 2];
+    let halves = highs.as_chunks().0.iter().zip(lows.as_chunks().0);
+    for (pair, (highs, lows)) in pairs.iter_mut().zip(halves) {
+        *pair = Lanes::folded(*highs, *lows);
+    }
     // What is left times x^64 to x^8, each of which is a sum of powers of x.
-    let columns = [i, j, k, l, m, n, o, p];
+    let columns = transposed(pairs);
     (0..8).rev().fold(Lanes::ZERO, |sum, bit| {
         let of_bit = |power: u8| power >> bit & 1 == 1;
         columns
@@ -125,28 +118,18 @@ fn checksums(sums: &[Lanes; LANES]) -> Lanes {
 /// What x^64, x^56, and so on to x^8 are.
 const POWERS: [u8; 8] = [0x13, 0xDF, 0x29, 0x62, 0x16, 0x6B, 0x15, 0x07];
 
-/// The first lanes of all, then the second ones, and so on.
+/// Of sixteen words, two in each of `rows`: their first bytes, then their second ones,
+/// and so on.
 #[inline(always)]
-fn transposed(mut rows: [Lanes; LANES]) -> [Lanes; LANES] {
-    // Each step interleaves the first half with the second: as shuffling cards
-    // does, which sorts two to the power of four of them in four steps.
+fn transposed(mut rows: [Lanes; LANES / 2]) -> [Lanes; LANES / 2] {
+    // Each step interleaves the first half with the second, as shuffling cards does. In
+    // the number of a byte, of seven bits, it moves each bit up by one, and the highest
+    // to the end: after four steps the byte's place in its word comes first.
     for _ in 0..4 {
-        let [a, b, c, d, e, f, g, h, rest @ ..] = rows;
-        let [i, j, k, l, m, n, o, p] = rest;
-        let pairs = [
-            (a, i),
-            (b, j),
-            (c, k),
-            (d, l),
-            (e, m),
-            (f, n),
-            (g, o),
-            (h, p),
-        ];
-        let [a, b, c, d, e, f, g, h] = pairs.map(|(first, second)| first.interleave(second));
-        rows = [
-            a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1, f.0, f.1, g.0, g.1, h.0, h.1,
-        ];
+        let [a, b, c, d, e, f, g, h] = rows;
+        let pairs = [(a, e), (b, f), (c, g), (d, h)];
+        let [a, b, c, d] = pairs.map(|(first, second)| first.interleave(second));
+        rows = [a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1];
     }
     rows
 }
@@ -168,7 +151,8 @@ mod tests {
     /// A row for each.
     fn push(sums: &mut Sums, bytes: Block, checksum: u8) {
         let place = sums.begin_row();
-        sums.set(place, Lanes::new(bytes), checksum);
+        sums.set(place, Lanes::new(bytes));
+        sums.set_checksum(place, checksum);
         sums.end_row(place + 1);
     }
 
@@ -211,7 +195,8 @@ mod tests {
     fn a_row_that_does_not_end_does_not_count() {
         let mut sums = pushed(3);
         let place = sums.begin_row();
-        sums.set(place, Lanes::all(1), 0);
+        sums.set(place, Lanes::all(1));
+        sums.set_checksum(place, 0);
         assert!(sums.are_right());
     }
 
@@ -219,17 +204,21 @@ mod tests {
     fn what_there_is_no_room_for_is_not_right() {
         let mut sums = Sums::new();
         for place in 0..=ROOM {
-            sums.set(place, Lanes::ZERO, 0);
+            sums.set(place, Lanes::ZERO);
+            sums.set_checksum(place, 0);
         }
         sums.end_row(ROOM + 1);
         assert!(!sums.are_right());
     }
 
     #[test]
-    fn rows_become_columns() {
-        let rows: [Block; LANES] =
-            std::array::from_fn(|row| std::array::from_fn(|lane| (row * LANES + lane) as u8));
-        let columns = std::array::from_fn(|lane| rows.map(|row| row[lane]));
-        assert_eq!(transposed(rows.map(Lanes::new)), columns.map(Lanes::new));
+    fn words_become_columns() {
+        let word = |word: usize| std::array::from_fn::<u8, 8, _>(|byte| (word * 8 + byte) as u8);
+        let row = |row: usize| [word(2 * row), word(2 * row + 1)].concat();
+        let rows =
+            std::array::from_fn(|place| Lanes::new(*row(place).first_chunk().expect("two words")));
+        let columns =
+            std::array::from_fn(|byte| Lanes::new(std::array::from_fn(|place| word(place)[byte])));
+        assert_eq!(transposed(rows), columns);
     }
 }

@@ -85,12 +85,13 @@ pub(super) struct Layout {
     pub(super) window: Range<usize>,
     pub(super) action: ActionType,
     pub(super) row: Range<usize>,
+    /// Whether the row is known not to be of the usual form.
+    pub(super) is_unusual: bool,
     pub(super) origin_row: Option<Range<usize>>,
 }
 
 impl Parts {
     /// Checks all of a record.
-    #[inline(always)]
     pub(super) fn check<'a>(
         bytes: &'a [u8],
         layout: Layout,
@@ -101,7 +102,10 @@ impl Parts {
         if u32::try_from(layout.window.len()).is_err() {
             return Err(whole().fault("record of 4 GiB or more", Problem::NotAllowed));
         }
-        let row = Row::check(bytes, base, layout.row, help)?;
+        let row = match layout.is_unusual {
+            true => Row::check_unusual(bytes, base, layout.row, help)?,
+            false => Row::check(bytes, base, layout.row, help)?,
+        };
         if row.primary_key.span().is_empty() {
             return Err(whole().fault("primary key", Problem::Missing));
         }
@@ -110,13 +114,22 @@ impl Parts {
             None => None,
         };
         Ok(Parts {
-            action: layout.action,
+            origin_columns,
+            ..Parts::of_row(layout.action, row)
+        })
+    }
+
+    /// A record of one row.
+    #[inline(always)]
+    pub(super) fn of_row(action: ActionType, row: Row) -> Parts {
+        Parts {
+            action,
             delete_marker: row.delete_marker,
             sequence_info: row.sequence_info,
             primary_key: row.primary_key,
             columns: row.columns,
-            origin_columns,
-        })
+            origin_columns: None,
+        }
     }
 }
 

@@ -194,7 +194,7 @@ proptest! {
         message.record = row.into();
         let alone = decode(message.clone()).ok();
         // The last bytes of an answer are read with more care.
-        let after = OwnedRecord::put([("key", "a text".repeat(100))]).to_message();
+        let after = OwnedRecord::put([("key", "a text".repeat(200))]).to_message();
         let others = before.iter().map(OwnedRecord::to_message);
         let body = answer(others.chain([message, after]));
         let batch = parse(body).expect("an answer");
