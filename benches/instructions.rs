@@ -25,10 +25,10 @@ use shape::{SHAPES, Shape};
 ///
 /// Lower a bound when the count is more than a few percent below it.
 const BOUNDS: [(&str, u64, u64); 4] = [
-    ("4", 825, 750),
-    ("10", 1_940, 2_380),
-    ("100", 10_500, 13_350),
-    ("4s", 850, 750),
+    ("4", 825, 700),
+    ("10", 1_940, 2_360),
+    ("100", 10_500, 12_700),
+    ("4s", 850, 700),
 ];
 
 fn main() -> ExitCode {

@@ -50,41 +50,6 @@ impl<'a> Cell<'a> {
         }))
     }
 
-    /// The next cell of some that were checked before, and what follows it:
-    /// without the reasons of [`next`](Cell::next), where there is no fault.
-    #[inline]
-    pub(super) fn again(bytes: &'a [u8]) -> Option<(Cell<'a>, &'a [u8])> {
-        // Two tags, which are there.
-        let ([_, _, length @ ..], rest) = bytes.split_first_chunk::<6>()?;
-        let (name, rest) = rest.split_at_checked(size(*length)?)?;
-        let (typed, rest) = match rest.split_first_chunk::<5>() {
-            Some(([tag::CELL_VALUE, length @ ..], rest)) => {
-                let (typed, rest) = rest.split_at_checked(size(*length)?)?;
-                (Some(typed), rest)
-            }
-            _ => (None, rest),
-        };
-        let (kind, rest) = match rest {
-            [tag::CELL_TYPE, kind, rest @ ..] => (ColumnKind::from_wire(*kind)?, rest),
-            _ => (ColumnKind::Put, rest),
-        };
-        let (timestamp, rest) = match rest.split_first_chunk::<9>() {
-            Some(([tag::CELL_TIMESTAMP, time @ ..], rest)) => {
-                (Some(i64::from_le_bytes(*time)), rest)
-            }
-            _ => (None, rest),
-        };
-        let ([_, checksum], rest) = rest.split_first_chunk::<2>()?;
-        let cell = Cell {
-            name,
-            typed,
-            kind,
-            timestamp,
-            checksum: *checksum,
-        };
-        Some((cell, rest))
-    }
-
     /// Refuses a cell that is damaged or makes no sense; `after` is where it
     /// ended, for the error.
     #[inline]
@@ -104,12 +69,6 @@ impl<'a> Cell<'a> {
         }
         self.check_kind(self.typed.is_some())
             .map_err(|(part, problem)| after.fault(part, problem))
-    }
-
-    /// The value, if the cell has one that is in order.
-    #[inline]
-    pub(super) fn value(&self) -> Option<ValueRef<'a>> {
-        value(self.typed?)
     }
 
     /// The type of the value, if the cell has one.
@@ -164,7 +123,7 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ColumnKind, Fault> {
 
 /// A value of which `typed` is all; none if it is none.
 #[inline(always)]
-fn value(typed: &[u8]) -> Option<ValueRef<'_>> {
+pub(super) fn value(typed: &[u8]) -> Option<ValueRef<'_>> {
     let (kind, payload) = typed.split_first()?;
     Some(match (*kind, payload) {
         (tag::VT_INTEGER, bytes) => ValueRef::Integer(i64::from_le_bytes(bytes.try_into().ok()?)),

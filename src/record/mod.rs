@@ -4,6 +4,7 @@
 //!
 //! - [`batch`]: the answer to a read, whole;
 //! - [`view`]: a record of it, as a window into the answer;
+//! - [`walk`]: its cells, one after the other;
 //! - [`display`]: how records print;
 //! - [`kind`], [`value`], [`sequence`]: what a record is made of;
 //! - [`owned`]: records in parts, for those who build some;
@@ -51,6 +52,7 @@ mod token;
 mod usual;
 mod value;
 mod view;
+mod walk;
 
 pub(crate) use batch::RawBatch;
 pub(crate) use binary::binary_records;

@@ -1,17 +1,18 @@
 //! [`Record`]: a checked window into the batch it arrived in.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::cell::{self, Cell};
 use super::cursor::{Cursor, Fault, Problem};
 use super::help::Help;
 use super::kind::{ActionType, ColumnKind};
 use super::row::{self, Row, Section};
 use super::sequence::SequenceInfo;
 use super::value::ValueRef;
+use super::walk::{Cells, CheckedCell};
 
 /// One change of one row, or one row of base data. Go: `Record`.
 ///
@@ -236,12 +237,12 @@ impl Record<'_> {
     /// Deletions and increments are not looked at. Walks the cells: to read
     /// most columns, iterate instead.
     pub fn get(&self, name: &str) -> Option<ValueRef<'_>> {
-        let named = |cell: &Cell<'_>| cell.name == name.as_bytes();
-        let put = |cell: &Cell<'_>| named(cell) && cell.kind == ColumnKind::Put;
+        let named = |cell: &CheckedCell<'_>| cell.has_name(name);
+        let put = |cell: &CheckedCell<'_>| named(cell) && cell.kind() == ColumnKind::Put;
         self.cells(self.parts.columns)
             .filter(put)
             .reduce(|best, cell| {
-                if cell.timestamp > best.timestamp {
+                if cell.timestamp() > best.timestamp() {
                     cell
                 } else {
                     best
@@ -272,26 +273,7 @@ impl Record<'_> {
     }
 
     fn cells(&self, section: Section) -> Cells<'_> {
-        Cells(self.window.bytes().get(section.span()).unwrap_or_default())
-    }
-}
-
-/// The cells of a checked section.
-#[derive(Clone, Debug)]
-struct Cells<'a>(&'a [u8]);
-
-impl Cells<'_> {
-    const NONE: Cells<'static> = Cells(&[]);
-}
-
-impl<'a> Iterator for Cells<'a> {
-    type Item = Cell<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Cell<'a>> {
-        let (cell, rest) = Cell::again(self.0)?;
-        self.0 = rest;
-        Some(cell)
+        Cells::new(self.window.bytes().get(section.span()).unwrap_or_default())
     }
 }
 
@@ -304,32 +286,44 @@ impl<'a> Iterator for PrimaryKeyColumns<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<PrimaryKeyColumn<'a>> {
-        let cell = self.0.next()?;
-        Some(PrimaryKeyColumn {
-            name: cell::text(cell.name)?,
-            value: cell.value()?,
-        })
+        self.0
+            .next()
+            .filter(CheckedCell::has_value)
+            .map(PrimaryKeyColumn)
     }
 }
 
 /// A column of the primary key. Go: `PrimaryKeyColumn`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PrimaryKeyColumn<'a> {
-    name: &'a str,
-    value: ValueRef<'a>,
-}
+#[derive(Clone, Copy)]
+pub struct PrimaryKeyColumn<'a>(CheckedCell<'a>);
 
 impl<'a> PrimaryKeyColumn<'a> {
     /// Name of the column.
     #[inline]
     pub fn name(&self) -> &'a str {
-        self.name
+        self.0.name()
     }
 
     /// Value of the column.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self) -> ValueRef<'a> {
-        self.value
+        // Never the bound: it was checked with the record.
+        self.0.value().unwrap_or(ValueRef::InfMin)
+    }
+}
+
+impl PartialEq for PrimaryKeyColumn<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name() && self.value() == other.value()
+    }
+}
+
+impl fmt::Debug for PrimaryKeyColumn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrimaryKeyColumn")
+            .field("name", &self.name())
+            .field("value", &self.value())
+            .finish()
     }
 }
 
@@ -348,24 +342,23 @@ impl<'a> Iterator for RecordColumns<'a> {
 
 /// What was done to one column. Go: `RecordColumn`.
 #[derive(Clone, Copy)]
-pub struct RecordColumn<'a>(Cell<'a>);
+pub struct RecordColumn<'a>(CheckedCell<'a>);
 
 impl<'a> RecordColumn<'a> {
     /// Name of the column.
     #[inline]
     pub fn name(&self) -> &'a str {
-        // Never the default: it was checked with the record.
-        cell::text(self.0.name).unwrap_or_default()
+        self.0.name()
     }
 
     /// What was done to the column. Go: `Type`.
     #[inline]
     pub fn kind(&self) -> ColumnKind {
-        self.0.kind
+        self.0.kind()
     }
 
     /// The value of a put or an increment; deletions have none.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self) -> Option<ValueRef<'a>> {
         self.0.value()
     }
@@ -374,6 +367,6 @@ impl<'a> RecordColumn<'a> {
     /// none.
     #[inline]
     pub fn timestamp(&self) -> Option<i64> {
-        self.0.timestamp
+        self.0.timestamp()
     }
 }

@@ -45,6 +45,19 @@ fn prints_what_go_tells() {
 }
 
 #[test]
+fn columns_of_the_primary_key_compare_and_print() {
+    let record = stream_record();
+    let (other, keys) = (record.detach(), record.primary_key());
+    assert!(keys.clone().eq(other.primary_key()));
+    let [text, number] = keys.collect::<Vec<_>>().try_into().expect("two columns");
+    assert_ne!(text, number);
+    assert_eq!(
+        format!("{number:?}"),
+        r#"PrimaryKeyColumn { name: "n", value: Integer(-7) }"#
+    );
+}
+
+#[test]
 fn base_data_has_no_sequence() {
     let record = OwnedRecord::put([("pk", 1)])
         .to_record()
