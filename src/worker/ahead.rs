@@ -1,9 +1,9 @@
 //! Who decodes a batch: the reader that brought it, or the pool.
 //!
-//! The pool, if it takes the batch at once: then the reader fetches the next
-//! one meanwhile. Otherwise the batch would wait, and its bytes would leave the
-//! cache; so the reader decodes them right after it read them, beside whatever
-//! callbacks run.
+//! The pool, if it takes the batch at once and there are cores for that: then the
+//! reader fetches the next one meanwhile. Otherwise the batch would wait, or would
+//! go to another core for nothing, and its bytes would leave the cache; so the
+//! reader decodes them right after it read them, beside whatever callbacks run.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -11,10 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Whether the reader decodes (pure). `turn_is_idle`: no callback of its own
-/// channel runs or waits; `in_flight`: turns of all channels that do;
-/// `at_once`: how many of them run at the same time, at most.
-pub(crate) fn by_reader(turn_is_idle: bool, in_flight: usize, at_once: usize) -> bool {
-    !turn_is_idle || in_flight >= at_once
+/// channel runs or waits; `turns`: those of all channels that do; `readers`: those
+/// of all channels that read without a pause; `at_once`: how many of either run at the
+/// same time, at most.
+pub(crate) fn by_reader(turn_is_idle: bool, turns: usize, readers: usize, at_once: usize) -> bool {
+    // A reader that is alone has to fetch meanwhile: nobody else keeps the service busy.
+    let all_read = readers > 1 && readers >= at_once;
+    !turn_is_idle || turns >= at_once || all_read
 }
 
 /// How many turns a pool of so many threads runs at the same time.
@@ -24,15 +27,16 @@ pub(crate) fn at_once(threads: usize) -> usize {
     cores.min(threads)
 }
 
-/// Counts the turns that are scheduled or run. Clones share the count.
+/// Counts the turns that are scheduled or run, or the readers that read on. Clones
+/// share the count.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {
     /// Counts one more, until what is returned is dropped.
-    pub(crate) fn enter(&self) -> InFlightTurn {
+    pub(crate) fn enter(&self) -> Counted {
         self.0.fetch_add(1, Ordering::Relaxed);
-        InFlightTurn(self.0.clone())
+        Counted(self.0.clone())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -40,11 +44,11 @@ impl InFlight {
     }
 }
 
-/// One turn, from when it is scheduled to its end, however that comes.
+/// One of them, until its end, however that comes.
 #[derive(Debug)]
-pub(crate) struct InFlightTurn(Arc<AtomicUsize>);
+pub(crate) struct Counted(Arc<AtomicUsize>);
 
-impl Drop for InFlightTurn {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -58,21 +62,29 @@ mod tests {
     fn the_reader_decodes_what_would_wait() {
         let table = [
             // One light channel: fetching overlaps decoding.
-            (true, 0, 1, false),
-            (true, 0, 2, false),
-            (true, 1, 2, false),
+            (true, 0, 0, 1, false),
+            (true, 0, 0, 2, false),
+            (true, 1, 1, 2, false),
             // The channel is at the batch before.
-            (false, 1, 1, true),
-            (false, 1, 2, true),
-            (false, 0, 2, true),
+            (false, 1, 0, 1, true),
+            (false, 1, 1, 2, true),
+            (false, 0, 0, 2, true),
             // Other channels take all cores, or all threads.
-            (true, 1, 1, true),
-            (true, 2, 2, true),
-            (true, 63, 2, true),
+            (true, 1, 0, 1, true),
+            (true, 2, 0, 2, true),
+            (true, 63, 0, 2, true),
+            // Their readers do.
+            (true, 0, 2, 2, true),
+            (true, 1, 8, 2, true),
+            (true, 0, 2, 1, true),
+            (true, 0, 1, 1, false),
         ];
-        for (turn_is_idle, in_flight, at_once, expected) in table {
-            let found = by_reader(turn_is_idle, in_flight, at_once);
-            assert_eq!(found, expected, "{turn_is_idle} {in_flight} {at_once}");
+        for (turn_is_idle, turns, readers, at_once, expected) in table {
+            let found = by_reader(turn_is_idle, turns, readers, at_once);
+            assert_eq!(
+                found, expected,
+                "{turn_is_idle} {turns} {readers} {at_once}"
+            );
         }
     }
 

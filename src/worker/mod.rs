@@ -29,6 +29,7 @@
 //! - [`quota`]: how many channels read and process at once.
 //! - [`permits`]: what both are made of: units taken in turn.
 //! - [`pool`]: where callbacks run.
+//! - [`tasks`]: what its threads do.
 //! - [`runner`]: gives batches to the callback.
 //! - [`unwind`]: catches panics.
 //! - [`saver`]: what is saved, and when that is known.
@@ -65,6 +66,7 @@ mod saver;
 mod session;
 mod stamp;
 mod state;
+mod tasks;
 mod timers;
 mod trouble;
 mod turn;

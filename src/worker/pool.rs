@@ -7,8 +7,9 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::error;
 use rayon::ThreadPool;
 
-use super::ahead::{self, InFlight};
+use super::ahead::{self, Counted, InFlight};
 use super::connection::Connection;
+use super::tasks::{Source, Task, Tasks};
 use super::unwind;
 use crate::error::TunnelError;
 use crate::record::{Checked, Record};
@@ -17,16 +18,14 @@ use crate::spare::Spare;
 /// What is kept for the records of later batches: as many as cores decode.
 const MOST_SPARE: usize = 8 << 20;
 
-type Task = Box<dyn FnOnce() + Send>;
-
 /// What tasks run on.
 #[derive(Clone)]
 enum Threads {
-    /// The queue of threads of our own, which end when the last clone of it is
-    /// dropped. rayon's look for work for a while before they sleep: a quarter of
+    /// What threads of our own do, which end when the last clone of it is dropped.
+    /// rayon's look for work for a while before they sleep: a quarter of
     /// all time with one busy channel.
     Own {
-        tasks: Sender<Task>,
+        tasks: Tasks,
         count: usize,
     },
     Passed(Arc<ThreadPool>),
@@ -51,8 +50,10 @@ pub(crate) struct Pool {
     threads: Threads,
     ready: Sender<Arc<Connection>>,
     next: Receiver<Arc<Connection>>,
-    in_flight: InFlight,
-    /// How many turns run at the same time, at most.
+    turns: InFlight,
+    /// Those that read without a pause.
+    readers: InFlight,
+    /// How many of either run at the same time, at most.
     at_once: usize,
     /// For the records of a batch, while it is processed.
     pub(crate) spare_records: Arc<Spare<Vec<Record<'static>>>>,
@@ -63,9 +64,9 @@ pub(crate) struct Pool {
 impl Pool {
     /// A pool of its own.
     pub(crate) fn start(threads: usize) -> Result<Pool, TunnelError> {
-        let (tasks, queue) = unbounded();
+        let (tasks, source) = Tasks::new();
         for index in 0..threads {
-            start_thread(index, queue.clone()).map_err(|error| {
+            start_thread(index, source.clone()).map_err(|error| {
                 TunnelError::client("the threads of the pool could not be started")
                     .with_source(error)
             })?;
@@ -82,7 +83,8 @@ impl Pool {
     fn over(threads: Threads) -> Pool {
         let (ready, next) = unbounded();
         Pool {
-            in_flight: InFlight::default(),
+            turns: InFlight::default(),
+            readers: InFlight::default(),
             at_once: ahead::at_once(threads.count()),
             threads,
             ready,
@@ -95,8 +97,7 @@ impl Pool {
     /// Runs something else.
     pub(crate) fn spawn(&self, task: impl FnOnce() + Send + 'static) {
         match &self.threads {
-            // Its threads wait as long as there is a sender.
-            Threads::Own { tasks, .. } => drop(tasks.send(Box::new(task))),
+            Threads::Own { tasks, .. } => tasks.add(Box::new(task)),
             Threads::Passed(pool) => pool.spawn_fifo(task),
         }
     }
@@ -108,9 +109,9 @@ impl Pool {
         let task = connection.link.clock().task();
         let _ = self.ready.send(connection);
         let next = self.next.clone();
-        let in_flight = self.in_flight.enter();
+        let turn = self.turns.enter();
         self.spawn(move || {
-            let _until_done = in_flight;
+            let _until_done = turn;
             if let Ok(connection) = next.try_recv() {
                 task.run(|| connection.take_turn());
             }
@@ -120,7 +121,20 @@ impl Pool {
     /// Whether the reader of a channel is to decode what it brought, as the pool
     /// would not take it at once.
     pub(crate) fn leaves_to_reader(&self, turn_is_idle: bool) -> bool {
-        ahead::by_reader(turn_is_idle, self.in_flight.count(), self.at_once)
+        let (turns, readers) = (self.turns.count(), self.readers.count());
+        ahead::by_reader(turn_is_idle, turns, readers, self.at_once)
+    }
+
+    /// Counts a reader that reads without a pause, until what is returned is dropped.
+    pub(crate) fn count_reader(&self) -> Counted {
+        self.readers.enter()
+    }
+}
+
+#[cfg(test)]
+impl Pool {
+    pub(crate) fn reader_count(&self) -> usize {
+        self.readers.count()
     }
 }
 
@@ -133,10 +147,10 @@ impl fmt::Debug for Pool {
 }
 
 /// A thread of the usual size, as callbacks may need it.
-fn start_thread(index: usize, tasks: Receiver<Task>) -> io::Result<()> {
+fn start_thread(index: usize, source: Source) -> io::Result<()> {
     thread::Builder::new()
         .name(format!("tunnel-pool-{index}"))
-        .spawn(move || tasks.into_iter().for_each(run))
+        .spawn(move || source.run(run))
         .map(drop)
 }
 

@@ -243,6 +243,7 @@ impl Reader {
     fn read_from(&self, mut at: PlaceToRead) -> Result<(), TunnelError> {
         let connection = &self.connection;
         let mut pause = Backoff::new(connection.link.settings.backoff.max_delay);
+        let mut without_pause = None;
         while connection.take_credit() && connection.take_place() && self.wait_for_lease() {
             let Some(mut brought) = self.read_round(&mut at)? else {
                 return Ok(());
@@ -261,8 +262,10 @@ impl Reader {
             }
             if read_on {
                 pause.reset();
+                without_pause.get_or_insert_with(|| connection.link.pool.count_reader());
                 continue;
             }
+            without_pause = None;
             connection.quota.pause(calls_back);
             // More may follow soon: only what finds nothing waits ever longer.
             if had_records {

@@ -87,8 +87,12 @@ impl Stage {
 
     /// Reads all of these, as a thread of the channel does.
     fn read(&self, answers: impl IntoIterator<Item = RawBatch>) -> Result<(), TunnelError> {
+        self.read_through(Box::new(Answers(answers.into_iter().collect())))
+    }
+
+    fn read_through(&self, conn: Box<dyn ChannelConn>) -> Result<(), TunnelError> {
         self.reader.read_from(PlaceToRead {
-            conn: Box::new(Answers(answers.into_iter().collect())),
+            conn,
             token: "token".to_owned(),
             is_stream: false,
             allowance: Allowance::new(),
@@ -229,6 +233,56 @@ fn the_pool_decodes_what_it_takes_at_once() {
         assert!(Instant::now() < end, "the turn is over");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn the_readers_decode_where_all_cores_read() {
+    let (link, _events) = link();
+    let stage = Stage::open(&link);
+    let is_decoded = || {
+        let mut round = round(&link);
+        stage.reader.decode_ahead(&mut round);
+        round.is_decoded()
+    };
+    let _first = link.pool.count_reader();
+    assert!(!is_decoded(), "one reads, though there is one thread");
+    let _second = link.pool.count_reader();
+    assert!(is_decoded());
+}
+
+/// Tells before each read how many channels read without a pause.
+struct Counts {
+    link: Arc<Link>,
+    counts: Sender<usize>,
+    answers: Answers,
+}
+
+impl ChannelConn for Counts {
+    fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
+        let count = self.link.pool.reader_count();
+        self.counts.send(count).expect("a test");
+        self.answers.read(token)
+    }
+}
+
+#[test]
+fn a_reader_counts_while_it_reads_without_a_pause() {
+    let (link, _events) = link();
+    let stage = Stage::open(&link);
+    let (counts, told) = unbounded();
+    let nothing = RawBatch {
+        record_count: 0,
+        ..good(0, "next")
+    };
+    let answers = [good(1, "next"), nothing, good(2, FINISH_TAG)];
+    let conn = Counts {
+        link: link.clone(),
+        counts,
+        answers: Answers(answers.into()),
+    };
+    stage.read_through(Box::new(conn)).expect("read to its end");
+    assert_eq!(told.iter().collect::<Vec<_>>(), [0, 1, 0]);
+    assert_eq!(link.pool.reader_count(), 0);
 }
 
 #[test]
