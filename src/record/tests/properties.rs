@@ -253,6 +253,38 @@ proptest! {
         prop_assert_eq!(times, 1);
     }
 
+    /// However an answer is damaged, and wherever: what is learned from its rows changes
+    /// neither what is refused, nor why, nor what is found.
+    #[test]
+    fn help_changes_nothing(
+        records in vec(alike(), 1..12),
+        damage in vec((any::<Index>(), any::<u8>()), 0..3),
+        cut in option::weighted(0.2, (any::<Index>(), any::<Index>())),
+    ) {
+        let after = OwnedRecord::put([("key", "a text".repeat(200))]);
+        let mut body = batch(&[records, vec![after]].concat()).body.to_vec();
+        for (at, byte) in &damage {
+            *at.get_mut(&mut body) = *byte;
+        }
+        if let Some((from, to)) = cut {
+            let (from, to) = (from.index(body.len()), to.index(body.len()));
+            body.drain(from.min(to)..from.max(to));
+        }
+        if let Ok(batch) = parse(body) {
+            let mut without = Vec::new();
+            let refused = batch
+                .check_records(&mut None, |window, parts| without.push(format!("{window:?} {parts:?}")))
+                .err();
+            let mut with = Vec::new();
+            let refused_with = help::with(|help| {
+                with.clear();
+                batch.check_records(help, |window, parts| with.push(format!("{window:?} {parts:?}")))
+            }).err();
+            prop_assert_eq!(refused.map(|e| e.to_string()), refused_with.map(|e| e.to_string()));
+            prop_assert_eq!(without, with);
+        }
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
         if let Ok(batch) = parse(bytes.clone()) {
