@@ -3,6 +3,7 @@
 //! - [`vectors`]: bytes made by software that is not ours;
 //! - [`properties`]: what holds for all records and for any bytes;
 //! - [`refusals`]: what errors say;
+//! - [`usual`]: what is wrong in records that are usual else;
 //! - [`reading`]: what a record tells;
 //! - [`allocations`]: what decoding costs.
 
@@ -10,11 +11,13 @@ mod allocations;
 mod properties;
 mod reading;
 mod refusals;
+mod usual;
 mod vectors;
 
 use bytes::Bytes;
 use prost::Message;
 
+use super::help::{self, Help};
 use super::{OwnedRecord, RawBatch, Record};
 use crate::api::protocol;
 use crate::error::TunnelError;
@@ -56,5 +59,32 @@ fn decode_row(row: impl Into<Bytes>) -> Result<Record<'static>, TunnelError> {
         action_type,
         record: row.into(),
         origin_record: None,
+    })
+}
+
+/// Checks an answer with help and without: the same is found, or refused, for the same
+/// reason. Whether it is good.
+#[track_caller]
+fn same_with_help(batch: &RawBatch) -> bool {
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let refused = check(batch, &mut None, &mut without).err();
+    let refused_with = help::with(|help| check(batch, help, &mut with)).err();
+    let reason = |error: &TunnelError| error.to_string();
+    assert_eq!(
+        refused.as_ref().map(reason),
+        refused_with.as_ref().map(reason)
+    );
+    assert_eq!(without, with);
+    refused.is_none()
+}
+
+fn check<'a>(
+    batch: &'a RawBatch,
+    help: &mut Option<Help<'a>>,
+    found: &mut Vec<String>,
+) -> Result<(), TunnelError> {
+    found.clear();
+    batch.check_records(help, |window, parts| {
+        found.push(format!("{window:?} {parts:?}"));
     })
 }

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{answer, batch, decode, decode_row, parse};
+use super::{answer, batch, decode, decode_row, parse, same_with_help};
 use crate::error::TunnelError;
 use crate::record::help;
 use crate::record::{
@@ -271,17 +271,7 @@ proptest! {
             body.drain(from.min(to)..from.max(to));
         }
         if let Ok(batch) = parse(body) {
-            let mut without = Vec::new();
-            let refused = batch
-                .check_records(&mut None, |window, parts| without.push(format!("{window:?} {parts:?}")))
-                .err();
-            let mut with = Vec::new();
-            let refused_with = help::with(|help| {
-                with.clear();
-                batch.check_records(help, |window, parts| with.push(format!("{window:?} {parts:?}")))
-            }).err();
-            prop_assert_eq!(refused.map(|e| e.to_string()), refused_with.map(|e| e.to_string()));
-            prop_assert_eq!(without, with);
+            same_with_help(&batch);
         }
     }
 
