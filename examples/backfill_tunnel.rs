@@ -28,7 +28,7 @@ use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::Table;
+use tablestore_emulator::Table;
 use tablestore_tunnel::{
     ChannelInfo, ChannelStatus, CreateTunnelRequest, DeleteTunnelRequest, DescribeTunnelRequest,
     SimpleProcessFactory, StreamTunnelConfig, TunnelClient, TunnelConfig, TunnelError, TunnelType,

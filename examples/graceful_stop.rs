@@ -35,7 +35,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::Table;
+use tablestore_emulator::Table;
 use tablestore_tunnel::{
     ChannelContext, ProcessResult, Record, ShutdownReceipt, SimpleProcessFactory, TunnelClient,
     TunnelConfig, TunnelWorkerConfig, TunnelWorkerDaemon, WorkerState,

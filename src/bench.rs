@@ -2,40 +2,10 @@
 //! interface; behind the feature `_bench`, which only this package's own
 //! benchmarks enable.
 
-use bytes::Bytes;
-
 use crate::api::sign;
-use crate::error::TunnelError;
-use crate::record::{self, OwnedRecord, RawBatch, Record};
+use crate::record::{self, OwnedRecord};
 
-/// The checksum of PlainBuffer.
-pub fn crc8(bytes: &[u8]) -> u8 {
-    record::crc8::update(0, bytes)
-}
-
-/// An answer to ReadRecords.
-#[derive(Debug)]
-pub struct Answer(RawBatch);
-
-impl Answer {
-    /// The answer that has this body.
-    ///
-    /// # Errors
-    ///
-    /// As when a worker reads it.
-    pub fn parse(body: Bytes) -> Result<Answer, TunnelError> {
-        RawBatch::parse(body, String::new()).map(Answer)
-    }
-
-    /// All its records.
-    ///
-    /// # Errors
-    ///
-    /// As when a worker reads it.
-    pub fn records(&self) -> Result<Vec<Record<'_>>, TunnelError> {
-        self.0.records()
-    }
-}
+pub use crate::_wire::{Answer, crc8};
 
 /// The row of a record as PlainBuffer.
 pub fn encode(record: &OwnedRecord) -> Vec<u8> {

@@ -1,5 +1,4 @@
-//! Blocking client for the Tunnel Service of Alibaba Cloud Tablestore (OTS),
-//! with a local emulator of the service.
+//! Blocking client for the Tunnel Service of Alibaba Cloud Tablestore (OTS).
 //!
 //! A *tunnel* delivers the rows of a table (base data) and then every later
 //! change (stream). This crate consumes one on plain threads: it keeps a
@@ -119,20 +118,16 @@
 //! - [`TunnelError`] and [`ErrorCode`]: what can go wrong.
 //! - [`WorkerSnapshot`], [`Health`], [`WorkerObserver`]: what it is doing.
 //!
-//! # Features
-//!
-//! - `emulator`: the module `emulator`, a local server that speaks the real
-//!   protocol, to test consumers against. Not enabled by default.
-//!
 //! # Versions
 //!
 //! Needs Rust 1.88; a later one only with a new minor version. Until 1.0 a new
-//! minor version may break programs, as the changelog then tells, and the module
-//! `emulator` may change with any. [Foreign types](guide::foreign_types) lists
+//! minor version may break programs, as the changelog then tells. [Foreign types](guide::foreign_types) lists
 //! the crates whose new major version is one of this crate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[doc(hidden)]
+pub mod _wire;
 mod api;
 #[cfg(feature = "_bench")]
 #[doc(hidden)]
@@ -141,8 +136,6 @@ mod client;
 mod clock;
 mod config;
 mod credentials;
-#[cfg(feature = "emulator")]
-pub mod emulator;
 mod error;
 mod fingerprint;
 #[cfg(any(doc, doctest))]
@@ -150,6 +143,7 @@ pub mod guide;
 mod model;
 mod observer;
 mod processor;
+mod protocol;
 mod record;
 mod spare;
 mod stop;

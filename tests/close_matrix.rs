@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault, FaultTarget, Notice};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault, FaultTarget, Notice};
 use tablestore_tunnel::{
     ChannelBackoffConfig, ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, ProcessError,
     ProcessResult, Record, RunningDaemon, ScheduleChannel, ScheduleRequest, SimpleProcessFactory,
@@ -413,8 +413,7 @@ impl Cell {
             _ => "CLOSE",
         };
         let reports = |e: &EventKind| {
-            let is_wanted =
-                |r: &tablestore_tunnel::emulator::ChannelState| r.status.as_str() == wanted;
+            let is_wanted = |r: &tablestore_emulator::ChannelState| r.status.as_str() == wanted;
             matches!(e, EventKind::Heartbeat { reported, .. } if reported.iter().any(is_wanted))
         };
         self.scene

@@ -122,8 +122,10 @@ fn every_name_of_ours_is_a_link_of_the_crate_docs() {
     let (_, names) = table();
     let links = read("src/guide/porting_names.md");
     let links: Names = links.lines().skip(2).map(str::to_owned).collect();
+    // A package of its own, to which no link leads.
     let wanted = names
         .iter()
+        .filter(|name| *name != "tablestore-emulator")
         .map(|name| format!("- [`{name}`](crate::{name})"));
     let wanted: Names = wanted.collect();
     let missing: Vec<_> = wanted.difference(&links).collect();
@@ -156,7 +158,7 @@ fn every_difference_names_a_test_that_exists() {
 /// `proptest!` included.
 fn tests_of_the_crate() -> Names {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = [root.join("src"), root.join("tests")];
+    let folders = ["src", "tests", "emulator"].map(|folder| root.join(folder));
     let mut names = Names::new();
     for file in folders.iter().flat_map(|folder| rust_files(folder)) {
         let text = fs::read_to_string(file).expect("source");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Emulator, KeyType, TableSpec};
+use tablestore_emulator::{Emulator, KeyType, TableSpec};
 use tablestore_tunnel::{
     ChannelContext, CreateTunnelRequest, Record, SimpleProcessFactory, TunnelClient, TunnelType,
     TunnelWorkerConfig, TunnelWorkerDaemon,

@@ -14,9 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{
-    Emulator, EventKind, KeyType, Ledger, Table, TableSpec, Written,
-};
+use tablestore_emulator::{Emulator, EventKind, KeyType, Ledger, Table, TableSpec, Written};
 use tablestore_tunnel::{
     ChannelContext, CreateTunnelRequest, Record, SimpleProcessFactory, TunnelClient, TunnelType,
     TunnelWorkerConfig, TunnelWorkerDaemon,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use census::{alone, is_pool, no_thread_of_a_worker_is_left, of_workers, ours};
 use harness::{Gate, GateKeeper, Scene, Seen, config, wait_until};
-use tablestore_tunnel::emulator::{Action, Emulator, Fault, Notice};
+use tablestore_emulator::{Action, Emulator, Fault, Notice};
 use tablestore_tunnel::{
     ChannelContext, ErrorCode, Record, SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,
 };
@@ -157,15 +157,10 @@ fn promise_07_a_request_on_its_last_timeout_is_all_that_may_be_left() {
     seen.wait_for_all(&scene);
     let slow = Fault::on(Action::ReadRecords).times(2);
     scene.emulator.fault(slow.delay(Duration::from_secs(5)));
-    let slow_reads = |ledger: tablestore_tunnel::emulator::Ledger| {
+    let slow_reads = |ledger: tablestore_emulator::Ledger| {
         let events = ledger.events().iter();
         events
-            .filter(|event| {
-                matches!(
-                    event.kind,
-                    tablestore_tunnel::emulator::EventKind::Faulted { .. }
-                )
-            })
+            .filter(|event| matches!(event.kind, tablestore_emulator::EventKind::Faulted { .. }))
             .count()
     };
     wait_until("both reads are slow", || {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use tablestore_tunnel::emulator::{Emulator, KeyType, RowUpdate, Table, TableSpec};
+use tablestore_emulator::{Emulator, KeyType, RowUpdate, Table, TableSpec};
 use tablestore_tunnel::{CreateTunnelRequest, TunnelClient, TunnelType};
 
 use crate::store;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Emulator, KeyType, RowUpdate, Table, TableSpec, Written};
+use tablestore_emulator::{Emulator, KeyType, RowUpdate, Table, TableSpec, Written};
 use tablestore_tunnel::{TunnelError, Value};
 
 use crate::tally::Tally;

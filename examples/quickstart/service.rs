@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Emulator, Table};
+use tablestore_emulator::{Emulator, Table};
 use tablestore_tunnel::{Credentials, TunnelClient, TunnelConfig, TunnelError, TunnelWorkerDaemon};
 
 use crate::orders;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::Written;
+use tablestore_emulator::Written;
 use tablestore_tunnel::{ChannelContext, Record, SequenceInfo, TunnelError};
 
 /// How many records of each kind are shown.

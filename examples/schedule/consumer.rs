@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Emulator, Table};
+use tablestore_emulator::{Emulator, Table};
 use tablestore_tunnel::{
     CreateTunnelRequest, DescribeTunnelRequest, RunningDaemon, SimpleProcessFactory, TunnelClient,
     TunnelError, TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon,

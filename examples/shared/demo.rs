@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::Table;
+use tablestore_emulator::Table;
 use tablestore_tunnel::{TunnelError, TunnelWorkerDaemon, WorkerState};
 
 use crate::orders;

@@ -1,6 +1,6 @@
 //! A table of orders for the emulator, and what happens to it.
 
-use tablestore_tunnel::emulator::{Emulator, KeyType, RowUpdate, Table, TableSpec};
+use tablestore_emulator::{Emulator, KeyType, RowUpdate, Table, TableSpec};
 use tablestore_tunnel::{TunnelError, Value};
 
 const ITEMS: [(&str, f64); 5] = [

@@ -4,8 +4,8 @@
 use std::env;
 use std::error::Error;
 
+use tablestore_emulator::Emulator;
 use tablestore_tunnel::Credentials;
-use tablestore_tunnel::emulator::Emulator;
 
 /// What the samples of the Go SDK keep in their `testConfig`.
 pub(crate) struct Service {

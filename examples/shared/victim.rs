@@ -8,7 +8,7 @@ use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Emulator, EventKind};
+use tablestore_emulator::{Emulator, EventKind};
 
 /// How often the consumer is killed.
 const KILLS: usize = 4;

@@ -10,7 +10,7 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::Emulator;
+use tablestore_emulator::Emulator;
 use tablestore_tunnel::{
     CreateTunnelRequest, DescribeTunnelRequest, FINISH_TAG, GetCheckpointRequest,
     ReadRecordsRequest, TunnelClient, TunnelError, TunnelType,

@@ -3,7 +3,7 @@
 //! The decoder fills in a default for a required field that is missing; here
 //! the defaults that cannot be meant are told apart.
 
-use super::protocol as p;
+use crate::protocol as p;
 
 /// An answer that knows what it must hold.
 pub(crate) trait Complete {

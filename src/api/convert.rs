@@ -6,9 +6,10 @@
 use time::{Duration, OffsetDateTime};
 
 use super::names::{check_given, check_id, check_name};
-use super::{Answered, failure, protocol as p, rpo};
+use super::{Answered, failure, rpo};
 use crate::error::TunnelError;
 use crate::model as m;
+use crate::protocol as p;
 use crate::record::RawBatch;
 
 pub(crate) fn create_request(

@@ -7,8 +7,8 @@ use std::io;
 
 use prost::Message;
 
-use super::protocol as p;
 use crate::error::{ErrorCode, TunnelError};
+use crate::protocol as p;
 
 /// How much of a body that makes no sense goes into an error's message.
 const SHOWN: usize = 512;

@@ -18,13 +18,12 @@ use super::complete::Complete;
 use super::endpoint::Endpoint;
 use super::retry::{Patience, Schedule, retry};
 use super::sign::header;
-use super::{
-    ANY_SIZE, Answer, Answered, MakeRoom, TunnelApi, failure, headers, protocol as p, wire,
-};
+use super::{ANY_SIZE, Answer, Answered, MakeRoom, TunnelApi, failure, headers, wire};
 use crate::clock;
 use crate::config::TunnelConfig;
 use crate::credentials::CredentialsProvider;
 use crate::error::TunnelError;
+use crate::protocol as p;
 use crate::record::RawBatch;
 use crate::stop::Stop;
 

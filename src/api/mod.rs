@@ -2,7 +2,6 @@
 //!
 //! In reading order:
 //!
-//! - [`protocol`]: the messages, generated from `proto/`.
 //! - [`endpoint`]: where requests go, checked.
 //! - [`sign`]: the signature of a request.
 //! - [`headers`]: the head of a request, and what a user may add to it.
@@ -28,11 +27,11 @@ mod headers;
 pub(crate) mod http;
 mod memory;
 pub(crate) mod names;
-pub(crate) mod protocol;
+
 mod resolve;
 pub(crate) mod retry;
 mod rpo;
-pub(crate) mod sign;
+pub mod sign;
 #[cfg(test)]
 pub(crate) mod test_server;
 #[cfg(test)]
@@ -42,9 +41,9 @@ mod wire;
 use std::fmt::Debug;
 
 use crate::error::TunnelError;
+use crate::protocol as p;
 use crate::record::RawBatch;
 use crate::stop::Stop;
-use protocol as p;
 use retry::Patience;
 
 /// The service as the rest of the crate sees it: one method per action.

@@ -10,25 +10,34 @@ use md5::{Digest, Md5};
 use sha1::Sha1;
 
 /// The names of the headers that the service knows.
-pub(crate) mod header {
-    pub(crate) const ACCESS_KEY_ID: &str = "x-ots-accesskeyid";
-    pub(crate) const API_VERSION: &str = "x-ots-apiversion";
-    pub(crate) const CONTENT_MD5: &str = "x-ots-contentmd5";
-    pub(crate) const DATE: &str = "x-ots-date";
-    pub(crate) const INSTANCE_NAME: &str = "x-ots-instancename";
-    pub(crate) const REQUEST_ID: &str = "x-ots-requestid";
-    pub(crate) const SIGNATURE: &str = "x-ots-signature";
-    pub(crate) const STS_TOKEN: &str = "x-ots-ststoken";
-    pub(crate) const TRACE_ID: &str = "x-ots-trace-id";
+pub mod header {
+    /// The id of the access key.
+    pub const ACCESS_KEY_ID: &str = "x-ots-accesskeyid";
+    /// The version of the API.
+    pub const API_VERSION: &str = "x-ots-apiversion";
+    /// The MD5 of the body, in base64.
+    pub const CONTENT_MD5: &str = "x-ots-contentmd5";
+    /// The time at which the request was signed.
+    pub const DATE: &str = "x-ots-date";
+    /// The instance.
+    pub const INSTANCE_NAME: &str = "x-ots-instancename";
+    /// Of an answer: the id of its request.
+    pub const REQUEST_ID: &str = "x-ots-requestid";
+    /// The signature.
+    pub const SIGNATURE: &str = "x-ots-signature";
+    /// The security token of a temporary key.
+    pub const STS_TOKEN: &str = "x-ots-ststoken";
+    /// An id that the client gives each attempt.
+    pub const TRACE_ID: &str = "x-ots-trace-id";
     /// What the names of all headers that are signed begin with.
-    pub(crate) const PREFIX: &str = "x-ots-";
+    pub const PREFIX: &str = "x-ots-";
 }
 
 /// The signature of a POST to `uri` (the path alone, as `/tunnel/list`).
 ///
 /// `headers` may be all headers of the request in any order and case: those
 /// that are not signed are passed over, `x-ots-signature` among them.
-pub(crate) fn signature<'a>(
+pub fn signature<'a>(
     secret: &str,
     uri: &str,
     headers: impl Iterator<Item = (&'a str, &'a str)>,
@@ -40,7 +49,7 @@ pub(crate) fn signature<'a>(
 }
 
 /// What `x-ots-contentmd5` says about a body.
-pub(crate) fn content_md5(body: &[u8]) -> String {
+pub fn content_md5(body: &[u8]) -> String {
     BASE64.encode(Md5::digest(body))
 }
 

@@ -51,11 +51,10 @@ pub(crate) fn utc() -> OffsetDateTime {
 /// through a week in a moment, and at each time knows what has happened:
 ///
 /// ```
-/// # #[cfg(feature = "emulator")] {
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 /// use std::time::Duration;
-/// use tablestore_tunnel::emulator::{Emulator, KeyType, TableSpec};
+/// use tablestore_emulator::{Emulator, KeyType, TableSpec};
 /// use tablestore_tunnel::{
 ///     Clock, CreateTunnelRequest, SimpleProcessFactory, TunnelClient, TunnelType,
 ///     TunnelWorkerConfig, TunnelWorkerDaemon,
@@ -91,7 +90,6 @@ pub(crate) fn utc() -> OffsetDateTime {
 /// # Ok(())
 /// # }
 /// # main().expect("the example");
-/// # }
 /// ```
 ///
 /// Not what happens on the network: a request that hangs does so by the
@@ -205,7 +203,8 @@ impl Clock {
         Duration::from_micros(self.micros().saturating_sub(then))
     }
 
-    pub(crate) fn is_manual(&self) -> bool {
+    /// Whether the clock is moved by hand.
+    pub fn is_manual(&self) -> bool {
         self.0.is_some()
     }
 

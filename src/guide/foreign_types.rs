@@ -5,7 +5,6 @@
 //!
 //! | crate | types and traits | where |
 //! |---|---|---|
-//! | `time` | `OffsetDateTime` | times of the meta API and of the emulator |
+//! | `time` | `OffsetDateTime` | times of the meta API |
 //! | `rayon_core` | `ThreadPool` | [`TunnelWorkerConfigBuilder::pool`](crate::TunnelWorkerConfigBuilder::pool); it is that of `rayon` |
 //! | `ureq` | `Agent`, `ConfigBuilder`, `AgentScope` | [`TunnelConfig::agent`](crate::TunnelConfig::agent), [`TunnelConfig::agent_config`](crate::TunnelConfig::agent_config) |
-//! | `serde_core` | `Serialize`, `Serializer`, `Deserialize`, `Deserializer` | implemented by the emulator's faults, events and findings |

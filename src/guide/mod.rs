@@ -34,13 +34,12 @@ pub mod testing;
 pub mod threads;
 
 // The first definition of a link counts: in the files they lead to each other,
-// here to the modules. The list of links is needed once, and `emulator` is one
-// of them.
+// here to the modules. The list of links is needed once.
 #[doc = "[简体中文]: crate::guide::porting_from_go_zh_cn"]
 #[doc = "[English]: crate::guide::porting_from_go"]
 #[doc = "[differences]: crate::guide::sdk_differences\n"]
 #[doc = include_str!("../../docs/porting-from-go.md")]
-#[cfg_attr(feature = "emulator", doc = include_str!("porting_names.md"))]
+#[doc = include_str!("porting_names.md")]
 pub mod porting_from_go {}
 
 // Without its doctests: the code is that of the English edition.

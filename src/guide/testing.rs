@@ -1,11 +1,12 @@
 //! Testing a consumer with the emulator, without an account.
 //!
-//! The feature `emulator` adds a local server that speaks the real protocol, with
-//! signatures checked. Turn it on for tests only:
+//! The package `tablestore-emulator` is a local server that speaks the real
+//! protocol, with signatures checked. It is a dev-dependency, so that nothing of it
+//! gets into your program:
 //!
 //! ```toml
 //! [dev-dependencies]
-//! tablestore-tunnel = { version = "0.1", features = ["emulator"] }
+//! tablestore-emulator = { path = "../tablestore-tunnel/emulator" }
 //! ```
 //!
 //! A whole test: a table, rows, a tunnel, a consumer, and what it has seen.
@@ -13,7 +14,7 @@
 //! ```
 //! use std::sync::mpsc;
 //! use std::time::Duration;
-//! use tablestore_tunnel::emulator::{Emulator, KeyType, TableSpec};
+//! use tablestore_emulator::{Emulator, KeyType, TableSpec};
 //! use tablestore_tunnel::{
 //!     ChannelContext, CreateTunnelRequest, Record, SimpleProcessFactory, TunnelClient, TunnelType,
 //!     TunnelWorkerConfig, TunnelWorkerDaemon,
@@ -70,7 +71,7 @@
 //!   against the rules of the protocol; a `Checker` of your own settings judges it
 //!   more strictly or more mildly.
 //! - With `EmulatorClock::manual` a week passes in a call, for tests of expiry.
-//! - For programs in other languages: `cargo run --example emulator -- --help`, and
+//! - For programs in other languages: `cargo run -p tablestore-emulator -- --help`, and
 //!   `docs/emulator.md` in the repository for its control API in JSON.
 //!
 //! A callback alone needs no server at all: build records with

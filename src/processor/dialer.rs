@@ -4,8 +4,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{ChannelContext, ProcessError};
-use crate::api::protocol;
 use crate::error::TunnelError;
+use crate::protocol;
 use crate::record::{OwnedRecord, RawBatch, Record};
 
 /// Makes the connection that each opened channel is read through.

@@ -16,7 +16,7 @@ const EXTENSION_LEN: u32 = 1 + 4 + SEQ_INFO_LEN;
 ///
 /// What is longer than a `u32` can tell comes out as a row that no decoder
 /// takes; the service's own limit is 2 MiB a cell.
-pub(crate) fn encode_row(
+pub fn encode_row(
     primary_key: &[(String, Value)],
     columns: &[OwnedColumn],
     delete_marker: bool,

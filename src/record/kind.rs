@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::tag;
-use crate::api::protocol;
+use crate::protocol;
 
 /// What was done to the row. Go: `ActionType`.
 ///

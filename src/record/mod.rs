@@ -57,14 +57,12 @@ mod walk;
 pub(crate) use batch::RawBatch;
 pub(crate) use binary::binary_records;
 pub use binary::parse_binary_records;
-#[cfg(feature = "emulator")]
-pub(crate) use encode::encode_row;
+pub use encode::encode_row;
 pub use kind::{ActionType, ColumnKind};
 pub use owned::{OwnedColumn, OwnedRecord};
 pub use sequence::SequenceInfo;
 pub use token::FINISH_TAG;
-#[cfg(feature = "emulator")]
-pub(crate) use token::Token;
+pub use token::Token;
 pub(crate) use token::is_stream;
 pub use value::{Value, ValueRef};
 pub(crate) use view::Checked;

@@ -7,8 +7,8 @@ use super::kind::{ActionType, ColumnKind};
 use super::sequence::SequenceInfo;
 use super::value::Value;
 use super::view::{Layout, Parts, Record, RecordColumn, RecordColumns};
-use crate::api::protocol;
 use crate::error::TunnelError;
+use crate::protocol;
 
 /// A record in parts that can be changed, to build records in tests or to
 /// keep some.

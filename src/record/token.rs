@@ -5,8 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use prost::Message;
 
-use crate::api::protocol;
 use crate::error::{ErrorCode, TunnelError};
+use crate::protocol;
 
 /// The token of a channel that has no more records, ever.
 ///
@@ -19,16 +19,17 @@ const BASE_DATA_PREFIX: &str = "BaseData_";
 
 /// A token, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
+pub struct Token {
     /// 1 or 2.
-    pub(crate) version: i64,
+    pub version: i64,
     /// PlainBuffer row of the next key of base data; empty in a stream.
-    pub(crate) primary_key: Bytes,
+    pub primary_key: Bytes,
     /// Position in a stream; empty in base data.
-    pub(crate) iterator: String,
-    pub(crate) timestamp: i64,
+    pub iterator: String,
+    /// Microseconds of the last record read; 0 in base data.
+    pub timestamp: i64,
     /// Records so far; version 1 does not carry it.
-    pub(crate) total_count: i64,
+    pub total_count: i64,
 }
 
 impl Token {
@@ -38,7 +39,7 @@ impl Token {
     ///
     /// `OTSMalformedData` for what is no token of version 1 or 2, which
     /// [`FINISH_TAG`] is not either.
-    pub(crate) fn parse(text: &str) -> Result<Token, TunnelError> {
+    pub fn parse(text: &str) -> Result<Token, TunnelError> {
         let bytes = BASE64_STANDARD
             .decode(text)
             .map_err(|e| refuse("not base64").with_source(e))?;
@@ -59,10 +60,9 @@ impl Token {
         })
     }
 
-    #[cfg(any(test, feature = "emulator"))]
     /// The token as the service writes it: empty parts are left out, and the
     /// timestamp is a stream's.
-    pub(crate) fn encode(&self) -> String {
+    pub fn encode(&self) -> String {
         let is_stream = !self.iterator.is_empty();
         let content = protocol::TokenContentV2 {
             primary_key: Some(self.primary_key.clone()).filter(|key| !key.is_empty()),

@@ -7,9 +7,9 @@ use log::debug;
 
 use super::lease::Ownership;
 use super::link::Link;
-use crate::api::protocol::{CheckpointRequest, GetCheckpointRequest};
 use crate::error::{ErrorCode, TunnelError};
 use crate::processor::Checkpointer;
+use crate::protocol::{CheckpointRequest, GetCheckpointRequest};
 
 /// How often a token is sent again after a sequence number that did not match.
 const REPAIRS: usize = 3;

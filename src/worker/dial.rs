@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::budget::Room;
 use super::connection::Connection;
 use crate::api::TunnelApi;
-use crate::api::protocol::ReadRecordsRequest;
 use crate::error::TunnelError;
 use crate::processor::{ChannelBatch, ChannelConn};
+use crate::protocol::ReadRecordsRequest;
 use crate::stop::Stop;
 
 /// The worker's own connection. Go: what `channelConn` reads with.

@@ -13,11 +13,9 @@ use log::{debug, warn};
 use super::link::Event;
 use super::unwind;
 use crate::api::TunnelApi;
-use crate::api::protocol::{
-    Channel, ClientConfig, ConnectRequest, HeartbeatRequest, ShutdownRequest,
-};
 use crate::api::retry::Patience;
 use crate::error::TunnelError;
+use crate::protocol::{Channel, ClientConfig, ConnectRequest, HeartbeatRequest, ShutdownRequest};
 use crate::stop::Stop;
 use crate::threads;
 
@@ -150,8 +148,8 @@ fn flatten<T>(result: Result<Result<T, TunnelError>, TunnelError>) -> Result<T, 
 mod tests {
     use super::*;
     use crate::TunnelClient;
-    use crate::api::protocol::ConnectResponse;
     use crate::api::test_server::{Step, TestServer};
+    use crate::protocol::ConnectResponse;
     use prost::Message;
 
     fn heartbeat(server: &TestServer, hang_up: &Stop, events: Sender<Event>) -> Heartbeat {

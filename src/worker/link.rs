@@ -14,11 +14,11 @@ use super::receipt::ChannelReceipt;
 use super::state::ConnectionId;
 use super::timers::Timer;
 use crate::api::TunnelApi;
-use crate::api::protocol::Channel;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::TunnelError;
 use crate::observer::{Notice, WorkerEventKind};
+use crate::protocol::Channel;
 use crate::stop::Stop;
 
 /// One session: a client id that the service gave us, and what goes with it.

@@ -18,12 +18,12 @@ use super::runner::{LEASE_PAUSE, Runner};
 use super::saver::Saver;
 use super::unwind;
 use crate::FINISH_TAG;
-use crate::api::protocol::{GetCheckpointRequest, GetCheckpointResponse};
 use crate::error::{ErrorCode, TunnelError};
 use crate::observer::WorkerEventKind;
 use crate::processor::{
     ChannelConn, ChannelContext, ChannelIdentity, ChannelProcessor, Checkpointer, ProcessorHandle,
 };
+use crate::protocol::{GetCheckpointRequest, GetCheckpointResponse};
 use crate::record::{self, RawBatch};
 use crate::stop::Stop;
 use crate::threads;

@@ -134,7 +134,7 @@ fn answer(key: i64, next_token: &str, harm: impl FnOnce(&mut Vec<u8>)) -> RawBat
     let mut row = Vec::from(std::mem::take(&mut message.record));
     harm(&mut row);
     message.record = row.into();
-    let answer = crate::api::protocol::ReadRecordsResponse {
+    let answer = crate::protocol::ReadRecordsResponse {
         records: vec![message],
         next_token: next_token.to_owned(),
         may_more_record: None,

@@ -437,7 +437,7 @@ mod tests {
     /// An answer of that many records, read with a loan.
     fn answer(link: &Link, count: usize) -> (RawBatch, Loan) {
         let record = |key: usize| crate::OwnedRecord::put([("key", key as i64)]).to_message();
-        let answer = crate::api::protocol::ReadRecordsResponse {
+        let answer = crate::protocol::ReadRecordsResponse {
             records: (1..=count).map(record).collect(),
             next_token: "next".to_owned(),
             may_more_record: None,

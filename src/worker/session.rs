@@ -23,9 +23,9 @@ use super::state::{Command, ConnectionId, TunnelStateMachine};
 use super::timers::{Timer, Timers};
 use super::unwind;
 use super::watch::Watch;
-use crate::api::protocol::Channel;
 use crate::error::{ErrorCode, TunnelError, Verdict};
 use crate::observer::{CloseReason, Notice};
+use crate::protocol::Channel;
 
 /// What is left of the time for a shutdown when the last requests must go out.
 const LEAVING_TIME: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::api::protocol::{Channel, ChannelStatus};
+use crate::protocol::{Channel, ChannelStatus};
 
 /// Names one connection: a channel that is opened again gets a new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -19,11 +19,11 @@ use super::session::{End, Session};
 use super::unwind;
 use crate::api::TunnelApi;
 use crate::api::names;
-use crate::api::protocol::ClientConfig;
 use crate::clock::{self, Clock};
 use crate::config::TunnelWorkerConfig;
 use crate::error::TunnelError;
 use crate::observer::{Health, Notice, WorkerSnapshot};
+use crate::protocol::ClientConfig;
 use crate::stop::Stop;
 
 /// How long [`TunnelWorker::shutdown`] waits beyond its deadline for a loop

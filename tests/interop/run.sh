@@ -53,12 +53,12 @@ trap 'exit 130' INT TERM
 # --- programs ---------------------------------------------------------------
 
 build() {
-  cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --example emulator \
-    --example interop_consume --example interop_differences
+  cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --workspace \
+    --bin tablestore-emulator --example interop_consume --example interop_differences
   local target
   target=$(cargo metadata --manifest-path "$root/Cargo.toml" --format-version 1 --no-deps |
     sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-  bin=$target/debug/examples
+  bin=$target/debug/examples emulator=$target/debug/tablestore-emulator
   (cd "$here/go" && go test ./check >/dev/null && go build -mod=readonly -o "$work/" ./meta ./consume ./check)
 }
 
@@ -122,7 +122,7 @@ stop_hard() {
 # emulator OPTION...: starts one and takes over the lines it prints.
 emulator() {
   mkfifo "$dir/announced"
-  "$bin/emulator" --partitions 4 --expect-file "$dir/expect.jsonl" "$@" \
+  "$emulator" --partitions 4 --expect-file "$dir/expect.jsonl" "$@" \
     >"$dir/announced" 2>"$dir/emulator.log" &
   emulator_pid=$!
   running[$emulator_pid]=emulator

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::{Emulator, EventKind};
+use tablestore_emulator::{Emulator, EventKind};
 use tablestore_tunnel::{ChannelContext, Record, SimpleProcessFactory, TunnelType};
 
 use crate::harness::{Gate, GateKeeper, Scene, Seen, config, wait_until};

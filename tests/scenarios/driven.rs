@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault};
 use tablestore_tunnel::{
     ChannelBackoffConfig, ChannelContext, Clock, ErrorCode, ProcessError, Record, RunningDaemon,
     SimpleProcessFactory, TunnelType, TunnelWorkerConfig, TunnelWorkerConfigBuilder,

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault};
 use tablestore_tunnel::{
     ChannelContext, ErrorCode, Record, SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,
 };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use tablestore_emulator::{Action, Emulator, Fault};
 use tablestore_tunnel::TunnelType;
-use tablestore_tunnel::emulator::{Action, Emulator, Fault};
 
 use crate::harness::{Scene, Seen, config};
 use crate::judge::{judge, judge_orderly};

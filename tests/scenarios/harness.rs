@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tablestore_tunnel::emulator::{
+use tablestore_emulator::{
     Emulator, EmulatorBuilder, EventKind, KeyType, RowUpdate, Rule, Table, TableSpec, Verdict,
     Witness, Written,
 };

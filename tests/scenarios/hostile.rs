@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault, Notice};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault, Notice};
 use tablestore_tunnel::{
     ChannelContext, ProcessError, Record, SimpleProcessFactory, TunnelType, TunnelWorkerConfig,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::EventKind;
+use tablestore_emulator::EventKind;
 use tablestore_tunnel::{ChannelBackoffConfig, TunnelType, TunnelWorkerConfig};
 
 use crate::harness::{HEARTBEAT, Scene, Seen};

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tablestore_tunnel::emulator::{EventKind, Rule};
+use tablestore_emulator::{EventKind, Rule};
 use time::OffsetDateTime;
 
 use crate::harness::{Delivery, Scene, Seen, counts};

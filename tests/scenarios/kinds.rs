@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tablestore_tunnel::emulator::Emulator;
+use tablestore_emulator::Emulator;
 use tablestore_tunnel::{ChannelContext, Record, SimpleProcessFactory, TunnelType};
 
 use crate::harness::{Gate, GateKeeper, Scene, Seen, config};
@@ -29,8 +29,8 @@ fn base_data_is_delivered_to_its_end() {
     );
 }
 
-fn is_status(event: &tablestore_tunnel::emulator::EventKind, wanted: &str) -> bool {
-    use tablestore_tunnel::emulator::EventKind::ChannelChanged;
+fn is_status(event: &tablestore_emulator::EventKind, wanted: &str) -> bool {
+    use tablestore_emulator::EventKind::ChannelChanged;
     matches!(event, ChannelChanged { status, .. } if status.as_str() == wanted)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, Once};
 
 use log::{Level, LevelFilter, Log, Metadata, Record as Line};
-use tablestore_tunnel::emulator::Emulator;
+use tablestore_emulator::Emulator;
 use tablestore_tunnel::{
     ChannelContext, FINISH_TAG, ProcessError, Record, SimpleProcessFactory, TunnelType,
 };

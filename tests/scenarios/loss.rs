@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault, Notice};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault, Notice};
 use tablestore_tunnel::{
     ChannelContext, ErrorCode, ProcessorHandle, Record, SimpleProcessFactory, TunnelType,
 };

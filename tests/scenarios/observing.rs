@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault, FaultTarget};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault, FaultTarget};
 use tablestore_tunnel::{
     BatchCounts, ChannelContext, ChannelSnapshot, ChannelStage, CloseReason, Health, HealthReason,
     ProcessError, Record, SimpleProcessFactory, TunnelType, TunnelWorkerConfigBuilder,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tablestore_tunnel::emulator::{Emulator, EventKind, Rule};
+use tablestore_emulator::{Emulator, EventKind, Rule};
 use tablestore_tunnel::{
     ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, ChannelProcessor,
     ChannelProcessorFactory, Checkpointer, FINISH_TAG, OwnedColumn, OwnedRecord, ProcessError,

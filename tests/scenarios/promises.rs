@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Action, ChannelStatus, Emulator, EventKind, Fault};
+use tablestore_emulator::{Action, ChannelStatus, Emulator, EventKind, Fault};
 use tablestore_tunnel::{
     AsyncProcessFactory, ChannelContext, ErrorCode, FINISH_TAG, ProcessError, ProcessorHandle,
     Record, SimpleProcessFactory, TunnelType, TunnelWorkerConfig,
@@ -621,7 +621,7 @@ fn promise_11_a_passing_fault_costs_no_heartbeat_interval() {
 }
 
 /// One line of a heartbeat for a channel: what was reported or answered.
-fn status_of(states: &[tablestore_tunnel::emulator::ChannelState], channel: &str) -> &'static str {
+fn status_of(states: &[tablestore_emulator::ChannelState], channel: &str) -> &'static str {
     let state = states.iter().find(|state| &*state.channel == channel);
     state.map_or("", |state| state.status.as_str())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Emulator, EventKind};
+use tablestore_emulator::{Emulator, EventKind};
 use tablestore_tunnel::{
     ChannelContext, ChannelStage, ParallelReleaseManager, ProcessError, Record,
     SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,

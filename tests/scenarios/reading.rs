@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault};
 use tablestore_tunnel::{
     ChannelContext, Record, SimpleProcessFactory, TunnelType, TunnelWorkerConfigBuilder,
     parse_binary_records,

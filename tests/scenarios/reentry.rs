@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Emulator, Rule};
+use tablestore_emulator::{Emulator, Rule};
 use tablestore_tunnel::{
     ChannelContext, DescribeTunnelRequest, ListTunnelRequest, ProcessError, Record,
     SimpleProcessFactory, TunnelClient, TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault};
 use tablestore_tunnel::{ChannelContext, Record, SimpleProcessFactory, TunnelType};
 use time::OffsetDateTime;
 

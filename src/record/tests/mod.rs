@@ -19,8 +19,8 @@ use prost::Message;
 
 use super::help::{self, Help};
 use super::{OwnedRecord, RawBatch, Record};
-use crate::api::protocol;
 use crate::error::TunnelError;
+use crate::protocol;
 
 /// An answer with these records, as the service sends it.
 fn answer(records: impl IntoIterator<Item = protocol::Record>) -> Bytes {

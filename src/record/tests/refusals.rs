@@ -163,7 +163,7 @@ fn values_that_make_no_sense_though_their_checksum_is_right() {
 /// were, but at all that may differ.
 #[test]
 fn values_that_make_no_sense_behind_good_ones() {
-    let of = |typed: &[u8]| crate::api::protocol::Record {
+    let of = |typed: &[u8]| crate::protocol::Record {
         record: row_of(typed).into(),
         ..good().to_message()
     };

@@ -2,7 +2,7 @@
 //! form: it is refused as if nothing had been learned from these.
 
 use super::{answer, parse, same_with_help};
-use crate::api::protocol;
+use crate::protocol;
 use crate::record::{OwnedColumn, OwnedRecord, SequenceInfo, Value, encode_row};
 
 /// A row with a value of every form that is known.

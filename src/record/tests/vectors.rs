@@ -6,9 +6,9 @@ use prost::Message;
 use serde_json::{Map, Value as Json, json};
 
 use super::{decode, decode_row, parse};
-use crate::api::protocol;
 use crate::api::vectors::exchanges;
 use crate::error::ErrorCode;
+use crate::protocol;
 use crate::record::{
     ColumnKind, FINISH_TAG, Record, RecordColumns, Token, ValueRef, is_stream, parse_binary_records,
 };

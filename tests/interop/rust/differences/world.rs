@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{
+use tablestore_emulator::{
     Action, Emulator, EmulatorBuilder, EventKind, KeyType, Table, TableSpec,
 };
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Action, Emulator, EventKind, Fault};
+use tablestore_emulator::{Action, Emulator, EventKind, Fault};
 
 use super::{Figure, Probe, Result, seconds};
 use crate::client::{Client, Programs};

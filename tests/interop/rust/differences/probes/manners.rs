@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::Emulator;
+use tablestore_emulator::Emulator;
 
 use super::{Figure, Probe};
 use crate::world::{PATIENCE, World};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::{Action, Emulator};
+use tablestore_emulator::{Action, Emulator};
 
 use super::{Figure, Probe, seconds};
 use crate::proxy::ALTERED;

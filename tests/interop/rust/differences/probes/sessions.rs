@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use tablestore_tunnel::emulator::{Action, ChannelStatus, Emulator, EventKind, Fault, Rule};
+use tablestore_emulator::{Action, ChannelStatus, Emulator, EventKind, Fault, Rule};
 
 use super::{Figure, Probe, Result, seconds};
 use crate::client::{Client, Programs};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tablestore_tunnel::emulator::{Action, Emulator, Fault};
+use tablestore_emulator::{Action, Emulator, Fault};
 
 use super::{Figure, Probe, Result, seconds};
 use crate::client::{Client, Consumer, Programs};

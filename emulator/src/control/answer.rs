@@ -1,0 +1,120 @@
+//! [`Answer`] and [`Refusal`]: what a call is answered.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::failure::Failure;
+use tablestore_tunnel::TunnelError;
+
+/// An answer of the control API.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// A value as JSON, on lines of its own for those who read it.
+    pub(super) fn json<T: Serialize>(value: &T) -> Result<Answer, Refusal> {
+        let mut body = serde_json::to_vec_pretty(value).map_err(Refusal::internal)?;
+        body.push(b'\n');
+        Ok(Answer::new("application/json", body))
+    }
+
+    /// One JSON value a line.
+    pub(super) fn lines<T: Serialize>(
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<Answer, Refusal> {
+        let mut body = Vec::new();
+        for value in values {
+            serde_json::to_writer(&mut body, &value).map_err(Refusal::internal)?;
+            body.push(b'\n');
+        }
+        Ok(Answer::new("application/x-ndjson", body))
+    }
+
+    pub(super) fn text(text: String) -> Answer {
+        Answer::new("text/plain; charset=utf-8", text.into_bytes())
+    }
+
+    /// Done, and nothing more to say.
+    pub(super) fn done() -> Result<Answer, Refusal> {
+        Answer::json(&json!({"ok": true}))
+    }
+
+    /// Something new is there.
+    pub(super) fn created(self) -> Answer {
+        Answer {
+            status: 201,
+            ..self
+        }
+    }
+
+    fn new(content_type: &'static str, body: Vec<u8>) -> Answer {
+        Answer {
+            status: 200,
+            content_type,
+            body,
+        }
+    }
+}
+
+/// Why a call was not carried out, in a sentence that says what to do.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: u16,
+    message: String,
+}
+
+impl Refusal {
+    /// The request is not as it must be.
+    pub(super) fn bad(message: impl Into<String>) -> Refusal {
+        Refusal::new(400, message)
+    }
+
+    pub(super) fn forbidden(message: impl Into<String>) -> Refusal {
+        Refusal::new(403, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Refusal {
+        Refusal::new(404, message)
+    }
+
+    pub(super) fn method(message: impl Into<String>) -> Refusal {
+        Refusal::new(405, message)
+    }
+
+    /// What the request asks for cannot be as things are.
+    pub(super) fn conflict(error: &TunnelError) -> Refusal {
+        Refusal::new(409, error.message())
+    }
+
+    fn internal(error: serde_json::Error) -> Refusal {
+        Refusal::new(
+            500,
+            format!("the answer cannot be written as JSON: {error}"),
+        )
+    }
+
+    fn new(status: u16, message: impl Into<String>) -> Refusal {
+        Refusal {
+            status,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn into_answer(self) -> Answer {
+        let body = json!({"error": self.message});
+        Answer {
+            status: self.status,
+            ..Answer::new("application/json", format!("{body}\n").into_bytes())
+        }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        Refusal::new(failure.status, failure.message)
+    }
+}

@@ -1,0 +1,63 @@
+//! The emulator's clock over the control API.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{Answer, Call, Refusal};
+use crate::duration;
+use crate::handle::Shared;
+
+/// How far, or to when.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdvanceJson {
+    by: Option<String>,
+    to: Option<String>,
+}
+
+pub(super) fn show(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::json(&now(shared))
+}
+
+/// The time on the clock, and whether it goes on by itself.
+pub(super) fn now(shared: &Shared) -> Json {
+    json!({
+        "time": shared.clock.now().to_rfc3339(),
+        "runs": shared.clock.runs(),
+    })
+}
+
+pub(super) fn advance(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let by = match call.json()? {
+        AdvanceJson {
+            by: Some(by),
+            to: None,
+        } => duration::parse(&by).ok_or_else(|| {
+            Refusal::bad(format!("by must be {}, not {by:?}", duration::EXPECTED))
+        })?,
+        AdvanceJson {
+            by: None,
+            to: Some(to),
+        } => until(shared, &to)?,
+        _ => {
+            let what = "say how far: {\"by\": \"7d\"} or {\"to\": \"2030-01-01T00:00:00Z\"}";
+            return Err(Refusal::bad(what));
+        }
+    };
+    shared.clock.advance(by);
+    Answer::json(&now(shared))
+}
+
+fn until(shared: &Shared, to: &str) -> Result<std::time::Duration, Refusal> {
+    let then = OffsetDateTime::parse(to, &Rfc3339).map_err(|_| {
+        Refusal::bad(format!(
+            "to must be a time as 2030-01-01T00:00:00Z, not {to:?}"
+        ))
+    })?;
+    let by = (then - shared.clock.utc()).try_into();
+    by.map_err(|_| Refusal::bad(format!("{to} is over already; the clock only goes forward")))
+}

@@ -1,0 +1,46 @@
+//! What happened, and what of it broke the rules.
+
+use std::sync::Arc;
+
+use super::{Answer, Call, Refusal};
+use crate::check::{Checker, Verdict};
+use crate::duration;
+use crate::handle::Shared;
+
+/// The events from an order number on, one a line.
+pub(super) fn read(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let from = call.number("from")?.unwrap_or(0);
+    let ledger = shared.core.lock().ledger.since(from);
+    Answer::lines(ledger.events())
+}
+
+pub(super) fn clear(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    shared.core.lock().ledger.clear();
+    Answer::done()
+}
+
+/// The verdict in words, or as JSON.
+pub(super) fn verdict(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let verdict = judge(shared, call)?;
+    match call.query("format") {
+        None | Some("text") => Ok(Answer::text(format!("{verdict}\n"))),
+        Some("json") => Answer::json(&verdict),
+        Some(other) => Err(Refusal::bad(format!(
+            "format is text or json, not {other:?}"
+        ))),
+    }
+}
+
+fn judge(shared: &Shared, call: &Call<'_>) -> Result<Verdict, Refusal> {
+    let mut checker = Checker::new();
+    if let Some(grace) = call.query("grace") {
+        let expected = duration::EXPECTED;
+        let wrong = || Refusal::bad(format!("grace must be {expected}, not {grace:?}"));
+        checker = checker.grace(duration::parse(grace).ok_or_else(wrong)?);
+    }
+    if call.query("complete").is_some() {
+        checker = checker.complete();
+    }
+    let ledger = shared.core.lock().ledger.copy();
+    Ok(checker.judge(&ledger))
+}

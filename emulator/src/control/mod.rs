@@ -1,0 +1,74 @@
+//! The JSON API beside the protocol: tables, rows, faults, the clock and the
+//! ledger for programs in any language.
+//!
+//! It is served under `/_emulator/`, to this machine only, and needs no key.
+//! `docs/emulator.md` describes each call.
+//!
+//! Files, in reading order:
+//!
+//! - this file: [`Control`], from a request to an answer.
+//! - `guard`: who may ask.
+//! - `call`: a request, taken apart; `answer`: an answer, or a refusal.
+//! - `routes`: all calls there are.
+//! - `tables`: creating, describing and dropping; `partitions`: cutting them.
+//! - `rows`: writing and reading; `value`: cells as JSON.
+//! - `tunnels`: tunnels, channels and clients.
+//! - `processed`: what consumers say that they have dealt with.
+//! - `faults`, `clock`, `ledger`: what their names say.
+
+mod answer;
+mod call;
+mod clock;
+mod faults;
+mod guard;
+mod ledger;
+mod partitions;
+mod processed;
+mod routes;
+mod rows;
+mod tables;
+mod tunnels;
+pub(crate) mod value;
+
+use std::sync::Arc;
+
+pub(super) use self::answer::Answer;
+use self::answer::Refusal;
+use self::call::Call;
+use super::handle::Shared;
+use super::server::request::Request;
+use tablestore_tunnel::Value;
+
+/// What the paths of the API begin with.
+const ROOT: &str = "/_emulator";
+
+/// Whether a path is the control API's.
+pub(super) fn is_control(path: &str) -> bool {
+    let rest = path.strip_prefix(ROOT);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+}
+
+/// Answers the requests of the control API.
+#[derive(Debug)]
+pub(super) struct Control {
+    shared: Arc<Shared>,
+}
+
+impl Control {
+    pub(super) fn new(shared: Arc<Shared>) -> Control {
+        Control { shared }
+    }
+
+    pub(super) fn answer(&self, request: &Request) -> Answer {
+        let answer = guard::check(&request.head)
+            .and_then(|()| Call::new(request))
+            .and_then(|call| self.route(call));
+        answer.unwrap_or_else(Refusal::into_answer)
+    }
+
+    fn route(&self, mut call: Call<'_>) -> Result<Answer, Refusal> {
+        let route = routes::find(&call.method, &call.path)?;
+        call.arguments = routes::arguments(route, &call.path);
+        (route.run)(&self.shared, &call)
+    }
+}

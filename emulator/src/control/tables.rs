@@ -1,0 +1,169 @@
+//! Creating, describing and dropping tables.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{Answer, Call, Refusal};
+use crate::core::key::KeyType;
+use crate::fault::json::duration as duration_json;
+use crate::fault::time_text as text;
+use crate::handle::Shared;
+use crate::table::{PartitionInfo, Table, TableSpec};
+
+/// A table to create.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableJson {
+    name: String,
+    primary_key: Vec<KeyJson>,
+    #[serde(default = "one")]
+    partitions: u32,
+    #[serde(default = "one")]
+    max_versions: u32,
+    #[serde(default)]
+    origin_columns: Vec<String>,
+    retention: Option<TimeJson>,
+    time_to_live: Option<TimeJson>,
+    max_version_offset: Option<TimeJson>,
+}
+
+/// A length of time, as `7d`.
+#[derive(Deserialize)]
+struct TimeJson(#[serde(with = "duration_json")] Duration);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyJson {
+    name: String,
+    #[serde(rename = "type")]
+    kind: TypeJson,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TypeJson {
+    #[serde(alias = "int")]
+    Integer,
+    String,
+    Binary,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl TableJson {
+    fn into_spec(self) -> TableSpec {
+        let mut spec = TableSpec::new(self.name)
+            .partitions(self.partitions)
+            .max_versions(self.max_versions as usize)
+            .origin_columns(self.origin_columns);
+        if let Some(TimeJson(retention)) = self.retention {
+            spec = spec.retention(retention);
+        }
+        if let Some(TimeJson(time_to_live)) = self.time_to_live {
+            spec = spec.time_to_live(time_to_live);
+        }
+        if let Some(TimeJson(offset)) = self.max_version_offset {
+            spec = spec.max_version_offset(offset);
+        }
+        let add = |spec: TableSpec, key: KeyJson| {
+            let kind = match key.kind {
+                TypeJson::Integer => KeyType::Integer,
+                TypeJson::String => KeyType::String,
+                TypeJson::Binary => KeyType::Binary,
+            };
+            spec.primary_key(key.name, kind)
+        };
+        self.primary_key.into_iter().fold(spec, add)
+    }
+}
+
+pub(super) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table: TableJson = call.json()?;
+    let name = table.name.clone();
+    let table = Table::create(shared, table.into_spec());
+    let table = table.map_err(|error| match shared.core.lock().table(&name) {
+        Ok(_) => Refusal::conflict(&error),
+        Err(_) => Refusal::bad(error.message()),
+    })?;
+    Ok(Answer::json(&of(shared, &table)?)?.created())
+}
+
+pub(super) fn list(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::json(&all(shared)?)
+}
+
+pub(super) fn describe(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::json(&of(shared, &open(shared, call)?)?)
+}
+
+/// Drops a table with the tunnels on it.
+pub(super) fn remove(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = open(shared, call)?;
+    let (mut core, now) = shared.enter();
+    core.drop_table(table.name(), now)?;
+    drop(core);
+    Answer::done()
+}
+
+/// All tables, by name.
+pub(super) fn all(shared: &Arc<Shared>) -> Result<Vec<Json>, Refusal> {
+    let names = shared.core.lock().table_names();
+    let tables = names
+        .iter()
+        .filter_map(|name| Table::open(shared, name).ok());
+    tables.map(|table| of(shared, &table)).collect()
+}
+
+/// The table of the call's path.
+pub(super) fn open(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Table, Refusal> {
+    let name = call.argument(0);
+    Table::open(shared, name).map_err(|_| {
+        Refusal::not_found(format!(
+            "there is no table {name:?}; GET /_emulator/tables lists them, POST creates one"
+        ))
+    })
+}
+
+fn of(shared: &Shared, table: &Table) -> Result<Json, Refusal> {
+    let partitions = table.partitions();
+    let core = shared.core.lock();
+    let of = core.table(table.name())?;
+    let keys = of.schema.primary_key.iter();
+    let key = |(name, kind): &(String, KeyType)| json!({"name": name, "type": type_name(*kind)});
+    Ok(json!({
+        "name": table.name(),
+        "primary_key": keys.map(key).collect::<Vec<_>>(),
+        "max_versions": of.schema.max_versions,
+        "origin_columns": of.schema.origin_columns,
+        "retention": text(of.schema.retention),
+        "time_to_live": of.schema.time_to_live.map(text),
+        "max_version_offset": of.schema.max_version_offset.map(text),
+        "stream_id": *of.stream_id,
+        "partitions": partitions.iter().map(partition).collect::<Vec<_>>(),
+    }))
+}
+
+fn partition(partition: &PartitionInfo) -> Json {
+    let parents: Vec<&str> = partition.parents.iter().map(|id| &**id).collect();
+    json!({
+        "id": *partition.id,
+        "parents": parents,
+        "rows": partition.rows,
+        "changes": partition.changes,
+        "oldest": partition.oldest,
+        "active": partition.active,
+    })
+}
+
+fn type_name(kind: KeyType) -> &'static str {
+    match kind {
+        KeyType::Integer => "integer",
+        KeyType::String => "string",
+        KeyType::Binary => "binary",
+    }
+}

@@ -1,0 +1,136 @@
+//! Whether a request says who it is from, proves it, and may ask for that.
+
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
+
+use super::request::Request;
+use crate::access_key::AccessKey;
+use crate::action::Action;
+use crate::failure::Failure;
+use crate::settings::Settings;
+use tablestore_tunnel::_wire::{content_md5, secret, security_token, sign::header, signature};
+
+/// What every request must carry.
+const REQUIRED: [&str; 6] = [
+    header::DATE,
+    header::API_VERSION,
+    header::ACCESS_KEY_ID,
+    header::INSTANCE_NAME,
+    header::CONTENT_MD5,
+    header::SIGNATURE,
+];
+
+/// Checks the headers of a request; `now` on the machine's clock. The messages
+/// are those of the service, where it documents them.
+pub(super) fn check(
+    request: &Request,
+    action: Action,
+    settings: &Settings,
+    now: OffsetDateTime,
+) -> Result<(), Failure> {
+    let header = |name| request.head.header(name).unwrap_or_default();
+    if let Some(name) = REQUIRED.into_iter().find(|name| header(name).is_empty()) {
+        return Err(Failure::invalid(format!("Missing header: {name}.")));
+    }
+    check_date(header(header::DATE), settings, now)?;
+    if header(header::CONTENT_MD5) != content_md5(&request.body) {
+        return Err(Failure::auth(
+            "Mismatch between MD5 value of request body and x-ots-contentmd5 in header.",
+        ));
+    }
+    let key = check_key(request, settings)?;
+    if header(header::INSTANCE_NAME) != settings.instance {
+        // Terraform's provider looks for exactly these words.
+        return Err(Failure::denied("Instance not found"));
+    }
+    key.allows(action).map_err(|lacking| {
+        Failure::denied(format!("the access key has no permission ots:{lacking:?}"))
+    })
+}
+
+fn check_date(text: &str, settings: &Settings, now: OffsetDateTime) -> Result<(), Failure> {
+    let date = parse_date(text);
+    let date = date.ok_or_else(|| Failure::invalid(format!("Invalid date format: {text}.")))?;
+    if (now - date).unsigned_abs() > settings.clock_skew {
+        let message = format!("Mismatch between system time and x-ots-date: {text}.");
+        return Err(Failure::auth(message));
+    }
+    Ok(())
+}
+
+/// The key that a request was signed with.
+///
+/// Which code a security token that is missing, wrong or not asked for gets
+/// is not documented; here it is that of a wrong key.
+fn check_key<'a>(request: &Request, settings: &'a Settings) -> Result<&'a AccessKey, Failure> {
+    let header = |name| request.head.header(name).unwrap_or_default();
+    let key = settings.key(header(header::ACCESS_KEY_ID));
+    let key = key.ok_or_else(|| Failure::auth("The AccessKeyID does not exist."))?;
+    match (security_token(key.credentials()), header(header::STS_TOKEN)) {
+        (None, "") => {}
+        (None, _) => return Err(Failure::auth("the access key has no security token")),
+        (Some(_), "") => return Err(Failure::auth("the access key needs its security token")),
+        (Some(expected), given) if expected == given => {}
+        (Some(_), _) => return Err(Failure::auth("the security token is not the access key's")),
+    }
+    if header(header::SIGNATURE) != expected_signature(request, secret(key.credentials())) {
+        return Err(Failure::auth("Signature mismatch."));
+    }
+    Ok(key)
+}
+
+/// Over all `x-ots-` headers that came, since clients differ in what they send.
+fn expected_signature(request: &Request, secret: &str) -> String {
+    let headers = request.head.headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
+    signature(secret, &request.head.path, headers)
+}
+
+/// `2019-07-10T15:00:00.123Z`, with any or no fraction, whose digits are not
+/// looked at: the Go SDK's mean nothing.
+fn parse_date(text: &str) -> Option<OffsetDateTime> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let small = |number: u16| u8::try_from(number).ok();
+    let month = Month::try_from(small(month)?).ok()?;
+    let date = Date::from_calendar_date(year.into(), month, small(day)?).ok()?;
+    let time = Time::from_hms(small(hour)?, small(minute)?, small(second)?).ok()?;
+    Some(PrimitiveDateTime::new(date, time).assume_utc())
+}
+
+fn numbers(text: &str, separator: char) -> Option<[u16; 3]> {
+    let numbers: Option<Vec<u16>> = text
+        .split(separator)
+        .map(|part| part.parse().ok())
+        .collect();
+    numbers?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_to_the_second() {
+        let seconds = |text| parse_date(text).map(OffsetDateTime::unix_timestamp);
+        let at = Some(1_562_770_800);
+        assert_eq!(seconds("2019-07-10T15:00:00.123Z"), at);
+        assert_eq!(seconds("2019-07-10T15:00:00.122511Z"), at);
+        assert_eq!(seconds("2019-07-10T15:00:00Z"), at);
+        for bad in [
+            "",
+            "2019-07-10 15:00:00Z",
+            "2019-13-10T15:00:00Z",
+            "2019-07-10T25:00:00Z",
+            "2019-07-10T15:00Z",
+            "2019-07-10T15:00:00.Z",
+            "Wed, 10 Jul 2019 15:00:00 GMT",
+        ] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! [`Table`]: writing rows, and cutting partitions.
+
+use std::sync::Arc;
+use std::time::Duration;
+use tablestore_tunnel::_wire::client_error;
+
+use super::core::Core;
+use super::core::key::{self, Key, KeyType};
+use super::core::partition::Partition;
+use super::core::table::{Change, Logged, Schema, Table as CoreTable};
+use super::failure::Failure;
+use super::fault::harm;
+use super::handle::Shared;
+use tablestore_tunnel::TunnelError;
+use tablestore_tunnel::{ActionType, OwnedColumn, SequenceInfo, Value};
+
+/// What a table is created from.
+#[derive(Clone, Debug)]
+pub struct TableSpec {
+    name: String,
+    primary_key: Vec<(String, KeyType)>,
+    partitions: u64,
+    max_versions: usize,
+    origin_columns: Vec<String>,
+    retention: Option<Duration>,
+    time_to_live: Option<Duration>,
+    max_version_offset: Option<Duration>,
+}
+
+impl TableSpec {
+    /// A table of that name; it needs a primary key yet.
+    pub fn new(name: impl Into<String>) -> TableSpec {
+        TableSpec {
+            name: name.into(),
+            primary_key: Vec::new(),
+            partitions: 1,
+            max_versions: 1,
+            origin_columns: Vec::new(),
+            retention: None,
+            time_to_live: None,
+            max_version_offset: None,
+        }
+    }
+
+    /// Adds a column to the primary key. The first is the partition key.
+    pub fn primary_key(mut self, name: impl Into<String>, kind: KeyType) -> TableSpec {
+        self.primary_key.push((name.into(), kind));
+        self
+    }
+
+    /// How many partitions the table begins with. 0 is taken as 1. Defaults
+    /// to 1.
+    ///
+    /// Keys are spread over them by a hash of the partition key, so that all
+    /// of them get rows whatever the keys are.
+    pub fn partitions(mut self, partitions: u32) -> TableSpec {
+        self.partitions = u64::from(partitions.max(1));
+        self
+    }
+
+    /// How many versions of a column are kept. 0 is taken as 1. Defaults to 1.
+    pub fn max_versions(mut self, max_versions: usize) -> TableSpec {
+        self.max_versions = max_versions.max(1);
+        self
+    }
+
+    /// The columns whose values before a change go along with its record.
+    /// Defaults to none.
+    pub fn origin_columns<N: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> TableSpec {
+        self.origin_columns = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long a change stays in the log. Defaults to what the emulator was
+    /// [told](super::EmulatorBuilder::retention).
+    pub fn retention(mut self, retention: Duration) -> TableSpec {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// How long a cell is there, counted from its version on the emulator's
+    /// clock. After that it is not among the rows that a tunnel begins with;
+    /// the log has no entry of its end. Defaults to forever.
+    pub fn time_to_live(mut self, time_to_live: Duration) -> TableSpec {
+        self.time_to_live = Some(time_to_live);
+        self
+    }
+
+    /// How far the version of a cell may be from the time of writing, before
+    /// and after; other versions are refused. Defaults to any distance, so
+    /// that tests may use small numbers; on the service it is a day unless a
+    /// table says otherwise.
+    pub fn max_version_offset(mut self, offset: Duration) -> TableSpec {
+        self.max_version_offset = Some(offset);
+        self
+    }
+}
+
+/// A change to some columns of a row.
+#[derive(Clone, Debug, Default)]
+pub struct RowUpdate(Vec<Cell>);
+
+#[derive(Clone, Debug)]
+enum Cell {
+    Put(String, Value, Option<i64>),
+    Delete(String),
+    DeleteVersion(String, i64),
+}
+
+impl RowUpdate {
+    /// A change to nothing yet.
+    pub fn new() -> RowUpdate {
+        RowUpdate::default()
+    }
+
+    /// Writes a version of a column; the version is the time of writing.
+    pub fn put(mut self, name: impl Into<String>, value: impl Into<Value>) -> RowUpdate {
+        self.0.push(Cell::Put(name.into(), value.into(), None));
+        self
+    }
+
+    /// Writes a version of a column, in milliseconds since 1970.
+    pub fn put_version(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<Value>,
+        version: i64,
+    ) -> RowUpdate {
+        let cell = Cell::Put(name.into(), value.into(), Some(version));
+        self.0.push(cell);
+        self
+    }
+
+    /// Deletes a column with all its versions.
+    pub fn delete(mut self, name: impl Into<String>) -> RowUpdate {
+        self.0.push(Cell::Delete(name.into()));
+        self
+    }
+
+    /// Deletes one version of a column, in milliseconds since 1970.
+    pub fn delete_version(mut self, name: impl Into<String>, version: i64) -> RowUpdate {
+        self.0.push(Cell::DeleteVersion(name.into(), version));
+        self
+    }
+
+    /// The columns, with `now` for the versions that are not given.
+    fn into_columns(self, now: i64) -> Vec<OwnedColumn> {
+        let column = |cell| match cell {
+            Cell::Put(name, value, version) => {
+                OwnedColumn::put(name, value, version.unwrap_or(now))
+            }
+            Cell::Delete(name) => OwnedColumn::delete_all_versions(name),
+            Cell::DeleteVersion(name, version) => OwnedColumn::delete_one_version(name, version),
+        };
+        self.0.into_iter().map(column).collect()
+    }
+}
+
+/// Where a change went: enough to find its record again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// Id of the partition, which its channels' ids begin with.
+    pub partition: Arc<str>,
+    /// Position in the partition's log, counted from 0.
+    pub position: u64,
+    /// The sequence number that the record carries.
+    pub sequence_info: SequenceInfo,
+}
+
+/// A partition as it is now.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PartitionInfo {
+    /// Its id, which its channels' ids begin with.
+    pub id: Arc<str>,
+    /// Ids of the partitions it was made from.
+    pub parents: Vec<Arc<str>>,
+    /// How many rows it has.
+    pub rows: usize,
+    /// How many changes were written to it.
+    pub changes: u64,
+    /// Position of the oldest change that is still in its log, counted from 0;
+    /// equal to `changes` if there is none.
+    pub oldest: u64,
+    /// Whether it takes writes: not split and not merged.
+    pub active: bool,
+}
+
+/// A table of an emulator. Clones are the same table.
+///
+/// Does not keep the emulator serving. All methods may be called from any
+/// thread; a write is in the log when it returns.
+#[derive(Clone, Debug)]
+pub struct Table {
+    shared: Arc<Shared>,
+    name: Arc<str>,
+    /// Tells it from a later table of the same name; compared by address.
+    stream_id: Arc<str>,
+    primary_key: Arc<[(String, KeyType)]>,
+}
+
+impl Table {
+    pub(super) fn create(shared: &Arc<Shared>, spec: TableSpec) -> Result<Table, TunnelError> {
+        let schema = Schema {
+            name: spec.name.as_str().into(),
+            primary_key: spec.primary_key,
+            partitions: spec.partitions,
+            max_versions: spec.max_versions,
+            origin_columns: spec.origin_columns,
+            epoch_grows: shared.settings.epoch_grows,
+            retention: spec.retention.unwrap_or(shared.settings.retention),
+            time_to_live: spec.time_to_live,
+            max_version_offset: spec.max_version_offset,
+        };
+        let (mut core, now) = shared.enter();
+        let created = core.create_table(schema, now);
+        drop(core);
+        created.map_err(client_error)?;
+        Table::open(shared, &spec.name)
+    }
+
+    pub(super) fn open(shared: &Arc<Shared>, name: &str) -> Result<Table, TunnelError> {
+        let core = shared.core.lock();
+        let table = core.table(name).map_err(refused)?;
+        let schema = &table.schema;
+        Ok(Table {
+            stream_id: table.stream_id.clone(),
+            name: schema.name.clone(),
+            primary_key: schema.primary_key.as_slice().into(),
+            shared: Arc::clone(shared),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Writes a whole row; what it held before is gone.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if the key does not fit the table's, if the service
+    /// would not store the row (a key of more than 1 KB, a value of more than
+    /// 2 MB, more than 4 MB or 1024 columns in all), or if the table was
+    /// dropped. So with every write.
+    pub fn put<K: Into<Value>, N: Into<String>, V: Into<Value>>(
+        &self,
+        key: impl IntoIterator<Item = K>,
+        columns: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Written, TunnelError> {
+        self.write_one(ActionType::PutRow, key, puts(columns))
+    }
+
+    /// Changes some columns of a row, which is made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` as for [`Table::put`].
+    pub fn update<K: Into<Value>>(
+        &self,
+        key: impl IntoIterator<Item = K>,
+        update: RowUpdate,
+    ) -> Result<Written, TunnelError> {
+        self.write_one(ActionType::UpdateRow, key, update)
+    }
+
+    /// Deletes a row. The log has an entry of it even if there was no row.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` as for [`Table::put`].
+    pub fn delete<K: Into<Value>>(
+        &self,
+        key: impl IntoIterator<Item = K>,
+    ) -> Result<Written, TunnelError> {
+        self.write_one(ActionType::DeleteRow, key, RowUpdate::new())
+    }
+
+    /// Writes many whole rows, in order. In each partition they share one
+    /// timestamp and are counted by the row index. No read comes between, so
+    /// thousands at a time are better than millions.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` as for [`Table::put`]; then nothing is written.
+    pub fn put_all<K: Into<Value>, N: Into<String>, V: Into<Value>>(
+        &self,
+        rows: impl IntoIterator<
+            Item = (
+                impl IntoIterator<Item = K>,
+                impl IntoIterator<Item = (N, V)>,
+            ),
+        >,
+    ) -> Result<Vec<Written>, TunnelError> {
+        let changes: Result<Vec<Planned>, TunnelError> = rows
+            .into_iter()
+            .map(|(key, columns)| Ok((ActionType::PutRow, self.key(key)?, puts(columns))))
+            .collect();
+        self.write(changes?)
+    }
+
+    /// Splits a partition at its middle row; the ids of the two parts, the
+    /// lower first.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no such partition, it is split or merged
+    /// already, or it has fewer than two rows.
+    pub fn split(&self, partition_id: &str) -> Result<[Arc<str>; 2], TunnelError> {
+        self.split_where(|table| partition(table, partition_id), None)
+    }
+
+    /// Splits the partition of a key: the key and those above it (among those
+    /// in the same partition) go to the second part. The key need not exist.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if the key does not fit the table's, or is the first
+    /// that its partition can have.
+    pub fn split_at<K: Into<Value>>(
+        &self,
+        key: impl IntoIterator<Item = K>,
+    ) -> Result<[Arc<str>; 2], TunnelError> {
+        let key = self.key(key)?;
+        let which = |table: &CoreTable| Ok(table.partition_of(&key));
+        self.split_where(which, Some(key.clone()))
+    }
+
+    /// Merges two partitions that lie next to each other, in either order,
+    /// such as the two parts of a split; the id of the result. Partitions that
+    /// a table begins with lie in the order of [`Table::partitions`].
+    ///
+    /// Tunnels read both to their end before they read what they became.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there are no such partitions, one is split or
+    /// merged already, or another lies between them.
+    pub fn merge(&self, one: &str, other: &str) -> Result<Arc<str>, TunnelError> {
+        let (mut core, now) = self.shared.enter();
+        let table = self.here(&core)?;
+        let parents = [partition(table, one)?, partition(table, other)?];
+        let merged = core.merge(&self.name, parents, now);
+        merged.map_err(client_error)
+    }
+
+    /// Drops the changes of one partition before a position from its log, as
+    /// the retention does in time; how many. Rows stay.
+    ///
+    /// What tunnels have not read of them is lost, see
+    /// [`TrimmedRead`](super::TrimmedRead).
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if there is no such partition.
+    pub fn trim(&self, partition_id: &str, position: u64) -> Result<u64, TunnelError> {
+        let (mut core, now) = self.shared.enter();
+        let index = partition(self.here(&core)?, partition_id)?;
+        let trimmed = core.trim(&self.name, index, position, now);
+        trimmed.map_err(refused)
+    }
+
+    /// Drops all changes of all partitions from their logs, as if the
+    /// retention were over for everything written so far; how many.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` if the table was dropped.
+    pub fn expire(&self) -> Result<u64, TunnelError> {
+        let (mut core, now) = self.shared.enter();
+        self.here(&core)?;
+        core.expire(&self.name, now).map_err(refused)
+    }
+
+    /// All its partitions, in the order in which they were made; those that
+    /// were split or merged too. None if the table was dropped.
+    pub fn partitions(&self) -> Vec<PartitionInfo> {
+        let (mut core, now) = self.shared.enter();
+        core.age(&self.name, now);
+        let Ok(table) = self.here(&core) else {
+            return Vec::new();
+        };
+        let id = |index: &usize| table.partitions[*index].id.clone();
+        let info = |partition: &Partition| PartitionInfo {
+            id: partition.id.clone(),
+            parents: partition.parents.iter().map(id).collect(),
+            rows: partition.rows(),
+            changes: partition.log.end(),
+            oldest: partition.log.first(),
+            active: partition.lives(),
+        };
+        table.partitions.iter().map(info).collect()
+    }
+
+    /// The table in the core, if it is still this one.
+    fn here<'a>(&self, core: &'a Core) -> Result<&'a CoreTable, TunnelError> {
+        let table = core.table(&self.name).map_err(refused)?;
+        match Arc::ptr_eq(&table.stream_id, &self.stream_id) {
+            true => Ok(table),
+            false => Err(client_error(format!(
+                "table {} was dropped; there is another of that name now",
+                self.name
+            ))),
+        }
+    }
+
+    fn key<K: Into<Value>>(&self, key: impl IntoIterator<Item = K>) -> Result<Key, TunnelError> {
+        let values = key.into_iter().map(Into::into).collect();
+        key::parse(values, &self.primary_key).map_err(client_error)
+    }
+
+    fn write_one<K: Into<Value>>(
+        &self,
+        action: ActionType,
+        key: impl IntoIterator<Item = K>,
+        update: RowUpdate,
+    ) -> Result<Written, TunnelError> {
+        let change = (action, self.key(key)?, update);
+        let mut written = self.write(vec![change])?;
+        // One change gives one place.
+        Ok(written.swap_remove(0))
+    }
+
+    /// Writes all of those, in order, or none.
+    pub(super) fn write_rows(&self, rows: Vec<RowWrite>) -> Result<Vec<Written>, TunnelError> {
+        let plan = |(action, key, update)| Ok((action, self.key::<Value>(key)?, update));
+        let planned: Result<Vec<Planned>, TunnelError> = rows.into_iter().map(plan).collect();
+        self.write(planned?)
+    }
+
+    fn write(&self, planned: Vec<Planned>) -> Result<Vec<Written>, TunnelError> {
+        let (mut core, now) = self.shared.enter();
+        let change = |(action, key, update): Planned| Change {
+            action,
+            key,
+            columns: update.into_columns(now.millis()),
+        };
+        let changes = planned.into_iter().map(change).collect();
+        self.here(&core)?;
+        let logged = core.write(&self.name, changes, now);
+        let logged = logged.map_err(client_error)?;
+        let table = self.here(&core)?;
+        let written = |logged: Logged| Written {
+            partition: table.partitions[logged.partition].id.clone(),
+            position: logged.position,
+            sequence_info: logged.sequence,
+        };
+        let written: Vec<Written> = logged.into_iter().map(written).collect();
+        let partitions = written.iter().map(|written| &written.partition);
+        harm::after_write(&mut core, &self.shared.clock, &self.name, partitions);
+        Ok(written)
+    }
+
+    fn split_where(
+        &self,
+        which: impl FnOnce(&CoreTable) -> Result<usize, TunnelError>,
+        key: Option<Key>,
+    ) -> Result<[Arc<str>; 2], TunnelError> {
+        let (mut core, now) = self.shared.enter();
+        let index = which(self.here(&core)?)?;
+        let split = core.split(&self.name, index, key, now);
+        split.map_err(client_error)
+    }
+}
+
+fn partition(table: &CoreTable, id: &str) -> Result<usize, TunnelError> {
+    let missing = || client_error(format!("table {} has no partition {id}", table.schema.name));
+    table.by_id(id).ok_or_else(missing)
+}
+
+/// A change whose key is not looked at yet.
+pub(super) type RowWrite = (ActionType, Vec<Value>, RowUpdate);
+
+/// A change whose versions wait for the time of writing.
+type Planned = (ActionType, Key, RowUpdate);
+
+fn puts<N: Into<String>, V: Into<Value>>(columns: impl IntoIterator<Item = (N, V)>) -> RowUpdate {
+    let columns = columns.into_iter();
+    columns.fold(RowUpdate::new(), |update, (name, value)| {
+        update.put(name, value)
+    })
+}
+
+fn refused(failure: Failure) -> TunnelError {
+    client_error(failure.message)
+}

@@ -1,0 +1,354 @@
+//! Many channels and many clients: a heartbeat costs what its client has.
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::core::Core;
+use crate::core::key::KeyPart;
+use crate::core::table::{Change, Schema};
+use crate::ledger::EventKind;
+use crate::settings::Settings;
+use tablestore_tunnel::{ActionType, OwnedColumn};
+
+/// A core with one stream tunnel and clients that share its channels evenly.
+struct Crowd {
+    core: Core,
+    tunnel: String,
+    clients: Vec<String>,
+    now: Timestamp,
+}
+
+impl Crowd {
+    /// Everyone connects, then beats until all have their share.
+    fn gather(channels: u64, clients: usize) -> Crowd {
+        let mut crowd = Crowd::without_clients(channels);
+        for _ in 0..clients {
+            let client = crowd.connect();
+            crowd.clients.push(client);
+        }
+        crowd.settle();
+        crowd
+    }
+
+    fn without_clients(channels: u64) -> Crowd {
+        let now = Timestamp::from_micros(1_700_000_000_000_000);
+        let settings = Settings {
+            warm_up: Duration::ZERO,
+            ..Settings::default()
+        };
+        let mut core = Core::new(settings, Duration::ZERO);
+        let schema = Schema {
+            name: "orders".into(),
+            primary_key: vec![("id".into(), KeyType::Integer)],
+            partitions: channels,
+            max_versions: 1,
+            origin_columns: Vec::new(),
+            epoch_grows: false,
+            retention: Duration::from_secs(7 * 24 * 3_600),
+            time_to_live: None,
+            max_version_offset: None,
+        };
+        core.create_table(schema, now).expect("a table");
+        let request = create_request("orders", p::TunnelType::Stream);
+        let tunnel = actions::create::run(&mut core, request, now)
+            .expect("created")
+            .tunnel_id;
+        Crowd {
+            core,
+            tunnel,
+            clients: Vec::new(),
+            now,
+        }
+    }
+
+    fn connect(&mut self) -> String {
+        let request = p::ConnectRequest {
+            tunnel_id: self.tunnel.clone(),
+            client_config: None,
+        };
+        let connected = actions::connect::run(&mut self.core, request, self.now);
+        connected.expect("connected").client_id
+    }
+
+    fn beat(&mut self, client: &str, channels: Vec<p::Channel>) -> Vec<p::Channel> {
+        let request = p::HeartbeatRequest {
+            tunnel_id: self.tunnel.clone(),
+            client_id: client.into(),
+            channels,
+        };
+        let answer = actions::heartbeat::run(&mut self.core, request, self.now);
+        answer.expect("an answer").channels
+    }
+
+    /// One heartbeat of each client; those that are told to close do.
+    fn round(&mut self) -> Vec<usize> {
+        let clients = self.clients.clone();
+        let mut loads = Vec::new();
+        for client in &clients {
+            let told = self.beat(client, vec![]);
+            let closing = |channel: &&p::Channel| channel.status() == p::ChannelStatus::Closing;
+            let closed: Vec<p::Channel> = told.iter().filter(closing).map(closed).collect();
+            loads.push(match closed.is_empty() {
+                true => told.len(),
+                false => self.beat(client, closed).len(),
+            });
+        }
+        loads
+    }
+
+    /// Beats until all have the same or one more, and all is given.
+    fn settle(&mut self) -> usize {
+        let all = self.core.tunnel_ids(None);
+        let scene = self.core.scene(&all[0], self.now).expect("the tunnel");
+        let channels = scene.tunnel.channels().count();
+        for rounds in 1..=5 {
+            let loads = self.round();
+            let spread = loads.iter().max().zip(loads.iter().min());
+            let even = spread.is_none_or(|(most, least)| most - least <= 1);
+            if even && loads.iter().sum::<usize>() == channels {
+                return rounds;
+            }
+        }
+        panic!("no balance after five heartbeats of everyone");
+    }
+
+    /// Nanoseconds of one heartbeat that reports and is told what the client
+    /// has: the quickest of some rounds, so that other work of the machine
+    /// does not count.
+    fn nanos_per_beat(&mut self) -> u128 {
+        let beats = 500;
+        let client = self.clients[self.clients.len() / 2].clone();
+        let held = self.beat(&client, vec![]);
+        let mut round = || {
+            let begin = Instant::now();
+            for _ in 0..beats {
+                self.beat(&client, held.clone());
+            }
+            begin.elapsed().as_nanos() / beats
+        };
+        (0..20).map(|_| round()).min().unwrap_or(0)
+    }
+}
+
+fn closed(channel: &p::Channel) -> p::Channel {
+    p::Channel {
+        version: channel.version + 1,
+        status: p::ChannelStatus::Close.into(),
+        ..channel.clone()
+    }
+}
+
+#[test]
+fn a_heartbeat_costs_what_its_client_has_not_what_the_tunnel_has() {
+    let mut few = Crowd::gather(100, 10);
+    let mut many = Crowd::gather(10_000, 1_000);
+    let (few, many) = (few.nanos_per_beat(), many.nanos_per_beat());
+    // Ten channels either way, in a tunnel a hundred times as large. One look
+    // at all channels or clients in each would make it some ten times as
+    // slow; deeper trees and colder memory make it not even twice.
+    assert!(many < few * 5, "{few} ns among few, {many} ns among many");
+}
+
+#[test]
+fn a_thousand_clients_come_and_go() {
+    let mut crowd = Crowd::gather(10_000, 1_000);
+    // Half of them fall silent; the others keep beating and get the rest.
+    let gone = crowd.clients.split_off(500);
+    crowd.now = crowd.now.plus(Duration::from_secs(200));
+    crowd.round();
+    crowd.now = crowd.now.plus(Duration::from_secs(200));
+    crowd.settle();
+    assert!(crowd.round().iter().all(|load| *load == 20));
+    let request = p::HeartbeatRequest {
+        tunnel_id: crowd.tunnel.clone(),
+        client_id: gone[0].clone(),
+        channels: vec![],
+    };
+    let refused = actions::heartbeat::run(&mut crowd.core, request, crowd.now);
+    assert_eq!(refused.map_err(|failure| failure.status), Err(410));
+    // And as many come back as went.
+    for _ in 0..500 {
+        let client = crowd.connect();
+        crowd.clients.push(client);
+    }
+    let rounds = crowd.settle();
+    assert!(rounds <= 3, "{rounds} heartbeats of everyone");
+}
+
+#[test]
+fn expiry_of_a_log_looks_at_what_is_due_only() {
+    let mut crowd = Crowd::without_clients(10_000);
+    let put = |id: i64| Change {
+        action: ActionType::PutRow,
+        key: vec![KeyPart::Integer(id)],
+        columns: vec![OwnedColumn::put("v", id, 1)],
+    };
+    let changes = (0..20_000).map(put).collect();
+    crowd
+        .core
+        .write("orders", changes, crowd.now)
+        .expect("written");
+    let client = crowd.connect();
+    crowd.clients.push(client);
+    crowd.now = crowd.now.plus(Duration::from_secs(299));
+    let before = crowd.nanos_per_beat_of_nobody();
+    // All of it goes in one request, and the next are as cheap as before.
+    crowd.now = crowd.now.plus(Duration::from_secs(8 * 24 * 3_600));
+    let after = crowd.nanos_per_beat_of_nobody();
+    let table = crowd.core.table("orders").expect("the table");
+    let left = table
+        .partitions
+        .iter()
+        .map(|part| part.log.end() - part.log.first());
+    assert_eq!(left.sum::<u64>(), 0);
+    assert!(
+        after < before * 8 + 1_000,
+        "{before} ns before, {after} ns after"
+    );
+}
+
+impl Crowd {
+    /// As [`Crowd::nanos_per_beat`], of a request that only finds its tunnel.
+    fn nanos_per_beat_of_nobody(&mut self) -> u128 {
+        let mut round = || {
+            let begin = Instant::now();
+            for _ in 0..500 {
+                self.core
+                    .scene(&self.tunnel, self.now)
+                    .map(|_| ())
+                    .expect("the tunnel");
+            }
+            begin.elapsed().as_nanos() / 500
+        };
+        (0..20).map(|_| round()).min().unwrap_or(0)
+    }
+}
+
+impl Crowd {
+    /// Reads and saves of every channel in turn, so many in all.
+    fn consume(&mut self, events: usize) {
+        let (tunnel, clients) = (self.tunnel.clone(), self.clients.clone());
+        let mut held = Vec::new();
+        for client in &clients {
+            let told = self.beat(client, vec![]);
+            held.extend(told.into_iter().map(|channel| (client, channel.channel_id)));
+        }
+        for place in 0..events / 2 / held.len() {
+            for (client, channel) in &held {
+                self.tell_of_one(&tunnel, client, channel, place as u64);
+            }
+        }
+    }
+
+    /// A read, which passes over a record, and a save of another place.
+    fn tell_of_one(&mut self, tunnel: &str, client: &str, channel: &str, place: u64) {
+        let read = EventKind::Read {
+            tunnel: tunnel.into(),
+            client: client.into(),
+            channel: channel.into(),
+            from: 2 * place,
+            to: 2 * place + 1,
+            first_sequence: None,
+            last_sequence: None,
+            finished: false,
+            owned: true,
+        };
+        let save = EventKind::Saved {
+            tunnel: tunnel.into(),
+            client: client.into(),
+            channel: channel.into(),
+            position: Some(place),
+            sequence_number: 0,
+            owned: true,
+        };
+        self.core.ledger.record(self.now, read);
+        self.core.ledger.record(self.now, save);
+    }
+}
+
+/// The time of a verdict, and how much it finds.
+fn judge(events: usize) -> (Duration, usize) {
+    let mut crowd = Crowd::gather(1_000, 100);
+    crowd.consume(events);
+    let ledger = crowd.core.ledger.copy();
+    let begin = Instant::now();
+    let verdict = ledger.verdict();
+    assert!(!verdict.to_string().is_empty());
+    (begin.elapsed(), verdict.findings().len())
+}
+
+#[test]
+fn a_verdict_takes_time_in_proportion_to_the_ledger() {
+    let (short, _) = judge(25_000);
+    let (long, findings) = judge(250_000);
+    // Nearly every read breaks a rule: what is found costs, too.
+    assert!(findings > 100_000, "{findings} findings");
+    // Ten times as long; going through all for each event, a hundred times.
+    assert!(
+        long < short * 40,
+        "{short:?} for 25 000 events, {long:?} for 250 000"
+    );
+}
+
+/// Prints what a heartbeat costs, in the core and over HTTP:
+/// `cargo test -p tablestore-emulator --release --lib scale -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn measure() {
+    let (time, findings) = judge(250_000);
+    println!("verdict on 250 000 events with {findings} findings: {time:.1?}");
+    println!("channels clients  core: settle   beat  | HTTP: connect+settle  beat p50    p99");
+    for (channels, clients) in [(100, 10), (1_000, 100), (10_000, 1_000)] {
+        let begin = Instant::now();
+        let mut crowd = Crowd::gather(channels, clients);
+        let settle = begin.elapsed();
+        let beat = Duration::from_nanos(u64::try_from(crowd.nanos_per_beat()).expect("fits"));
+        let (http_settle, mut beats) = over_http(channels, clients);
+        beats.sort_unstable();
+        let at = |part: usize| beats[beats.len() * part / 100];
+        println!(
+            "{channels:8} {clients:7} {settle:14.1?} {beat:6.1?} | {http_settle:21.1?} {:9.1?} {:9.1?}",
+            at(50),
+            at(99)
+        );
+    }
+}
+
+/// One connection for each client, used one after the other.
+fn over_http(channels: u64, clients: usize) -> (Duration, Vec<Duration>) {
+    let emulator = Emulator::builder()
+        .warm_up(Duration::ZERO)
+        .start()
+        .expect("started");
+    let spec = TableSpec::new("orders").primary_key("id", KeyType::Integer);
+    let partitions = u32::try_from(channels).expect("fits");
+    emulator
+        .create_table(spec.partitions(partitions))
+        .expect("a table");
+    let mut raws: Vec<Raw> = (0..clients).map(|_| Raw::new(&emulator)).collect();
+    let tunnel = raws[0].create("orders", p::TunnelType::Stream);
+    let begin = Instant::now();
+    let ids: Vec<String> = raws
+        .iter_mut()
+        .map(|raw| raw.connect(&tunnel, 300))
+        .collect();
+    let mut held: Vec<Vec<p::Channel>> = vec![Vec::new(); clients];
+    let mut beats = Vec::new();
+    let mut round = |held: &mut Vec<Vec<p::Channel>>, beats: &mut Vec<Duration>| {
+        for ((raw, id), held) in raws.iter_mut().zip(&ids).zip(held) {
+            let report = |channel: &p::Channel| match channel.status() {
+                p::ChannelStatus::Closing => closed(channel),
+                _ => channel.clone(),
+            };
+            let reports = held.iter().map(report).collect();
+            let begin = Instant::now();
+            *held = raw.beat(&tunnel, id, reports).expect("channels");
+            beats.push(begin.elapsed());
+        }
+    };
+    (0..4).for_each(|_| round(&mut held, &mut beats));
+    let settle = begin.elapsed();
+    beats.clear();
+    (0..3).for_each(|_| round(&mut held, &mut beats));
+    assert!(held.iter().all(|held| held.len() == 10), "evenly");
+    (settle, beats)
+}

@@ -1,0 +1,83 @@
+//! The wire code that the emulator shares with the client: messages, rows,
+//! tokens and signatures.
+//!
+//! Not for users. It may change with every release, so `tablestore-emulator`
+//! requires exactly its own version of this crate.
+
+use std::error::Error;
+
+use bytes::Bytes;
+
+use crate::credentials::Credentials;
+use crate::error::TunnelError;
+use crate::record::{self, OwnedRecord, RawBatch, Record};
+
+pub use crate::api::sign::{self, content_md5, signature};
+pub use crate::record::{Token, encode_row};
+
+/// The messages of the service.
+pub mod protocol {
+    pub use crate::protocol::*;
+}
+
+/// The checksum of PlainBuffer.
+pub fn crc8(bytes: &[u8]) -> u8 {
+    record::crc8::update(0, bytes)
+}
+
+/// An answer to ReadRecords.
+#[derive(Debug)]
+pub struct Answer(RawBatch);
+
+impl Answer {
+    /// The answer that has this body.
+    ///
+    /// # Errors
+    ///
+    /// As when a worker reads it.
+    pub fn parse(body: Bytes) -> Result<Answer, TunnelError> {
+        RawBatch::parse(body, String::new()).map(Answer)
+    }
+
+    /// Where to read on.
+    pub fn next_token(&self) -> &str {
+        &self.0.next_token
+    }
+
+    /// All its records.
+    ///
+    /// # Errors
+    ///
+    /// As when a worker reads it.
+    pub fn records(&self) -> Result<Vec<Record<'_>>, TunnelError> {
+        self.0.records()
+    }
+}
+
+/// The message that the service would send for a record.
+pub fn record_message(record: &OwnedRecord) -> protocol::Record {
+    record.to_message()
+}
+
+/// The secret of an access key.
+pub fn secret(credentials: &Credentials) -> &str {
+    credentials.secret()
+}
+
+/// The security token of an access key, if it has one.
+pub fn security_token(credentials: &Credentials) -> Option<&str> {
+    credentials.token()
+}
+
+/// An error of a call that was refused before anything was sent.
+pub fn client_error(message: impl Into<String>) -> TunnelError {
+    TunnelError::client(message)
+}
+
+/// The same, with what caused it.
+pub fn client_error_from(
+    message: impl Into<String>,
+    source: impl Into<Box<dyn Error + Send + Sync>>,
+) -> TunnelError {
+    TunnelError::client(message).with_source(source)
+}
