@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use tablestore_emulator::Table;
 use tablestore_tunnel::{
-    ChannelContext, ProcessResult, Record, ShutdownReceipt, SimpleProcessFactory, TunnelClient,
+    ChannelContext, ProcessResult, Record, ShutdownReport, SimpleProcessFactory, TunnelClient,
     TunnelConfig, TunnelWorkerConfig, TunnelWorkerDaemon, WorkerState,
 };
 
@@ -156,7 +156,7 @@ fn work_for_ever(_: &ChannelContext, _: &[Record]) -> ProcessResult {
     }
 }
 
-fn tell(receipt: &ShutdownReceipt) {
+fn tell(receipt: &ShutdownReport) {
     for channel in &receipt.channels {
         println!(
             "{}: {}, {} records come again",
@@ -166,7 +166,7 @@ fn tell(receipt: &ShutdownReceipt) {
             } else {
                 "finished"
             },
-            channel.records_to_come_again.unwrap_or(0),
+            channel.records_to_redeliver.unwrap_or(0),
         );
     }
     println!("clean: {}", receipt.is_clean());

@@ -12,7 +12,7 @@ use crate::credentials::Credentials;
 use crate::error::TunnelError;
 use crate::record::{self, OwnedRecord, RawBatch, Record};
 
-pub use crate::api::sign::{self, content_md5, signature};
+pub use crate::http::request::sign::{self, content_md5, signature};
 pub use crate::record::{Token, encode_row};
 
 /// The messages of the service.
@@ -22,7 +22,7 @@ pub mod protocol {
 
 /// The checksum of PlainBuffer.
 pub fn crc8(bytes: &[u8]) -> u8 {
-    record::crc8::update(0, bytes)
+    record::plainbuffer::crc8::update(0, bytes)
 }
 
 /// An answer to ReadRecords.

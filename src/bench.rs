@@ -2,7 +2,7 @@
 //! interface; behind the feature `_bench`, which only this package's own
 //! benchmarks enable.
 
-use crate::api::sign;
+use crate::http::request::sign;
 use crate::record::{self, OwnedRecord};
 
 pub use crate::_wire::{Answer, crc8};

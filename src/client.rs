@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::api::convert;
-use crate::api::endpoint::Endpoint;
-use crate::api::http::HttpApi;
-use crate::api::{ANY_SIZE, TunnelApi};
-use crate::config::{TunnelConfig, TunnelWorkerConfig};
+use crate::config::TunnelConfig;
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::TunnelError;
+use crate::http::message::convert;
+use crate::http::request::endpoint::Endpoint;
+use crate::http::service::HttpApi;
+use crate::http::{ANY_SIZE, TunnelApi};
 use crate::model::{
     CheckpointRequest, CheckpointResponse, CreateTunnelRequest, CreateTunnelResponse,
     DeleteTunnelRequest, DeleteTunnelResponse, DescribeTunnelRequest, DescribeTunnelResponse,
     GetCheckpointRequest, GetCheckpointResponse, GetRpoRequest, GetRpoResponse, ListTunnelRequest,
     ListTunnelResponse, ReadRecordsRequest, ReadRecordsResponse, ScheduleRequest, ScheduleResponse,
 };
-use crate::stop::Stop;
-use crate::worker::{Board, Predecessors, TunnelWorker};
+use crate::sync::stop::Stop;
 
 /// A client of the tunnels of one instance.
 ///
@@ -273,31 +272,6 @@ impl TunnelClient {
         Ok(CheckpointResponse {
             request_id: answer.request_id,
         })
-    }
-
-    /// A worker that consumes a tunnel once it is started; `config` is shared,
-    /// not copied.
-    ///
-    /// Most programs use a [`TunnelWorkerDaemon`](crate::TunnelWorkerDaemon),
-    /// which makes its workers by itself. Sends nothing.
-    ///
-    /// Go: `NewTunnelWorker`.
-    ///
-    /// # Errors
-    ///
-    /// Code [`ClientError`](crate::ErrorCode::ClientError) if the id cannot be one.
-    pub fn new_tunnel_worker(
-        &self,
-        tunnel_id: &str,
-        config: &TunnelWorkerConfig,
-    ) -> Result<TunnelWorker, TunnelError> {
-        TunnelWorker::new(
-            self.api.clone(),
-            tunnel_id.to_owned(),
-            config.clone(),
-            Predecessors::default(),
-            Board::for_worker(tunnel_id, &config.settings),
-        )
     }
 
     /// What workers make their requests with.

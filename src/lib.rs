@@ -96,7 +96,7 @@
 //! 6. **Heartbeats are on time** whatever callbacks do: slow or blocked
 //!    callbacks, a full pool, a slow service do not cost the session.
 //! 7. **A shutdown ends by its deadline** and tells what it had to leave
-//!    ([`ShutdownReceipt`]).
+//!    ([`ShutdownReport`]).
 //! 8. **Memory is bounded.** Bytes that have been read and not yet processed
 //!    stay within the
 //!    [`memory_budget`](TunnelWorkerConfigBuilder::memory_budget).
@@ -128,7 +128,6 @@
 
 #[doc(hidden)]
 pub mod _wire;
-mod api;
 #[cfg(feature = "_bench")]
 #[doc(hidden)]
 pub mod bench;
@@ -137,17 +136,19 @@ mod clock;
 mod config;
 mod credentials;
 mod error;
-mod fingerprint;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod http;
+mod limits;
 mod model;
 mod observer;
+mod pool;
 mod processor;
 mod protocol;
 mod record;
-mod spare;
-mod stop;
-mod threads;
+mod sync;
+#[cfg(test)]
+mod vectors;
 mod worker;
 
 /// How the crate is built, for those who change it.
@@ -160,14 +161,14 @@ pub mod _design {}
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-pub use client::TunnelClient;
-pub use clock::Clock;
-pub use config::{
+pub use crate::client::TunnelClient;
+pub use crate::clock::Clock;
+pub use crate::config::{
     ChannelBackoffConfig, TunnelConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder,
 };
-pub use credentials::{Credentials, CredentialsProvider};
-pub use error::{ErrorCode, TunnelError};
-pub use model::{
+pub use crate::credentials::{Credentials, CredentialsProvider};
+pub use crate::error::{ErrorCode, TunnelError};
+pub use crate::model::{
     ChannelInfo, ChannelRpo, ChannelStatus, ChannelType, CheckpointRequest, CheckpointResponse,
     CreateTunnelRequest, CreateTunnelResponse, DeleteTunnelRequest, DeleteTunnelResponse,
     DescribeTunnelRequest, DescribeTunnelResponse, GetCheckpointRequest, GetCheckpointResponse,
@@ -176,22 +177,22 @@ pub use model::{
     StreamTunnelConfig, TunnelInfo, TunnelRpo, TunnelStage, TunnelType, open_channel,
     resume_channel, suspend_channel, terminate_channel,
 };
-pub use observer::{
+pub use crate::observer::{
     BatchCounts, ChannelSnapshot, ChannelStage, CloseReason, FailureSnapshot, Health, HealthReason,
     HeartbeatSnapshot, SavedCheckpoint, WorkerEvent, WorkerEventKind, WorkerObserver,
     WorkerSnapshot, WorkerState,
 };
-pub use processor::{
+pub use crate::processor::{
     AsyncProcessFactory, ChannelBatch, ChannelConn, ChannelContext, ChannelDialer,
     ChannelProcessor, ChannelProcessorFactory, CheckpointMode, Checkpointer,
     ParallelReleaseManager, ProcessError, ProcessResult, ProcessorHandle, ProcessorOptions,
     SimpleProcessFactory,
 };
-pub use record::{
+pub use crate::record::{
     ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,
     PrimaryKeyColumns, Record, RecordColumn, RecordColumns, SequenceInfo, Value, ValueRef,
     parse_binary_records,
 };
-pub use worker::{
-    ChannelReceipt, RunningDaemon, ShutdownReceipt, TunnelWorker, TunnelWorkerDaemon,
+pub use crate::worker::{
+    ChannelReport, RunningDaemon, ShutdownReport, TunnelWorker, TunnelWorkerDaemon,
 };

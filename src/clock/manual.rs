@@ -14,9 +14,9 @@ use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Condvar, Mutex};
 use time::OffsetDateTime;
 
+use super::after;
 use super::task::{depth, off_duty, on_duty};
-use super::wait::{is_ready, select};
-use super::{Probe, Source, after};
+use super::wait::{Probe, Source, is_ready, select};
 
 /// How long a worker may be busy, in the machine's time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ impl Wait {
 impl Manual {
     pub(super) fn new(start: OffsetDateTime) -> Manual {
         Manual {
-            start: super::now(),
+            start: crate::clock::now(),
             start_utc: start,
             moving: Mutex::default(),
             state: Mutex::default(),
@@ -211,7 +211,7 @@ impl Manual {
 
     /// Waits until nothing happens any more without time passing.
     fn settle(&self) {
-        let patience = super::now() + PATIENCE;
+        let patience = crate::clock::now() + PATIENCE;
         let mut state = self.state.lock();
         while !state.is_idle() {
             let waited = self.quieter.wait_until(&mut state, patience);

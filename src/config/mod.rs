@@ -10,6 +10,6 @@ mod reading;
 mod tunnel;
 mod worker;
 
-pub use tunnel::TunnelConfig;
-pub use worker::{ChannelBackoffConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder};
-pub(crate) use worker::{MIN_HEARTBEAT_INTERVAL, Settings};
+pub use self::tunnel::TunnelConfig;
+pub use self::worker::{ChannelBackoffConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder};
+pub(crate) use self::worker::{MIN_HEARTBEAT_INTERVAL, Settings};

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::reading::Reading;
 use crate::clock::Clock;
 use crate::error::TunnelError;
+use crate::limits::memory::MemoryBudget;
 use crate::observer::{Observer, WorkerObserver};
+use crate::pool::Pool;
 use crate::processor::{ChannelDialer, ChannelProcessorFactory, Checkpointer, ProcessorOptions};
-use crate::worker::{Budget, Pool};
 
 /// The least heartbeat interval that the service documents.
 pub(crate) const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ const DEFAULT_PROCESS_ATTEMPTS: u32 = 3;
 pub struct TunnelWorkerConfig {
     pub(crate) settings: Arc<Settings>,
     pub(crate) pool: Pool,
-    pub(crate) budget: Budget,
+    pub(crate) budget: MemoryBudget,
 }
 
 /// What does not change any more.
@@ -46,7 +47,7 @@ pub(crate) struct Settings {
     pub(crate) reading: Reading,
     pub(crate) closing_channel_detect: bool,
     pub(crate) process_attempts: u32,
-    pub(crate) shutdown_deadline: Duration,
+    pub(crate) shutdown_timeout: Duration,
     pub(crate) stuck_after: Duration,
     pub(crate) observer: Option<Observer>,
     pub(crate) clock: Clock,
@@ -81,7 +82,7 @@ impl TunnelWorkerConfig {
             closing_channel_detect: true,
             pool: PoolChoice::Own(DEFAULT_POOL_THREADS),
             process_attempts: DEFAULT_PROCESS_ATTEMPTS,
-            shutdown_deadline: DEFAULT_SHUTDOWN_DEADLINE,
+            shutdown_timeout: DEFAULT_SHUTDOWN_DEADLINE,
             stuck_after: DEFAULT_STUCK_AFTER,
             observer: None,
             clock: Clock::system(),
@@ -103,7 +104,7 @@ impl fmt::Debug for TunnelWorkerConfig {
             .field("reading", &settings.reading)
             .field("closing_channel_detect", &settings.closing_channel_detect)
             .field("process_attempts", &settings.process_attempts)
-            .field("shutdown_deadline", &settings.shutdown_deadline)
+            .field("shutdown_timeout", &settings.shutdown_timeout)
             .field("stuck_after", &settings.stuck_after)
             .field("observer", &settings.observer)
             .field("clock", &settings.clock)
@@ -158,7 +159,7 @@ pub struct TunnelWorkerConfigBuilder {
     closing_channel_detect: bool,
     pool: PoolChoice,
     process_attempts: u32,
-    shutdown_deadline: Duration,
+    shutdown_timeout: Duration,
     stuck_after: Duration,
     observer: Option<Arc<dyn WorkerObserver>>,
     clock: Clock,
@@ -255,8 +256,8 @@ impl TunnelWorkerConfigBuilder {
     /// How long [`close`](crate::TunnelWorkerDaemon::close) waits for running
     /// callbacks and last checkpoints before it abandons what is left.
     /// Defaults to 30 s.
-    pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
-        self.shutdown_deadline = deadline;
+    pub fn shutdown_timeout(mut self, deadline: Duration) -> Self {
+        self.shutdown_timeout = deadline;
         self
     }
 
@@ -333,7 +334,7 @@ impl TunnelWorkerConfigBuilder {
                 reading: self.reading.clone(),
                 closing_channel_detect: self.closing_channel_detect,
                 process_attempts: self.process_attempts,
-                shutdown_deadline: self.shutdown_deadline,
+                shutdown_timeout: self.shutdown_timeout,
                 stuck_after: self.stuck_after,
                 observer,
                 clock: self.clock,
@@ -341,7 +342,7 @@ impl TunnelWorkerConfigBuilder {
                 checkpointer: self.checkpointer,
             }),
             pool,
-            budget: Budget::new(self.reading.memory_budget),
+            budget: MemoryBudget::new(self.reading.memory_budget),
         })
     }
 

@@ -45,7 +45,7 @@
 //!
 //! The worker's own are tried again: the newest token is kept, an answer that was
 //! lost is noticed, and a sequence number that somebody else has used is fetched
-//! anew. Failures are told to the [observer](super::observing) and shown in
+//! anew. Failures are told to the [observer](crate::guide::observing) and shown in
 //! [`save_failures`](crate::ChannelSnapshot::save_failures). A commit of your own
 //! returns the error; the token can be committed again.
 //!

@@ -47,7 +47,7 @@
 //!    seconds, at times minutes.
 //! 2. `ProcessBaseData`: base channels are handed out. Stream channels wait, and the
 //!    log grows meanwhile: it is kept for a limited time, see
-//!    [the questions](super::faq#my-tunnel-has-expired).
+//!    [the questions](crate::guide::faq#my-tunnel-has-expired).
 //! 3. `ProcessStream`: changes are handed out. A tunnel without a stream ends here
 //!    too.
 //!

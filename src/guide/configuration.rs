@@ -15,7 +15,7 @@
 //! | [`pool`](crate::TunnelWorkerConfigBuilder::pool) | its own | | a rayon pool of yours instead |
 //! | [`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts) | 3 | 1 | how often a batch is tried before its channel is closed |
 //! | [`closing_channel_detect`](crate::TunnelWorkerConfigBuilder::closing_channel_detect) | true | as false | whether a channel that stays CLOSING is given up |
-//! | [`shutdown_deadline`](crate::TunnelWorkerConfigBuilder::shutdown_deadline) | 30 s | none | how long `close` waits |
+//! | [`shutdown_timeout`](crate::TunnelWorkerConfigBuilder::shutdown_timeout) | 30 s | none | how long `close` waits |
 //! | [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after) | 300 s | none | when a channel that does not move is told of |
 //! | [`observer`](crate::TunnelWorkerConfigBuilder::observer) | none | none | who hears what happens |
 //! | [`channel_dialer`](crate::TunnelWorkerConfigBuilder::channel_dialer) | the service's | `ChannelDialer` | what channels are read through |

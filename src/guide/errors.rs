@@ -9,12 +9,12 @@
 //! | code | what has happened | the worker | you |
 //! |---|---|---|---|
 //! | [`OTSParameterInvalid`](crate::ErrorCode::ParameterInvalid) | no such table, tunnel or channel, or a value that the service does not take | `run` returns it | check names, instance and times; is the tunnel deleted? |
-//! | [`OTSTunnelExpired`](crate::ErrorCode::TunnelExpired) | changes that the tunnel still needs are no longer in the log | `run` returns it | delete the tunnel and create it again, and fill the gap: [how](super::faq#my-tunnel-has-expired) |
-//! | [`OTSPermissionDenied`](crate::ErrorCode::PermissionDenied) | the key may not do this | `run` returns it | grant the RAM actions: [which](super::security#permissions) |
+//! | [`OTSTunnelExpired`](crate::ErrorCode::TunnelExpired) | changes that the tunnel still needs are no longer in the log | `run` returns it | delete the tunnel and create it again, and fill the gap: [how](crate::guide::faq#my-tunnel-has-expired) |
+//! | [`OTSPermissionDenied`](crate::ErrorCode::PermissionDenied) | the key may not do this | `run` returns it | grant the RAM actions: [which](crate::guide::security#permissions) |
 //! | [`OTSAuthFailed`](crate::ErrorCode::AuthFailed) | key, secret, signature or this machine's clock is wrong | `run` returns it | check the key, then the clock (15 minutes are tolerated), then the instance's name |
 //! | [`OTSTunnelExist`](crate::ErrorCode::TunnelExist) | the table has a tunnel of this name | does not occur | describe it and use its id |
-//! | [`OTSSequenceNumberNotMatch`](crate::ErrorCode::SequenceNumberNotMatch) | someone else has saved a checkpoint of this channel | fetches the number anew and saves again | nothing if it is rare; if not, two programs commit the same channel: [more](super::faq#sequence-numbers-do-not-match) |
-//! | [`OTSResourceGone`](crate::ErrorCode::ResourceGone) | the service has given up this session, mostly after a heartbeat timeout | connects again, up to 10 s later | nothing if it is rare; [more](super::faq#sessions-are-lost-again-and-again) |
+//! | [`OTSSequenceNumberNotMatch`](crate::ErrorCode::SequenceNumberNotMatch) | someone else has saved a checkpoint of this channel | fetches the number anew and saves again | nothing if it is rare; if not, two programs commit the same channel: [more](crate::guide::faq#sequence-numbers-do-not-match) |
+//! | [`OTSResourceGone`](crate::ErrorCode::ResourceGone) | the service has given up this session, mostly after a heartbeat timeout | connects again, up to 10 s later | nothing if it is rare; [more](crate::guide::faq#sessions-are-lost-again-and-again) |
 //! | [`OTSTunnelServerUnavailable`](crate::ErrorCode::ServerUnavailable) | the service is overloaded or restarting | tries again, reads for 75 s, all else for 35 s | nothing; if it stays, tell the service's support the request id |
 //! | [`OTSNetworkError`](crate::ErrorCode::Network) | no answer: refused, reset, timed out, cut off, no such host | tries again likewise | if it stays: endpoint, DNS, proxy, firewall; VPC or public endpoint? |
 //! | [`OTSClientError`](crate::ErrorCode::ClientError) | refused on this side before anything was sent, or answered by something that is not the service | connects again if it happens in a session | read the message; a wrong endpoint or proxy answers with HTML |
@@ -54,7 +54,7 @@
 //! # Errors of your own
 //!
 //! A callback returns a [`ProcessError`](crate::ProcessError), which any error
-//! becomes by `?`; see [what to return](super::processing#what-to-return). Traits
+//! becomes by `?`; see [what to return](crate::guide::processing#what-to-return). Traits
 //! that have to return a [`TunnelError`] make one with [`TunnelError::other`].
 //!
 //! [`TunnelError`]: crate::TunnelError

@@ -46,7 +46,7 @@
 //!
 //! # Records come twice
 //!
-//! Delivery is [at least once](super::checkpoints#once-and-more-than-once). If they come
+//! Delivery is [at least once](crate::guide::checkpoints#once-and-more-than-once). If they come
 //! twice without a crash: are callbacks failing (`warn` in the log)? Are sessions lost?
 //! Does a shutdown run into its deadline (its receipt tells)? Is the process killed
 //! instead of closed?
@@ -61,7 +61,7 @@
 //! # One channel is far behind
 //!
 //! A hot partition: all writes go to keys that lie together. See
-//! [more channels](super::scaling#more-channels).
+//! [more channels](crate::guide::scaling#more-channels).
 //!
 //! # My callback is slow
 //!
@@ -107,7 +107,7 @@
 //!
 //! A consumer reads few streams with large batches and calls code that mostly blocks.
 //! Threads do that well, have stacks to look at, and need no runtime. From a program
-//! that has one, see [threads](super::threads).
+//! that has one, see [threads](crate::guide::threads).
 //!
 //! # Does it work with time-series tables?
 //!

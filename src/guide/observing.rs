@@ -12,14 +12,14 @@
 //!     let health = daemon.health();
 //!     let status = match health {
 //!         // Slow passes by itself, or becomes Dead.
-//!         Health::Ok | Health::Slow { .. } => 200,
+//!         Health::Ok | Health::Degraded { .. } => 200,
 //!         _ => 503,
 //!     };
 //!     (status, health.to_string())
 //! }
 //! ```
 //!
-//! [`Stuck`](crate::Health::Stuck) means that a channel has been at one thing for longer
+//! [`Stuck`](crate::Health::Stalled) means that a channel has been at one thing for longer
 //! than [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after), mostly a callback
 //! that does not return; restarting helps only if that is the cause.
 //!
@@ -71,7 +71,7 @@
 //! # What to alarm on
 //!
 //! - `run` has returned an error, or health is [`Dead`](crate::Health::Dead).
-//! - Health is [`Stuck`](crate::Health::Stuck) for more than one check.
+//! - Health is [`Stuck`](crate::Health::Stalled) for more than one check.
 //! - The lag of a channel nears the retention of the log (7 days at most): behind
 //!   that, changes are lost. An hour is a better limit.
 //! - [`reconnects`](crate::WorkerSnapshot::reconnects) grows by more than a few a

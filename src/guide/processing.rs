@@ -64,7 +64,7 @@
 //!
 //! A batch that comes again begins at its first record, so a callback that fails in
 //! the middle repeats the records before: see
-//! [once and more than once](super::checkpoints#once-and-more-than-once).
+//! [once and more than once](crate::guide::checkpoints#once-and-more-than-once).
 //!
 //! # Reading records
 //!

@@ -24,9 +24,9 @@
 //! }
 //! ```
 //!
-//! - It has a deadline, [`shutdown_deadline`](crate::TunnelWorkerConfigBuilder::shutdown_deadline)
+//! - It has a deadline, [`shutdown_timeout`](crate::TunnelWorkerConfigBuilder::shutdown_timeout)
 //!   (30 s), or that of [`close_within`](crate::TunnelWorkerDaemon::close_within). What is
-//!   still at work then is abandoned and named in the [`ShutdownReceipt`], with the
+//!   still at work then is abandoned and named in the [`ShutdownReport`], with the
 //!   number of records that will come again. A platform that kills after 30 s
 //!   (Kubernetes does) wants a deadline below that.
 //! - A callback that takes long should look at
@@ -47,5 +47,5 @@
 //! [`heartbeat_timeout`](crate::TunnelWorkerConfigBuilder::heartbeat_timeout) hands their
 //! channels on sooner.
 //!
-//! [`ShutdownReceipt`]: crate::ShutdownReceipt
+//! [`ShutdownReport`]: crate::ShutdownReport
 //! [`RunningDaemon`]: crate::RunningDaemon

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::fingerprint::Fingerprint;
+use super::redact::Fingerprint;
 use crate::record::Record;
 
 /// What [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint) asks for.

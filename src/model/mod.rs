@@ -8,26 +8,28 @@
 //! - [`schedule`]: changing the status of channels by hand.
 //! - [`rpo`]: how far a tunnel has been consumed, in more detail.
 //! - [`consume`]: single reads and checkpoints, without a worker.
+//! - [`redact`]: what `Debug` shows of a token.
 
 mod channel;
 mod consume;
+pub(crate) mod redact;
 mod rpo;
 mod schedule;
 mod start;
 mod tunnel;
 
-pub use channel::{ChannelInfo, ChannelStatus, ChannelType};
-pub use consume::{
+pub use self::channel::{ChannelInfo, ChannelStatus, ChannelType};
+pub use self::consume::{
     CheckpointRequest, CheckpointResponse, GetCheckpointRequest, GetCheckpointResponse,
     ReadRecordsRequest, ReadRecordsResponse,
 };
-pub use rpo::{ChannelRpo, GetRpoRequest, GetRpoResponse, TunnelRpo};
-pub use schedule::{
+pub use self::rpo::{ChannelRpo, GetRpoRequest, GetRpoResponse, TunnelRpo};
+pub use self::schedule::{
     ScheduleChannel, ScheduleRequest, ScheduleResponse, open_channel, resume_channel,
     suspend_channel, terminate_channel,
 };
-pub use start::{StartOffset, StreamTunnelConfig};
-pub use tunnel::{
+pub use self::start::{StartOffset, StreamTunnelConfig};
+pub use self::tunnel::{
     CreateTunnelRequest, CreateTunnelResponse, DeleteTunnelRequest, DeleteTunnelResponse,
     DescribeTunnelRequest, DescribeTunnelResponse, ListTunnelRequest, ListTunnelResponse,
     TunnelInfo, TunnelStage, TunnelType,

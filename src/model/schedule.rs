@@ -1,6 +1,6 @@
 //! Changing the status of channels by hand.
 
-use super::ChannelStatus;
+use super::channel::ChannelStatus;
 
 /// What [`TunnelClient::schedule`](crate::TunnelClient::schedule) asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 
 use time::OffsetDateTime;
 
-use super::{ChannelInfo, StreamTunnelConfig, string_enum};
+use super::channel::ChannelInfo;
+use super::start::StreamTunnelConfig;
+use super::string_enum;
 
 string_enum! {
     /// What a tunnel delivers.

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ChannelStage;
+use super::snapshot::ChannelStage;
 use crate::error::TunnelError;
 use crate::processor::ProcessError;
 
 /// One thing that happened in a worker, as a
-/// [`WorkerObserver`](super::WorkerObserver) hears of it.
+/// [`WorkerObserver`](crate::observer::handler::WorkerObserver) hears of it.
 ///
 /// `Display` tells it in a line. Neither that nor `Debug` shows records, keys
 /// or tokens; what a callback wrote into its error is shown.
@@ -140,7 +140,7 @@ pub enum WorkerEventKind<'a> {
     /// [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after); told
     /// once for each time that it comes to a stage.
     #[non_exhaustive]
-    ChannelStuck {
+    ChannelStalled {
         /// The channel.
         channel_id: &'a str,
         /// What it is at.
@@ -224,7 +224,7 @@ impl WorkerEventKind<'_> {
             | K::BatchSkipped { channel_id, .. }
             | K::CheckpointSaved { channel_id, .. }
             | K::CheckpointFailed { channel_id, .. }
-            | K::ChannelStuck { channel_id, .. }
+            | K::ChannelStalled { channel_id, .. }
             | K::ChannelClosing { channel_id, .. }
             | K::ChannelClosed { channel_id, .. } => Some(channel_id),
         }
@@ -281,7 +281,7 @@ impl WorkerEventKind<'_> {
             }
             K::CheckpointSaved { elapsed, .. } => write!(f, "checkpoint saved in {elapsed:?}"),
             K::CheckpointFailed { error, .. } => write!(f, "checkpoint not saved: {error}"),
-            K::ChannelStuck { stage, age, .. } => write!(f, "{stage} for {age:?}"),
+            K::ChannelStalled { stage, age, .. } => write!(f, "{stage} for {age:?}"),
             K::ChannelClosing { .. } => f.write_str("closing"),
             K::ChannelClosed { reason, error, .. } => {
                 write!(f, "closed, {reason}")?;
@@ -407,7 +407,7 @@ mod tests {
                 "channel x: checkpoint not saved: OTSClientError: no",
             ),
             (
-                K::ChannelStuck {
+                K::ChannelStalled {
                     channel_id,
                     stage: ChannelStage::InCallback,
                     age: ms,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use log::error;
 
 use super::event::{WorkerEvent, WorkerEventKind};
-use super::notice::{self, Notice, Notifier};
+use super::owned_event::{self, Notifier, OwnedEvent};
 use crate::clock::Clock;
 use crate::error::TunnelError;
-use crate::worker::unwind;
+use crate::sync::catch_panic;
 
 /// Hears what happens in all workers of a configuration, for metrics and
 /// alarms; set by
@@ -28,7 +28,7 @@ use crate::worker::unwind;
 ///         WorkerEventKind::BatchDone { records, elapsed, .. } => {
 ///             println!("{records} records in {elapsed:?}");
 ///         }
-///         WorkerEventKind::ChannelStuck { .. } => eprintln!("{event}"),
+///         WorkerEventKind::ChannelStalled { .. } => eprintln!("{event}"),
 ///         _ => {}
 ///     })
 ///     .build()?;
@@ -38,7 +38,7 @@ use crate::worker::unwind;
 ///
 /// # Threads
 ///
-/// An event of a channel (but [`ChannelStuck`](WorkerEventKind::ChannelStuck))
+/// An event of a channel (but [`ChannelStalled`](WorkerEventKind::ChannelStalled))
 /// is told on the thread that it happened on: reading on the channel's own
 /// thread, a batch that is done, retried or skipped on the pool, a saved
 /// checkpoint on the thread that saved it. A call that takes long holds up
@@ -78,12 +78,12 @@ impl Observer {
         user: Arc<dyn WorkerObserver>,
         clock: &Clock,
     ) -> Result<Observer, TunnelError> {
-        let notifier = notice::start(user.clone(), clock)?;
+        let notifier = owned_event::start(user.clone(), clock)?;
         Ok(Observer { user, notifier })
     }
 
     /// Tells it now, on this thread.
-    pub(crate) fn tell(&self, tunnel_id: &str, client_id: &str, kind: WorkerEventKind<'_>) {
+    pub(crate) fn send(&self, tunnel_id: &str, client_id: &str, kind: WorkerEventKind<'_>) {
         let event = WorkerEvent {
             tunnel_id,
             client_id,
@@ -93,8 +93,8 @@ impl Observer {
     }
 
     /// Has it told by the thread for that; never waits.
-    pub(crate) fn notify(&self, tunnel_id: &str, client_id: &str, notice: Notice) {
-        self.notifier.send(tunnel_id, client_id, notice);
+    pub(crate) fn notify(&self, tunnel_id: &str, client_id: &str, event: OwnedEvent) {
+        self.notifier.send(tunnel_id, client_id, event);
     }
 }
 
@@ -106,7 +106,7 @@ impl fmt::Debug for Observer {
 
 /// The only call of the user's observer.
 pub(super) fn call(user: &dyn WorkerObserver, event: &WorkerEvent<'_>) {
-    if let Err(panic) = unwind::user_code(|| user.on_event(event)) {
+    if let Err(panic) = catch_panic::call_user(|| user.on_event(event)) {
         error!("the observer panicked at \"{event}\": {panic}");
     }
 }

@@ -12,7 +12,7 @@ use super::snapshot::{
 /// `Display` tells it in a line, with the reasons.
 ///
 /// Lag is not judged: how much is too much is the program's to say, see
-/// [`ChannelSnapshot::lag`](super::ChannelSnapshot::lag).
+/// [`ChannelSnapshot::lag`](crate::observer::snapshot::ChannelSnapshot::lag).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Health {
@@ -22,7 +22,7 @@ pub enum Health {
     /// been answered for two intervals, or there has been no session for
     /// longer than an interval. It recovers by itself or becomes `Dead`.
     #[non_exhaustive]
-    Slow {
+    Degraded {
         /// What is slow; at least one.
         reasons: Vec<HealthReason>,
     },
@@ -31,7 +31,7 @@ pub enum Health {
     /// [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after). Whatever
     /// blocks it has to be looked at.
     #[non_exhaustive]
-    Stuck {
+    Stalled {
         /// What is stuck, and what is slow besides; at least one.
         reasons: Vec<HealthReason>,
     },
@@ -49,7 +49,7 @@ impl Health {
     /// Why it is not.
     pub fn reasons(&self) -> &[HealthReason] {
         match self {
-            Health::Slow { reasons } | Health::Stuck { reasons } => reasons,
+            Health::Degraded { reasons } | Health::Stalled { reasons } => reasons,
             Health::Ok | Health::Dead => &[],
         }
     }
@@ -67,7 +67,7 @@ pub enum HealthReason {
     },
     /// Heartbeats fail.
     #[non_exhaustive]
-    HeartbeatsFail {
+    HeartbeatsFailing {
         /// How many in a row.
         failures: u32,
     },
@@ -79,7 +79,7 @@ pub enum HealthReason {
     },
     /// A channel has been at one stage for too long.
     #[non_exhaustive]
-    ChannelStuck {
+    ChannelStalled {
         /// The channel.
         channel_id: String,
         /// What it is at.
@@ -89,7 +89,7 @@ pub enum HealthReason {
     },
     /// A channel fails to open, to read or in its callback, again and again.
     #[non_exhaustive]
-    ChannelFails {
+    ChannelFailing {
         /// The channel.
         channel_id: String,
         /// For how long without a success.
@@ -99,7 +99,7 @@ pub enum HealthReason {
     },
     /// The checkpoints of a channel cannot be saved.
     #[non_exhaustive]
-    SavesFail {
+    CheckpointsFailing {
         /// The channel.
         channel_id: String,
         /// For how long without a success.
@@ -121,10 +121,10 @@ pub(super) fn judge(snapshot: &WorkerSnapshot) -> Health {
         .collect();
     match (reasons.is_empty(), slow.is_empty()) {
         (true, true) => Health::Ok,
-        (true, false) => Health::Slow { reasons: slow },
+        (true, false) => Health::Degraded { reasons: slow },
         (false, _) => {
             reasons.extend(slow);
-            Health::Stuck { reasons }
+            Health::Stalled { reasons }
         }
     }
 }
@@ -159,7 +159,7 @@ fn slow(snapshot: &WorkerSnapshot) -> Vec<HealthReason> {
         WorkerState::Working => {
             let (age, failures) = (heard_age(snapshot), heartbeat.failures);
             if failures > 0 {
-                reasons.push(HealthReason::HeartbeatsFail { failures });
+                reasons.push(HealthReason::HeartbeatsFailing { failures });
             }
             if age > heartbeat.interval.saturating_mul(2) {
                 reasons.push(HealthReason::HeartbeatLate { age });
@@ -175,21 +175,21 @@ fn stuck(channel: &ChannelSnapshot, after: Duration) -> Vec<HealthReason> {
     let (stage, age) = (channel.stage, channel.stage_age);
     let mut reasons = Vec::new();
     if age > after && !stage.is_rest() {
-        reasons.push(HealthReason::ChannelStuck {
+        reasons.push(HealthReason::ChannelStalled {
             channel_id: channel_id(),
             stage,
             age,
         });
     }
     if let Some((age, error)) = fails(&channel.failures, after) {
-        reasons.push(HealthReason::ChannelFails {
+        reasons.push(HealthReason::ChannelFailing {
             channel_id: channel_id(),
             age,
             error,
         });
     }
     if let Some((age, error)) = fails(&channel.save_failures, after) {
-        reasons.push(HealthReason::SavesFail {
+        reasons.push(HealthReason::CheckpointsFailing {
             channel_id: channel_id(),
             age,
             error,
@@ -207,8 +207,8 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Health::Ok => "ok",
-            Health::Slow { .. } => "slow",
-            Health::Stuck { .. } => "stuck",
+            Health::Degraded { .. } => "slow",
+            Health::Stalled { .. } => "stuck",
             Health::Dead => "dead",
         })?;
         for (n, reason) in self.reasons().iter().enumerate() {
@@ -222,23 +222,23 @@ impl fmt::Display for HealthReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HealthReason::NotConnected { age } => write!(f, "no session for {age:?}"),
-            HealthReason::HeartbeatsFail { failures } => {
+            HealthReason::HeartbeatsFailing { failures } => {
                 write!(f, "{failures} heartbeats failed in a row")
             }
             HealthReason::HeartbeatLate { age } => {
                 write!(f, "no heartbeat answered for {age:?}")
             }
-            HealthReason::ChannelStuck {
+            HealthReason::ChannelStalled {
                 channel_id,
                 stage,
                 age,
             } => write!(f, "channel {channel_id}: {stage} for {age:?}"),
-            HealthReason::ChannelFails {
+            HealthReason::ChannelFailing {
                 channel_id,
                 age,
                 error,
             } => write!(f, "channel {channel_id}: fails for {age:?}: {error}"),
-            HealthReason::SavesFail {
+            HealthReason::CheckpointsFailing {
                 channel_id,
                 age,
                 error,
@@ -253,7 +253,7 @@ impl fmt::Display for HealthReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observer::{BatchCounts, HeartbeatSnapshot};
+    use crate::observer::snapshot::{BatchCounts, HeartbeatSnapshot};
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -369,7 +369,7 @@ mod tests {
             (S::Opening, true),
             (S::Idle, false),
             (S::Reading, true),
-            (S::WaitingForPlace, true),
+            (S::WaitingForPermit, true),
             (S::WaitingForMemory, true),
             (S::Queued, true),
             (S::InCallback, true),
@@ -377,7 +377,7 @@ mod tests {
             (S::WaitingForCommit, true),
             (S::Saving, true),
             (S::Closing, true),
-            (S::GivenBack, false),
+            (S::Released, false),
         ] {
             let text = format!("stuck: channel x: {stage} for 301s");
             check(|s| s.channels.push(at(stage, 300)), "ok");

@@ -176,7 +176,7 @@ pub enum ChannelStage {
     /// As many channels are at work as
     /// [`max_channel_parallel`](crate::TunnelWorkerConfigBuilder::max_channel_parallel)
     /// allows; it is read when another one gives its place back.
-    WaitingForPlace,
+    WaitingForPermit,
     /// The memory budget is used up; it is read when other batches are done.
     WaitingForMemory,
     /// A batch waits for a thread of the pool.
@@ -194,7 +194,7 @@ pub enum ChannelStage {
     Closing,
     /// It was given back after a failure: the service hands it out again, here
     /// or elsewhere. No longer listed when the heartbeat timeout has passed.
-    GivenBack,
+    Released,
 }
 
 impl ChannelStage {
@@ -205,7 +205,7 @@ impl ChannelStage {
             ChannelStage::Opening => "opening",
             ChannelStage::Idle => "idle",
             ChannelStage::Reading => "reading",
-            ChannelStage::WaitingForPlace => "waiting for a place",
+            ChannelStage::WaitingForPermit => "waiting for a place",
             ChannelStage::WaitingForMemory => "waiting for memory",
             ChannelStage::Queued => "queued",
             ChannelStage::InCallback => "in callback",
@@ -213,13 +213,13 @@ impl ChannelStage {
             ChannelStage::WaitingForCommit => "waiting for commit",
             ChannelStage::Saving => "saving",
             ChannelStage::Closing => "closing",
-            ChannelStage::GivenBack => "given back",
+            ChannelStage::Released => "given back",
         }
     }
 
     /// Whether a channel may be at this stage for as long as it likes.
     pub(crate) fn is_rest(self) -> bool {
-        matches!(self, ChannelStage::Idle | ChannelStage::GivenBack)
+        matches!(self, ChannelStage::Idle | ChannelStage::Released)
     }
 }
 

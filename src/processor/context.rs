@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::error::TunnelError;
-use crate::stop::Stop;
-use crate::worker::{Ownership, Place};
+use crate::limits::parallel::ParallelPermit;
+use crate::sync::lease::Ownership;
+use crate::sync::stop::Stop;
 
 /// Saves the checkpoints of one channel.
 ///
@@ -102,7 +103,7 @@ impl ChannelContext {
     }
 
     /// The request id of the read that brought this batch, to name to the
-    /// service's support; empty outside [`process`](super::ChannelProcessor::process).
+    /// service's support; empty outside [`process`](crate::processor::traits::ChannelProcessor::process).
     pub fn trace_id(&self) -> &str {
         &self.batch.trace_id
     }
@@ -110,7 +111,7 @@ impl ChannelContext {
     /// The token that leads behind this batch:
     /// [`FINISH_TAG`](crate::FINISH_TAG) when nothing follows. What to commit
     /// when all records up to and including this batch are dealt with. Empty
-    /// outside [`process`](super::ChannelProcessor::process).
+    /// outside [`process`](crate::processor::traits::ChannelProcessor::process).
     pub fn next_token(&self) -> &str {
         &self.batch.next_token
     }
@@ -152,7 +153,7 @@ impl ChannelContext {
     /// Whether the channel is being given back or was lost: a long callback
     /// may use this to end early with an error, the batch comes again.
     pub fn is_closing(&self) -> bool {
-        self.identity.closing.is_fired()
+        self.identity.closing.is_triggered()
     }
 
     /// Whether a checkpoint may still be saved, as
@@ -233,11 +234,11 @@ impl ProcessorHandle {
 #[derive(Clone, Debug, Default)]
 pub struct ParallelReleaseManager {
     /// Weak: a handle that is kept must not keep the place.
-    place: Weak<Place>,
+    place: Weak<ParallelPermit>,
 }
 
 impl ParallelReleaseManager {
-    pub(crate) fn new(place: Option<&Arc<Place>>) -> ParallelReleaseManager {
+    pub(crate) fn new(place: Option<&Arc<ParallelPermit>>) -> ParallelReleaseManager {
         ParallelReleaseManager {
             place: place.map(Arc::downgrade).unwrap_or_default(),
         }

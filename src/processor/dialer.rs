@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{ChannelContext, ProcessError};
+use super::context::ChannelContext;
+use super::outcome::ProcessError;
 use crate::error::TunnelError;
 use crate::protocol;
 use crate::record::{OwnedRecord, RawBatch, Record};

@@ -5,10 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{
-    ChannelContext, ChannelProcessor, ChannelProcessorFactory, CheckpointMode, ProcessError,
-    ProcessResult, ProcessorOptions,
-};
+use super::context::ChannelContext;
+use super::outcome::{ProcessError, ProcessResult};
+use super::traits::{ChannelProcessor, ChannelProcessorFactory, CheckpointMode, ProcessorOptions};
 use crate::record::Record;
 
 type Process = Box<dyn FnMut(&ChannelContext, &[Record]) -> ProcessResult + Send>;
@@ -235,7 +234,7 @@ factory! {
     ///
     /// Go: `AsyncProcessFactory`. Commit
     /// [`ctx.next_token()`](ChannelContext::next_token) with
-    /// [`ctx.processor().commit_token(..)`](super::ProcessorHandle::commit_token)
+    /// [`ctx.processor().commit_token(..)`](crate::processor::context::ProcessorHandle::commit_token)
     /// when everything up to it is done, from any thread, `finished` included:
     /// a channel that has come to its end stays open until that is committed.
     AsyncProcessFactory,

@@ -15,10 +15,12 @@ mod factory;
 mod outcome;
 mod traits;
 
-pub(crate) use context::{BatchContext, ChannelIdentity};
-pub use context::{ChannelContext, Checkpointer, ParallelReleaseManager, ProcessorHandle};
-pub use dialer::{ChannelBatch, ChannelConn, ChannelDialer};
-pub use factory::{AsyncProcessFactory, SimpleProcessFactory};
-pub(crate) use outcome::Outcome;
-pub use outcome::{ProcessError, ProcessResult};
-pub use traits::{ChannelProcessor, ChannelProcessorFactory, CheckpointMode, ProcessorOptions};
+pub(crate) use self::context::{BatchContext, ChannelIdentity};
+pub use self::context::{ChannelContext, Checkpointer, ParallelReleaseManager, ProcessorHandle};
+pub use self::dialer::{ChannelBatch, ChannelConn, ChannelDialer};
+pub use self::factory::{AsyncProcessFactory, SimpleProcessFactory};
+pub(crate) use self::outcome::Outcome;
+pub use self::outcome::{ProcessError, ProcessResult};
+pub use self::traits::{
+    ChannelProcessor, ChannelProcessorFactory, CheckpointMode, ProcessorOptions,
+};

@@ -4,14 +4,15 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ChannelContext, ProcessError, ProcessResult};
+use super::context::ChannelContext;
+use super::outcome::{ProcessError, ProcessResult};
 use crate::record::Record;
 
 /// Makes a [`ChannelProcessor`] for every channel that this worker opens.
 ///
 /// Go: `ChannelProcessorFactory`. Most programs use
-/// [`SimpleProcessFactory`](super::SimpleProcessFactory) or
-/// [`AsyncProcessFactory`](super::AsyncProcessFactory) and never implement it.
+/// [`SimpleProcessFactory`](crate::processor::factory::SimpleProcessFactory) or
+/// [`AsyncProcessFactory`](crate::processor::factory::AsyncProcessFactory) and never implement it.
 ///
 /// The methods run on the channel's own thread, which has a stack of 512 KiB,
 /// for many channels at once; they may block without holding up heartbeats or
@@ -92,7 +93,7 @@ pub enum CheckpointMode {
     /// while there is something new, and when the channel closes.
     Every(Duration),
     /// The processor, with
-    /// [`commit_token`](super::ProcessorHandle::commit_token). A channel that
+    /// [`commit_token`](crate::processor::context::ProcessorHandle::commit_token). A channel that
     /// has come to its end stays open until `finished` has been committed.
     ByProcessor,
 }

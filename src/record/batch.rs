@@ -5,12 +5,12 @@ use std::{fmt, str};
 
 use bytes::Bytes;
 
-use super::cursor::{Cursor, Fault, Problem};
-use super::fields::Field;
-use super::help::{self, Help};
 use super::kind::ActionType;
-use super::usual;
-use super::view::{Checked, Layout, Parts, Record};
+use super::plainbuffer::cursor::{Cursor, DecodeError, Problem};
+use super::plainbuffer::fast;
+use super::plainbuffer::fast::decode_cache::{self, DecodeCache};
+use super::protobuf::Field;
+use super::record::{Checked, Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 /// Fields of ReadRecordsResponse.
@@ -60,8 +60,8 @@ impl RawBatch {
                 body,
                 request_id,
             }),
-            Err(fault) => {
-                Err(malformed("answer to ReadRecords", &fault).with_request_id(request_id))
+            Err(error) => {
+                Err(malformed("answer to ReadRecords", &error).with_request_id(request_id))
             }
         }
     }
@@ -112,7 +112,7 @@ impl RawBatch {
         let most = self.body.len() / SHORTEST_RECORD;
         all.reserve(self.record_count.min(most));
         let before = all.len();
-        help::with(|help| {
+        decode_cache::with(|help| {
             all.truncate(before);
             self.check_records(help, |window, parts| all.push(make(window, parts)))
         })
@@ -122,7 +122,7 @@ impl RawBatch {
     #[inline(always)]
     pub(super) fn check_records<'a>(
         &'a self,
-        help: &mut Option<Help<'a>>,
+        help: &mut Option<DecodeCache<'a>>,
         mut take: impl FnMut(Range<usize>, Parts),
     ) -> Result<(), TunnelError> {
         let mut index = 0;
@@ -131,7 +131,7 @@ impl RawBatch {
             loop {
                 let mut is_unusual = false;
                 if let Some(help) = help {
-                    let stopped = usual::records(&self.body, answer.at(), help, |window, parts| {
+                    let stopped = fast::records(&self.body, answer.at(), help, |window, parts| {
                         take(window, parts);
                         index += 1;
                     });
@@ -149,13 +149,13 @@ impl RawBatch {
                 index += 1;
             }
         };
-        walk().map_err(|fault| self.malformed_record(index, &fault))
+        walk().map_err(|error| self.malformed_record(index, &error))
     }
 
     /// Calls `take` with the message of each record, in order.
     pub(super) fn each_record<'a>(
         &'a self,
-        mut take: impl FnMut(Cursor<'a>) -> Result<(), Fault>,
+        mut take: impl FnMut(Cursor<'a>) -> Result<(), DecodeError>,
     ) -> Result<(), TunnelError> {
         let mut index = 0;
         let mut answer = Cursor::new(&self.body);
@@ -166,17 +166,17 @@ impl RawBatch {
             }
             Ok(())
         };
-        walk().map_err(|fault| self.malformed_record(index, &fault))
+        walk().map_err(|error| self.malformed_record(index, &error))
     }
 
-    fn malformed_record(&self, index: usize, fault: &Fault) -> TunnelError {
+    fn malformed_record(&self, index: usize, error: &DecodeError) -> TunnelError {
         let place = format!("record {index} of the answer to ReadRecords");
-        malformed(&place, fault).with_request_id(self.request_id.as_str())
+        malformed(&place, error).with_request_id(self.request_id.as_str())
     }
 }
 
 /// The message of the next record of an answer.
-fn next_record<'a>(answer: &mut Cursor<'a>) -> Result<Option<Cursor<'a>>, Fault> {
+fn next_record<'a>(answer: &mut Cursor<'a>) -> Result<Option<Cursor<'a>>, DecodeError> {
     while let Some(field) = Field::next(answer)? {
         if field.number == answer::RECORDS {
             return field.bytes(answer, "record").map(Some);
@@ -197,9 +197,9 @@ impl fmt::Debug for RawBatch {
     }
 }
 
-fn malformed(place: &str, fault: &Fault) -> TunnelError {
+fn malformed(place: &str, error: &DecodeError) -> TunnelError {
     let advice = "read on from the last checkpoint, and report it if it comes again";
-    TunnelError::new(ErrorCode::Malformed, format!("{place}, {fault}; {advice}"))
+    TunnelError::new(ErrorCode::Malformed, format!("{place}, {error}; {advice}"))
 }
 
 /// What the top level of an answer tells.
@@ -210,11 +210,11 @@ struct Outline<'a> {
 }
 
 impl<'a> Outline<'a> {
-    fn scan(body: &'a [u8]) -> Result<Outline<'a>, Fault> {
+    fn scan(body: &'a [u8]) -> Result<Outline<'a>, DecodeError> {
         let mut cursor = Cursor::new(body);
         let (mut next_token, mut may_more_record, mut record_count) = (None, None, 0);
         loop {
-            let (passed, len) = usual::pass(cursor.rest());
+            let (passed, len) = fast::pass(cursor.rest());
             record_count += passed;
             cursor.bytes(len, "records")?;
             let Some(field) = Field::next(&mut cursor)? else {
@@ -229,9 +229,9 @@ impl<'a> Outline<'a> {
                 _ => {}
             }
         }
-        let next_token = next_token.ok_or_else(|| cursor.fault("next token", Problem::Missing))?;
+        let next_token = next_token.ok_or_else(|| cursor.error("next token", Problem::Missing))?;
         let next_token = str::from_utf8(next_token.rest())
-            .map_err(|_| next_token.fault("next token", Problem::NotUtf8))?;
+            .map_err(|_| next_token.error("next token", Problem::NotUtf8))?;
         Ok(Outline {
             next_token,
             may_more_record,
@@ -241,7 +241,7 @@ impl<'a> Outline<'a> {
 }
 
 /// Where the parts of a record lie in its message.
-pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
+pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, DecodeError> {
     let window = message.span();
     let (mut action, mut row, mut origin_row) = (None, None, None);
     while let Some(field) = Field::next(&mut message)? {
@@ -254,7 +254,7 @@ pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
             _ => {}
         }
     }
-    let missing = |part| message.fault(part, Problem::Missing);
+    let missing = |part| message.error(part, Problem::Missing);
     Ok(Layout {
         window,
         action: action.ok_or_else(|| missing("action type"))?,
@@ -264,10 +264,10 @@ pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, Fault> {
     })
 }
 
-fn read_action(field: &Field<'_>, message: &Cursor<'_>) -> Result<ActionType, Fault> {
+fn read_action(field: &Field<'_>, message: &Cursor<'_>) -> Result<ActionType, DecodeError> {
     let number = field.varint(message, "action type")?;
     i32::try_from(number)
         .ok()
         .and_then(ActionType::from_wire)
-        .ok_or_else(|| message.fault("action type", Problem::Unexpected(number)))
+        .ok_or_else(|| message.error("action type", Problem::Unexpected(number)))
 }

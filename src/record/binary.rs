@@ -9,10 +9,10 @@
 use bytes::Bytes;
 
 use super::batch::{self, RawBatch, SHORTEST_RECORD};
-use super::cursor::{Cursor, Fault, Problem};
-use super::help::{self, Help};
 use super::kind::ActionType;
-use super::view::{Layout, Parts, Record};
+use super::plainbuffer::cursor::{Cursor, DecodeError, Problem};
+use super::plainbuffer::fast::decode_cache::{self, DecodeCache};
+use super::record::{Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 const VERSION: u8 = 1;
@@ -41,30 +41,30 @@ pub fn parse_binary_records(
     bytes: impl Into<Vec<u8>>,
 ) -> Result<Vec<Record<'static>>, TunnelError> {
     let bytes = Bytes::from(bytes.into());
-    help::with(|help| read_records(&bytes, help))
+    decode_cache::with(|help| read_records(&bytes, help))
 }
 
 fn read_records<'a>(
     bytes: &'a Bytes,
-    help: &mut Option<Help<'a>>,
+    help: &mut Option<DecodeCache<'a>>,
 ) -> Result<Vec<Record<'static>>, TunnelError> {
     let mut cursor = Cursor::new(bytes);
-    let count = read_header(&mut cursor).map_err(|fault| malformed("binary records", &fault))?;
+    let count = read_header(&mut cursor).map_err(|error| malformed("binary records", &error))?;
     let mut records = Vec::with_capacity(count.min(bytes.len() / SHORTEST_RECORD));
     for index in 0..count {
         let record = read_record(bytes, &mut cursor, help)
-            .map_err(|fault| malformed(&format!("record {index} of binary records"), &fault))?;
+            .map_err(|error| malformed(&format!("record {index} of binary records"), &error))?;
         records.push(record);
     }
     cursor
         .finish("binary records")
-        .map_err(|fault| malformed("binary records", &fault))?;
+        .map_err(|error| malformed("binary records", &error))?;
     Ok(records)
 }
 
-fn malformed(place: &str, fault: &Fault) -> TunnelError {
+fn malformed(place: &str, error: &DecodeError) -> TunnelError {
     let advice = "pass in the bytes unchanged, as the processor got them";
-    TunnelError::new(ErrorCode::Malformed, format!("{place}, {fault}; {advice}"))
+    TunnelError::new(ErrorCode::Malformed, format!("{place}, {error}; {advice}"))
 }
 
 /// The batches as one, in bytes that [`parse_binary_records`] reads. The rows
@@ -127,7 +127,7 @@ fn signed(length: usize) -> i32 {
 }
 
 /// Reads up to the first record and gives the number of records.
-fn read_header(cursor: &mut Cursor<'_>) -> Result<usize, Fault> {
+fn read_header(cursor: &mut Cursor<'_>) -> Result<usize, DecodeError> {
     let version = read_number(cursor, VERSION, "version")?;
     if version != VERSION_0 {
         return Err(unexpected(cursor, version, "version"));
@@ -139,8 +139,8 @@ fn read_header(cursor: &mut Cursor<'_>) -> Result<usize, Fault> {
 fn read_record<'a>(
     bytes: &'a Bytes,
     cursor: &mut Cursor<'a>,
-    help: &mut Option<Help<'a>>,
-) -> Result<Record<'static>, Fault> {
+    help: &mut Option<DecodeCache<'a>>,
+) -> Result<Record<'static>, DecodeError> {
     let number = read_number(cursor, ACTION_TYPE, "action type")?;
     let action =
         ActionType::from_wire(number).ok_or_else(|| unexpected(cursor, number, "action type"))?;
@@ -168,20 +168,24 @@ fn read_row<'a>(
     length_tag: u8,
     tag: u8,
     reading: &'static str,
-) -> Result<Cursor<'a>, Fault> {
+) -> Result<Cursor<'a>, DecodeError> {
     let len = read_number(cursor, length_tag, reading)?;
     let len = u64::try_from(len).map_err(|_| unexpected(cursor, len, reading))?;
     cursor.expect(tag, reading)?;
     cursor.part(len, reading)
 }
 
-fn read_number(cursor: &mut Cursor<'_>, tag: u8, reading: &'static str) -> Result<i32, Fault> {
+fn read_number(
+    cursor: &mut Cursor<'_>,
+    tag: u8,
+    reading: &'static str,
+) -> Result<i32, DecodeError> {
     cursor.expect(tag, reading)?;
     cursor.i32(reading)
 }
 
-fn unexpected(cursor: &Cursor<'_>, number: i32, reading: &'static str) -> Fault {
-    cursor.fault(
+fn unexpected(cursor: &Cursor<'_>, number: i32, reading: &'static str) -> DecodeError {
+    cursor.error(
         reading,
         Problem::Unexpected(u64::from(number.cast_unsigned())),
     )

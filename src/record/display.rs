@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::view::{PrimaryKeyColumn, Record, RecordColumn};
+use super::record::{PrimaryKeyColumn, Record, RecordColumn};
 
 impl Display for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::tag;
+use super::plainbuffer::tag;
 use crate::protocol;
 
 /// What was done to the row. Go: `ActionType`.

@@ -2,68 +2,42 @@
 //!
 //! In reading order:
 //!
-//! - [`batch`]: the answer to a read, whole;
-//! - [`view`]: a record of it, as a window into the answer;
-//! - [`walk`]: its cells, one after the other;
-//! - [`display`]: how records print;
-//! - [`kind`], [`value`], [`sequence`]: what a record is made of;
-//! - [`owned`]: records in parts, for those who build some;
-//! - [`token`]: where to read on;
+//! - [`batch`]: the answer to a read, whole.
+//! - [`record`]: a record of it, as a view of the answer.
+//! - [`display`]: how records print.
+//! - [`kind`], [`value`], [`sequence`]: what a record is made of.
+//! - [`owned`]: records in parts, for those who build some.
+//! - [`token`]: where to read on.
 //! - [`binary`]: batches kept as bytes.
-//!
-//! Below them, from the outside in:
-//!
-//! - [`fields`]: the framing of protobuf;
-//! - [`row`]: one row of PlainBuffer, checked;
-//! - [`usual`], [`help`]: records of the usual form, checked faster;
-//! - [`heads`], [`head`]: what cells usually begin with;
-//! - [`cell`]: one cell of it;
-//! - [`cursor`]: the one place that cuts bytes;
-//! - [`crc8`]: the checksum;
-//! - [`lanes`], [`sums`]: sixteen bytes, and sixteen sums, at once;
-//! - [`long`]: long texts;
-//! - [`tag`]: the numbers of PlainBuffer;
-//! - [`encode`]: the way back, from values to bytes.
+//! - [`protobuf`]: the framing of protobuf.
+//! - [`plainbuffer`]: one row, checked.
 
 #![deny(clippy::indexing_slicing)]
 
 mod batch;
 mod binary;
-mod cell;
-pub(crate) mod crc8;
-mod cursor;
 mod display;
-mod encode;
-mod fields;
-mod head;
-mod heads;
-mod help;
 mod kind;
-mod lanes;
-mod long;
 mod owned;
-mod row;
+pub(crate) mod plainbuffer;
+mod protobuf;
+#[expect(clippy::module_inception, reason = "the record of the service")]
+mod record;
 mod sequence;
-mod sums;
-mod tag;
 #[cfg(test)]
 mod tests;
 mod token;
-mod usual;
 mod value;
-mod view;
-mod walk;
 
-pub(crate) use batch::RawBatch;
-pub(crate) use binary::binary_records;
-pub use binary::parse_binary_records;
-pub use encode::encode_row;
-pub use kind::{ActionType, ColumnKind};
-pub use owned::{OwnedColumn, OwnedRecord};
-pub use sequence::SequenceInfo;
-pub use token::FINISH_TAG;
-pub use token::Token;
-pub(crate) use token::is_stream;
-pub use value::{Value, ValueRef};
-pub(crate) use view::Checked;
-pub use view::{PrimaryKeyColumn, PrimaryKeyColumns, Record, RecordColumn, RecordColumns};
+pub(crate) use self::batch::RawBatch;
+pub(crate) use self::binary::binary_records;
+pub use self::binary::parse_binary_records;
+pub use self::kind::{ActionType, ColumnKind};
+pub use self::owned::{OwnedColumn, OwnedRecord};
+pub use self::plainbuffer::encode::encode_row;
+pub(crate) use self::record::Checked;
+pub use self::record::{PrimaryKeyColumn, PrimaryKeyColumns, Record, RecordColumn, RecordColumns};
+pub use self::sequence::SequenceInfo;
+pub(crate) use self::token::is_stream;
+pub use self::token::{FINISH_TAG, Token};
+pub use self::value::{Value, ValueRef};

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::encode::encode_row;
 use super::kind::{ActionType, ColumnKind};
+use super::plainbuffer::encode::encode_row;
+use super::record::{Layout, Parts, Record, RecordColumn, RecordColumns};
 use super::sequence::SequenceInfo;
 use super::value::Value;
-use super::view::{Layout, Parts, Record, RecordColumn, RecordColumns};
 use crate::error::TunnelError;
 use crate::protocol;
 
@@ -115,9 +115,9 @@ impl OwnedRecord {
             is_unusual: false,
             origin_row: self.origin_columns.as_ref().map(|_| row_len..window.len()),
         };
-        let parts = Parts::check(&window, layout, &mut None).map_err(|fault| {
+        let parts = Parts::check(&window, layout, &mut None).map_err(|error| {
             TunnelError::client(format!(
-                "a record that no service sends: {fault}; give its parts what their kinds need"
+                "a record that no service sends: {error}; give its parts what their kinds need"
             ))
         })?;
         Ok(Record::new(window, parts))

@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use log::{error, warn};
 use parking_lot::Mutex;
 
-use super::board::Board;
-use super::predecessors::Predecessors;
-use super::receipt::{ChannelReceipt, ShutdownReceipt};
+use super::report::{ChannelReport, ShutdownReport};
 use super::running::RunningDaemon;
-use super::trouble::full_text;
-use super::unwind;
+use super::session::predecessors::Predecessors;
+use super::status::failures::full_text;
+use super::status::worker::WorkerStatus;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
 use crate::clock::{self, Clock};
 use crate::config::TunnelWorkerConfig;
 use crate::error::{TunnelError, Verdict};
-use crate::observer::{Health, Notice, WorkerSnapshot};
-use crate::stop::Stop;
+use crate::observer::{Health, OwnedEvent, WorkerSnapshot};
+use crate::sync::catch_panic;
+use crate::sync::stop::Stop;
 
 /// The longest random pause before connecting again.
 const MAX_RECONNECT_PAUSE_MS: u64 = 10_000;
@@ -56,7 +56,7 @@ struct Inner {
     tunnel_id: String,
     config: TunnelWorkerConfig,
     predecessors: Predecessors,
-    board: Arc<Board>,
+    status: Arc<WorkerStatus>,
     /// No further worker is made.
     closed: Stop,
     /// Whether a thread is in `run`.
@@ -79,7 +79,7 @@ impl TunnelWorkerDaemon {
         TunnelWorkerDaemon {
             inner: Arc::new(Inner {
                 client,
-                board: Board::for_daemon(&tunnel_id, &config.settings),
+                status: WorkerStatus::for_daemon(&tunnel_id, &config.settings),
                 tunnel_id,
                 predecessors: Predecessors::default(),
                 closed: Stop::on(&config.settings.clock),
@@ -126,7 +126,7 @@ impl TunnelWorkerDaemon {
     /// all its workers. May be called from any thread at any time, also inside
     /// a callback.
     pub fn snapshot(&self) -> WorkerSnapshot {
-        self.inner.board.snapshot()
+        self.inner.status.snapshot()
     }
 
     /// Whether that is well: [`WorkerSnapshot::health`] of a snapshot now.
@@ -136,7 +136,7 @@ impl TunnelWorkerDaemon {
 
     fn run_as(&self, _at_work: AtWork) -> Result<(), TunnelError> {
         let end = self.clock().task().run(|| self.work());
-        self.inner.board.ended();
+        self.inner.status.ended();
         end
     }
 
@@ -145,7 +145,7 @@ impl TunnelWorkerDaemon {
             let Err(error) = worker.connect_and_working() else {
                 return Ok(());
             };
-            if self.inner.closed.is_fired() {
+            if self.inner.closed.is_triggered() {
                 return Ok(());
             }
             if error.verdict() == Verdict::Fatal {
@@ -166,58 +166,62 @@ impl TunnelWorkerDaemon {
 
     fn tell_reconnect(&self, pause: Duration, error: TunnelError) {
         let inner = &*self.inner;
-        inner.board.reconnecting();
+        inner.status.reconnecting();
         if let Some(observer) = &inner.config.settings.observer {
-            observer.notify(&inner.tunnel_id, "", Notice::Reconnecting { pause, error });
+            observer.notify(
+                &inner.tunnel_id,
+                "",
+                OwnedEvent::Reconnecting { pause, error },
+            );
         }
     }
 
     /// Ends [`run`](Self::run), for good, and waits until it is done or the
-    /// configured [`shutdown_deadline`](crate::TunnelWorkerConfigBuilder::shutdown_deadline)
+    /// configured [`shutdown_timeout`](crate::TunnelWorkerConfigBuilder::shutdown_timeout)
     /// has passed; see [`TunnelWorker::shutdown`] for what happens.
     ///
     /// Go: `Close`. May be called from any thread, also inside a callback
     /// (where it only asks and returns), more than once, and before `run`,
     /// which then returns at once. Also waits for callbacks of channels that
     /// were lost earlier.
-    pub fn close(&self) -> ShutdownReceipt {
-        self.close_within(self.inner.config.settings.shutdown_deadline)
+    pub fn close(&self) -> ShutdownReport {
+        self.close_within(self.inner.config.settings.shutdown_timeout)
     }
 
     /// [`close`](Self::close) with another deadline.
-    pub fn close_within(&self, deadline: Duration) -> ShutdownReceipt {
-        self.inner.closed.fire();
+    pub fn close_within(&self, deadline: Duration) -> ShutdownReport {
+        self.inner.closed.trigger();
         let until = clock::after(self.clock().now(), deadline);
         let worker = self.inner.worker.lock().clone();
-        let mut receipt = match worker {
+        let mut report = match worker {
             Some(worker) => worker.shutdown(deadline),
             None => {
-                self.inner.board.ended();
-                ShutdownReceipt {
+                self.inner.status.ended();
+                ShutdownReport {
                     is_complete: true,
-                    ..ShutdownReceipt::default()
+                    ..ShutdownReport::default()
                 }
             }
         };
-        if receipt.is_complete {
-            self.wait_for_lost(until, &mut receipt);
+        if report.is_complete {
+            self.wait_for_lost(until, &mut report);
         }
-        receipt
+        report
     }
 
     /// Waits for the callbacks of channels that were lost while they ran:
     /// nothing of them is saved, but the program may be about to end.
-    fn wait_for_lost(&self, until: Instant, receipt: &mut ShutdownReceipt) {
-        if unwind::in_user_code() {
+    fn wait_for_lost(&self, until: Instant, report: &mut ShutdownReport) {
+        if catch_panic::in_user_code() {
             return;
         }
         for (channel_id, ended) in self.inner.predecessors.running() {
-            let is_known = |channel: &ChannelReceipt| channel.channel_id == *channel_id;
-            if !ended.wait_until(until) && !receipt.abandoned().any(is_known) {
-                receipt.channels.push(ChannelReceipt {
+            let is_known = |channel: &ChannelReport| channel.channel_id == *channel_id;
+            if !ended.wait_until(until) && !report.abandoned().any(is_known) {
+                report.channels.push(ChannelReport {
                     channel_id: channel_id.to_string(),
                     is_abandoned: true,
-                    ..ChannelReceipt::default()
+                    ..ChannelReport::default()
                 });
             }
         }
@@ -235,12 +239,12 @@ impl TunnelWorkerDaemon {
             inner.tunnel_id.clone(),
             inner.config.clone(),
             inner.predecessors.clone(),
-            inner.board.clone(),
+            inner.status.clone(),
         )?;
         let previous = inner.worker.lock().replace(worker.clone());
         drop(previous);
         // Looked at only now: a close that missed this worker has fired before.
-        Ok((!inner.closed.is_fired()).then_some(worker))
+        Ok((!inner.closed.is_triggered()).then_some(worker))
     }
 }
 

@@ -4,9 +4,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::daemon::TunnelWorkerDaemon;
-use super::receipt::ShutdownReceipt;
-use super::unwind;
+use super::report::ShutdownReport;
 use crate::error::TunnelError;
+use crate::sync::catch_panic;
 
 /// How long a drop waits for callbacks and last checkpoints: enough for those
 /// that are nearly done, and short, since nobody expects a drop to wait.
@@ -56,12 +56,12 @@ impl RunningDaemon {
     /// # Errors
     ///
     /// Those of [`TunnelWorkerDaemon::run`], if it had ended before.
-    pub fn close(mut self) -> Result<ShutdownReceipt, TunnelError> {
-        let receipt = self.daemon.close();
+    pub fn close(mut self) -> Result<ShutdownReport, TunnelError> {
+        let report = self.daemon.close();
         let thread = self.thread.take();
-        match unwind::in_user_code() {
-            true => Ok(receipt),
-            false => wait_for(thread).map(|()| receipt),
+        match catch_panic::in_user_code() {
+            true => Ok(report),
+            false => wait_for(thread).map(|()| report),
         }
     }
 
@@ -74,7 +74,7 @@ impl RunningDaemon {
     /// a callback, which would wait for itself; the daemon goes on.
     pub fn join(mut self) -> Result<(), TunnelError> {
         let thread = self.thread.take();
-        match unwind::in_user_code() {
+        match catch_panic::in_user_code() {
             true => Err(TunnelError::client(
                 "a callback cannot wait for a daemon's end; close it, or join it elsewhere",
             )),

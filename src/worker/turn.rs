@@ -17,8 +17,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::stamp::Stamp;
 use crate::clock::Clock;
+use crate::worker::status::timed_state::TimedState;
 
 /// The states; `Closing` is final and belongs to who closes the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ pub(crate) struct Turn {
 impl Turn {
     /// The turn of a channel that nothing is known of yet.
     pub(crate) fn new(clock: &Clock) -> Turn {
-        let stamp = Stamp::now(clock, State::Opening as u8);
+        let stamp = TimedState::now(clock, State::Opening as u8);
         Turn {
             word: AtomicU64::new(stamp.word()),
             clock: clock.clone(),
@@ -172,12 +172,12 @@ impl Turn {
     pub(crate) fn on(&self, event: TurnEvent) -> TurnAction {
         let mut current = self.word.load(Ordering::Acquire);
         loop {
-            let stamp = Stamp::from_word(current);
+            let stamp = TimedState::from_word(current);
             let before = decode(stamp.state());
             let (state, action) = next(before, event);
             let after = match state.stage() == before.stage() {
                 true => stamp.with_state(state as u8),
-                false => Stamp::now(&self.clock, state as u8),
+                false => TimedState::now(&self.clock, state as u8),
             };
             // The write is not skipped when the state stays: it publishes too.
             match self.word.compare_exchange_weak(
@@ -205,8 +205,8 @@ impl Turn {
     }
 
     /// What the turn is at, and since when.
-    pub(crate) fn stage(&self) -> (TurnStage, Stamp) {
-        let stamp = Stamp::from_word(self.word.load(Ordering::Acquire));
+    pub(crate) fn stage(&self) -> (TurnStage, TimedState) {
+        let stamp = TimedState::from_word(self.word.load(Ordering::Acquire));
         (decode(stamp.state()).stage(), stamp)
     }
 }
@@ -222,9 +222,7 @@ fn decode(byte: u8) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use State as S;
-    use TurnAction as A;
-    use TurnEvent as E;
+    use {State as S, TurnAction as A, TurnEvent as E};
 
     #[test]
     fn the_byte_stands_for_the_state() {

@@ -7,24 +7,25 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, info};
 use parking_lot::Mutex;
 
-use super::beat::{BeatSchedule, attempt_timeout};
-use super::board::Board;
-use super::heartbeat::{Call, Heartbeat};
-use super::lease::Lease;
-use super::link::{Event, Link};
-use super::predecessors::Predecessors;
-use super::quota::Quota;
-use super::receipt::ShutdownReceipt;
-use super::session::{End, Session};
-use super::unwind;
-use crate::api::TunnelApi;
-use crate::api::names;
+use super::context::{Event, SessionContext};
+use super::report::ShutdownReport;
+use super::session::event_loop::{End, Session};
+use super::session::heartbeat::{Call, Heartbeat};
+use super::session::predecessors::Predecessors;
+use super::session::schedule::{HeartbeatSchedule, attempt_timeout};
+use super::status::worker::WorkerStatus;
+use crate::client::TunnelClient;
 use crate::clock::{self, Clock};
 use crate::config::TunnelWorkerConfig;
 use crate::error::TunnelError;
-use crate::observer::{Health, Notice, WorkerSnapshot};
+use crate::http::TunnelApi;
+use crate::http::message::names;
+use crate::limits::parallel::Quota;
+use crate::observer::{Health, OwnedEvent, WorkerSnapshot};
 use crate::protocol::ClientConfig;
-use crate::stop::Stop;
+use crate::sync::catch_panic;
+use crate::sync::lease::Lease;
+use crate::sync::stop::Stop;
 
 /// How long [`TunnelWorker::shutdown`] waits beyond its deadline for a loop
 /// that is late itself (a machine under load).
@@ -36,7 +37,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Go: `TunnelWorker`. Made by
 /// [`TunnelClient::new_tunnel_worker`](crate::TunnelClient::new_tunnel_worker)
 /// and used once; most programs use a
-/// [`TunnelWorkerDaemon`](super::TunnelWorkerDaemon), which connects again
+/// [`TunnelWorkerDaemon`](crate::worker::daemon::TunnelWorkerDaemon), which connects again
 /// when a session is lost. Clones are handles to the same worker.
 #[derive(Clone)]
 pub struct TunnelWorker {
@@ -48,11 +49,11 @@ struct Inner {
     tunnel_id: String,
     config: TunnelWorkerConfig,
     predecessors: Predecessors,
-    board: Arc<Board>,
+    status: Arc<WorkerStatus>,
     /// To the session's loop, from the beginning: a shutdown can come first.
     events: Sender<Event>,
     life: Mutex<Life>,
-    /// The worker is not ready or started any more; the receipt is there.
+    /// The worker is not ready or started any more; the report is there.
     ended: Stop,
 }
 
@@ -60,7 +61,36 @@ struct Inner {
 enum Life {
     Ready(Receiver<Event>),
     Started,
-    Ended(ShutdownReceipt),
+    Ended(ShutdownReport),
+}
+
+/// Here and not beside the other methods, so that the meta API knows nothing of
+/// workers.
+impl TunnelClient {
+    /// A worker that consumes a tunnel once it is started; `config` is shared,
+    /// not copied.
+    ///
+    /// Most programs use a [`TunnelWorkerDaemon`](crate::TunnelWorkerDaemon),
+    /// which makes its workers by itself. Sends nothing.
+    ///
+    /// Go: `NewTunnelWorker`.
+    ///
+    /// # Errors
+    ///
+    /// Code [`ClientError`](crate::ErrorCode::ClientError) if the id cannot be one.
+    pub fn new_tunnel_worker(
+        &self,
+        tunnel_id: &str,
+        config: &TunnelWorkerConfig,
+    ) -> Result<TunnelWorker, TunnelError> {
+        TunnelWorker::new(
+            self.api().clone(),
+            tunnel_id.to_owned(),
+            config.clone(),
+            Predecessors::default(),
+            WorkerStatus::for_worker(tunnel_id, &config.settings),
+        )
+    }
 }
 
 impl TunnelWorker {
@@ -69,7 +99,7 @@ impl TunnelWorker {
         tunnel_id: String,
         config: TunnelWorkerConfig,
         predecessors: Predecessors,
-        board: Arc<Board>,
+        status: Arc<WorkerStatus>,
     ) -> Result<TunnelWorker, TunnelError> {
         names::check_id("tunnel id", &tunnel_id)?;
         let (events, receiver) = unbounded();
@@ -80,7 +110,7 @@ impl TunnelWorker {
                 tunnel_id,
                 config,
                 predecessors,
-                board,
+                status,
                 events,
                 life: Mutex::new(Life::Ready(receiver)),
                 ended,
@@ -106,47 +136,47 @@ impl TunnelWorker {
     }
 
     fn live(&self, events: Receiver<Event>) -> Result<(), TunnelError> {
-        self.inner.board.connecting();
+        self.inner.status.connecting();
         let end = self.work(events);
-        self.inner.board.session_over(end.as_ref().err());
-        let receipt = match &end {
-            Ok(receipt) => receipt.clone(),
+        self.inner.status.session_over(end.as_ref().err());
+        let report = match &end {
+            Ok(report) => report.clone(),
             Err(_) => complete(),
         };
-        *self.inner.life.lock() = Life::Ended(receipt);
-        self.inner.ended.fire();
+        *self.inner.life.lock() = Life::Ended(report);
+        self.inner.ended.trigger();
         end.map(|_| ())
     }
 
     /// Shuts the worker down: takes no new batches, lets running callbacks
     /// return, saves the last checkpoints, calls the shutdown callbacks, gives
     /// the channels back. Returns when that is done or at `deadline`, when the
-    /// rest is abandoned: its records come again, the receipt names them.
+    /// rest is abandoned: its records come again, the report names them.
     ///
     /// Go: `Shutdown`. May be called from any thread and more than once; all
-    /// calls get the same receipt, and the earliest deadline counts. Inside a
-    /// callback it only asks for the shutdown and returns a receipt that is
+    /// calls get the same report, and the earliest deadline counts. Inside a
+    /// callback it only asks for the shutdown and returns a report that is
     /// not complete. Before the start it makes the worker unusable.
-    pub fn shutdown(&self, deadline: Duration) -> ShutdownReceipt {
+    pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let deadline = clock::after(self.clock().now(), deadline);
-        if let Some(receipt) = self.end_unstarted() {
-            return receipt;
+        if let Some(report) = self.end_unstarted() {
+            return report;
         }
         let _ = self.inner.events.send(Event::Shutdown(deadline));
-        if unwind::in_user_code() {
-            return ShutdownReceipt::default();
+        if catch_panic::in_user_code() {
+            return ShutdownReport::default();
         }
         self.inner.ended.wait_until(deadline + PATIENCE);
         match &*self.inner.life.lock() {
-            Life::Ended(receipt) => receipt.clone(),
-            Life::Ready(_) | Life::Started => ShutdownReceipt::default(),
+            Life::Ended(report) => report.clone(),
+            Life::Ready(_) | Life::Started => ShutdownReport::default(),
         }
     }
 
     /// What the worker is at, without stopping it. May be called from any
     /// thread at any time, also inside a callback.
     pub fn snapshot(&self) -> WorkerSnapshot {
-        self.inner.board.snapshot()
+        self.inner.status.snapshot()
     }
 
     /// Whether that is well: [`WorkerSnapshot::health`] of a snapshot now.
@@ -163,25 +193,25 @@ impl TunnelWorker {
         match std::mem::replace(&mut *life, Life::Started) {
             Life::Ready(events) => Ok(events),
             Life::Started => Err(used("has already been started")),
-            Life::Ended(receipt) => {
-                *life = Life::Ended(receipt);
+            Life::Ended(report) => {
+                *life = Life::Ended(report);
                 Err(used("has ended"))
             }
         }
     }
 
-    /// The receipt, if the worker is not at work.
-    fn end_unstarted(&self) -> Option<ShutdownReceipt> {
+    /// The report, if the worker is not at work.
+    fn end_unstarted(&self) -> Option<ShutdownReport> {
         let mut life = self.inner.life.lock();
         match &*life {
             Life::Started => return None,
-            Life::Ended(receipt) => return Some(receipt.clone()),
+            Life::Ended(report) => return Some(report.clone()),
             Life::Ready(_) => {}
         }
         *life = Life::Ended(complete());
         drop(life);
-        self.inner.board.session_over(None);
-        self.inner.ended.fire();
+        self.inner.status.session_over(None);
+        self.inner.ended.trigger();
         Some(complete())
     }
 
@@ -204,7 +234,7 @@ impl TunnelWorker {
                 Ok(complete())
             }
         };
-        hang_up.fire();
+        hang_up.trigger();
         end
     }
 
@@ -251,12 +281,12 @@ impl TunnelWorker {
     ) -> Session {
         let inner = &*self.inner;
         let settings = inner.config.settings.clone();
-        let beats = BeatSchedule::new(
+        let beats = HeartbeatSchedule::new(
             settings.heartbeat_interval,
             settings.heartbeat_timeout,
             sent,
         );
-        let link = Arc::new(Link {
+        let session = Arc::new(SessionContext {
             api: inner.api.clone(),
             tunnel_id: inner.tunnel_id.as_str().into(),
             client_id: client_id.into(),
@@ -270,12 +300,18 @@ impl TunnelWorker {
                 .max_channel_parallel
                 .map(Quota::new),
             lease: Arc::new(Lease::new(self.clock(), sent, beats.lost_at())),
-            board: inner.board.clone(),
+            status: inner.status.clone(),
             events: inner.events.clone(),
         });
-        inner.board.connected(&link.client_id);
-        link.notify(Notice::Connected);
-        Session::new(link, events, heartbeat, inner.predecessors.clone(), beats)
+        inner.status.connected(&session.client_id);
+        session.notify(OwnedEvent::Connected);
+        Session::new(
+            session,
+            events,
+            heartbeat,
+            inner.predecessors.clone(),
+            beats,
+        )
     }
 }
 
@@ -300,11 +336,11 @@ enum Connected {
     ShutDown,
 }
 
-/// The receipt of a worker that had nothing open.
-fn complete() -> ShutdownReceipt {
-    ShutdownReceipt {
+/// The report of a worker that had nothing open.
+fn complete() -> ShutdownReport {
+    ShutdownReport {
         is_complete: true,
-        ..ShutdownReceipt::default()
+        ..ShutdownReport::default()
     }
 }
 

@@ -109,7 +109,7 @@ fn promise_06_a_day_of_heartbeats_is_on_time() {
     assert!(gaps(&beats).iter().all(|gap| *gap == 30.0));
     assert_eq!(driven.count(Action::Connect), 1);
     let health = running.daemon().health();
-    assert!(format!("{health:?}").contains("Stuck"), "{health:?}");
+    assert!(format!("{health:?}").contains("Stalled"), "{health:?}");
     keeper.0.open();
     assert!(running.close().expect("ends well").is_clean());
 }
@@ -503,7 +503,7 @@ fn promise_07_a_shutdown_ends_at_its_deadline_and_says_so_in_one_request() {
     let again = receipt
         .channels
         .iter()
-        .filter_map(|c| c.records_to_come_again);
+        .filter_map(|c| c.records_to_redeliver);
     assert_eq!(again.sum::<u64>(), 20);
     keeper.0.open();
     running.close().expect("ends well");

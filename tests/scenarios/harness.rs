@@ -12,7 +12,7 @@ use tablestore_emulator::{
     Witness, Written,
 };
 use tablestore_tunnel::{
-    ChannelContext, CreateTunnelRequest, ProcessResult, Record, SequenceInfo, ShutdownReceipt,
+    ChannelContext, CreateTunnelRequest, ProcessResult, Record, SequenceInfo, ShutdownReport,
     SimpleProcessFactory, TunnelClient, TunnelError, TunnelType, TunnelWorkerConfig,
     TunnelWorkerConfigBuilder, TunnelWorkerDaemon,
 };
@@ -330,7 +330,7 @@ impl Running {
     }
 
     /// Closes in order and waits for the end of `run`.
-    pub(crate) fn close(mut self) -> ShutdownReceipt {
+    pub(crate) fn close(mut self) -> ShutdownReport {
         let receipt = self.daemon.close();
         self.join().expect("run ends well");
         receipt

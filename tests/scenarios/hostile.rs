@@ -38,7 +38,7 @@ fn never_is_a_duration_like_any_other() {
     let config = TunnelWorkerConfig::builder(factory)
         .heartbeat_interval_for_tests(HEARTBEAT)
         .heartbeat_timeout(Duration::MAX)
-        .shutdown_deadline(Duration::MAX);
+        .shutdown_timeout(Duration::MAX);
     scene.put_rows(30);
     let running = scene.start(&tunnel, config);
     scene.put_rows(30);
@@ -48,7 +48,7 @@ fn never_is_a_duration_like_any_other() {
     let receipt = running.close();
     assert_eq!(receipt.abandoned().count(), 0, "{receipt:?}");
     // The batch that waits was delivered and is not finished.
-    assert_eq!(receipt.channels[0].records_to_come_again, Some(10));
+    assert_eq!(receipt.channels[0].records_to_redeliver, Some(10));
 }
 
 /// How many callbacks are in progress, and how many were at most.

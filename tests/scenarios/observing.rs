@@ -55,7 +55,7 @@ impl Notes {
             K::BatchSkipped { records, .. } => ("skipped", records, None),
             K::CheckpointSaved { .. } => ("saved", 0, None),
             K::CheckpointFailed { .. } => ("save failed", 0, None),
-            K::ChannelStuck { .. } => ("stuck", 0, None),
+            K::ChannelStalled { .. } => ("stuck", 0, None),
             K::ChannelClosing { .. } => ("closing", 0, None),
             K::ChannelClosed { reason, .. } => ("closed", 0, Some(reason)),
             other => panic!("no test knows {other:?}"),
@@ -112,7 +112,7 @@ fn promise_05_a_callback_that_blocks_shows_as_stuck_and_why() {
     scene.put_rows(60);
     keeper.0.wait_for_arrivals(1);
     wait_until("the worker is stuck", || {
-        matches!(running.daemon.health(), Health::Stuck { .. })
+        matches!(running.daemon.health(), Health::Stalled { .. })
     });
     let channel = wait_for_channel(&running, "in callback", |channel| {
         channel.stage == ChannelStage::InCallback
@@ -123,7 +123,7 @@ fn promise_05_a_callback_that_blocks_shows_as_stuck_and_why() {
     assert!(channel.read.records >= 10);
     match running.daemon.health().reasons() {
         [
-            HealthReason::ChannelStuck {
+            HealthReason::ChannelStalled {
                 channel_id, stage, ..
             },
         ] => {
@@ -166,7 +166,7 @@ fn promise_05_a_channel_that_waits_for_its_checkpoint_or_read_shows_as_stuck() {
         scene.put_rows(10);
         wait_until(&format!("{action:?} shows"), || {
             let health = running.daemon.health();
-            let is_it = |reason: &HealthReason| matches!(reason, HealthReason::ChannelStuck { stage: at, .. } if *at == stage);
+            let is_it = |reason: &HealthReason| matches!(reason, HealthReason::ChannelStalled { stage: at, .. } if *at == stage);
             health.reasons().iter().any(is_it)
         });
         wait_until("it goes on", || running.daemon.health().is_ok());
@@ -201,7 +201,7 @@ fn fails_visibly(
     assert!(error.contains("on purpose"), "{error}");
     wait_until("health tells it", || {
         let health = running.daemon.health();
-        matches!(health, Health::Stuck { .. }) && health.to_string().contains("on purpose")
+        matches!(health, Health::Stalled { .. }) && health.to_string().contains("on purpose")
     });
     wait_until("the observer hears of it", || notes.of(told).len() >= 3);
     let events = notes.of(told);
@@ -506,7 +506,7 @@ fn promise_05_failing_heartbeats_show_as_slow() {
     let target = Fault::on(Action::Heartbeat).times(3);
     scene.emulator.fault(target.delay(Duration::from_secs(1)));
     wait_until("late heartbeats show", || {
-        matches!(running.daemon.health(), Health::Slow { .. })
+        matches!(running.daemon.health(), Health::Degraded { .. })
     });
     wait_until("all is well again", || running.daemon.health().is_ok());
     scene.put_rows(10);
@@ -588,7 +588,7 @@ fn promise_05_a_channel_that_waits_for_a_place_shows_it() {
     scene.put_rows(100);
     keeper.0.wait_for_arrivals(1);
     wait_for_channel(&running, "the other channel waits", |channel| {
-        channel.stage == ChannelStage::WaitingForPlace
+        channel.stage == ChannelStage::WaitingForPermit
     });
     drop(keeper);
     seen.wait_for_all(&scene);

@@ -443,7 +443,7 @@ fn promise_07_a_shutdown_ends_by_its_deadline_and_names_what_it_left() {
     let abandoned: Vec<_> = receipt.abandoned().collect();
     assert_eq!(abandoned.len(), 1);
     assert!(abandoned[0].channel_id.starts_with(&stuck));
-    assert_eq!(abandoned[0].records_to_come_again, Some(10));
+    assert_eq!(abandoned[0].records_to_redeliver, Some(10));
     assert_eq!(abandoned[0].last_finished, None);
     assert!(abandoned[0].last_delivered.is_some());
     assert_eq!(

@@ -77,7 +77,7 @@ fn others_wait(daemon: &TunnelWorkerDaemon, ctx: &ChannelContext) -> bool {
         .channels
         .iter()
         .filter(|c| c.channel_id != ctx.channel_id());
-    others.all(|c| c.stage == ChannelStage::WaitingForPlace || c.is_caught_up)
+    others.all(|c| c.stage == ChannelStage::WaitingForPermit || c.is_caught_up)
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use allocation_counter::measure;
 
 use super::batch;
-use crate::record::batch::SHORTEST_RECORD;
-use crate::record::{
-    OwnedColumn, OwnedRecord, RawBatch, Record, SequenceInfo, Value, parse_binary_records,
-};
+use crate::record::batch::{RawBatch, SHORTEST_RECORD};
+use crate::record::binary::parse_binary_records;
+use crate::record::owned::{OwnedColumn, OwnedRecord};
+use crate::record::record::Record;
+use crate::record::sequence::SequenceInfo;
+use crate::record::value::Value;
 
 fn batch_of(count: usize, columns: usize) -> RawBatch {
     let columns: Vec<_> = (0..columns)
@@ -50,7 +52,7 @@ fn a_binary_batch_costs_the_same_however_many_records_and_cells() {
 #[test]
 fn a_body_of_empty_records_sizes_no_vec() {
     let body = [&[0x0A, 0].repeat(100_000)[..], &[0x12, 0]].concat();
-    let batch = super::parse(body).expect("an answer");
+    let batch = crate::record::tests::parse(body).expect("an answer");
     assert_eq!(batch.record_count, 100_000);
     let cost = measure(|| drop(batch.records().expect_err("no action")));
     let most = batch.body.len() / SHORTEST_RECORD * size_of::<Record>() + 1000;

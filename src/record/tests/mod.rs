@@ -17,10 +17,12 @@ mod vectors;
 use bytes::Bytes;
 use prost::Message;
 
-use super::help::{self, Help};
-use super::{OwnedRecord, RawBatch, Record};
 use crate::error::TunnelError;
 use crate::protocol;
+use crate::record::batch::RawBatch;
+use crate::record::owned::OwnedRecord;
+use crate::record::plainbuffer::fast::decode_cache::{self, DecodeCache};
+use crate::record::record::Record;
 
 /// An answer with these records, as the service sends it.
 fn answer(records: impl IntoIterator<Item = protocol::Record>) -> Bytes {
@@ -68,7 +70,7 @@ fn decode_row(row: impl Into<Bytes>) -> Result<Record<'static>, TunnelError> {
 fn same_with_help(batch: &RawBatch) -> bool {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     let refused = check(batch, &mut None, &mut without).err();
-    let refused_with = help::with(|help| check(batch, help, &mut with)).err();
+    let refused_with = decode_cache::with(|help| check(batch, help, &mut with)).err();
     let reason = |error: &TunnelError| error.to_string();
     assert_eq!(
         refused.as_ref().map(reason),
@@ -80,7 +82,7 @@ fn same_with_help(batch: &RawBatch) -> bool {
 
 fn check<'a>(
     batch: &'a RawBatch,
-    help: &mut Option<Help<'a>>,
+    help: &mut Option<DecodeCache<'a>>,
     found: &mut Vec<String>,
 ) -> Result<(), TunnelError> {
     found.clear();

@@ -9,11 +9,15 @@ use proptest::sample::Index;
 
 use super::{answer, batch, decode, decode_row, parse, same_with_help};
 use crate::error::TunnelError;
-use crate::record::help;
-use crate::record::{
-    ActionType, ColumnKind, OwnedColumn, OwnedRecord, Record, SequenceInfo, Token, Value,
-    encode_row, is_stream, parse_binary_records,
-};
+use crate::record::binary::parse_binary_records;
+use crate::record::kind::{ActionType, ColumnKind};
+use crate::record::owned::{OwnedColumn, OwnedRecord};
+use crate::record::plainbuffer::encode::encode_row;
+use crate::record::plainbuffer::fast::decode_cache;
+use crate::record::record::Record;
+use crate::record::sequence::SequenceInfo;
+use crate::record::token::{Token, is_stream};
+use crate::record::value::Value;
 
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -232,7 +236,7 @@ proptest! {
         let seen = rows.iter().flat_map(in_row).collect::<BTreeSet<_>>().len();
         let batch = batch(&records);
         let mut known = 0;
-        help::with(|help| {
+        decode_cache::with(|help| {
             batch.check_records(help, |_, _| ())?;
             known = help.as_ref().map_or(0, |help| help.heads.iter().count());
             Ok::<_, TunnelError>(())
@@ -245,7 +249,7 @@ proptest! {
     fn good_records_are_checked_once(records in vec(alike(), 1..20)) {
         let batch = batch(&records);
         let mut times = 0;
-        let checked = help::with(|help| {
+        let checked = decode_cache::with(|help| {
             times += 1;
             batch.check_records(help, |_, _| ())
         });

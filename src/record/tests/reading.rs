@@ -1,9 +1,11 @@
 //! What a record tells, and how it prints.
 
 use super::{batch, decode};
-use crate::record::{
-    ActionType, ColumnKind, OwnedColumn, OwnedRecord, Record, SequenceInfo, Value, ValueRef,
-};
+use crate::record::kind::{ActionType, ColumnKind};
+use crate::record::owned::{OwnedColumn, OwnedRecord};
+use crate::record::record::Record;
+use crate::record::sequence::SequenceInfo;
+use crate::record::value::{Value, ValueRef};
 
 fn stream_record() -> Record<'static> {
     let record = OwnedRecord::update([("pk", Value::from("a\"b")), ("n", Value::from(-7))])

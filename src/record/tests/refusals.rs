@@ -2,7 +2,10 @@
 
 use super::{answer, decode, decode_all, decode_row, parse};
 use crate::error::{ErrorCode, TunnelError};
-use crate::record::{OwnedColumn, OwnedRecord, Record, encode_row, parse_binary_records};
+use crate::record::binary::parse_binary_records;
+use crate::record::owned::{OwnedColumn, OwnedRecord};
+use crate::record::plainbuffer::encode::encode_row;
+use crate::record::record::Record;
 
 fn good() -> OwnedRecord {
     OwnedRecord::update([("pk", "secret key")]).column(OwnedColumn::put("c", "secret value", 5))
@@ -112,7 +115,7 @@ fn records_that_cannot_be_built() {
 
 /// The row of one key cell with this value, whose checksums are right.
 fn row_of(typed: &[u8]) -> Vec<u8> {
-    use crate::record::crc8::update;
+    use crate::record::plainbuffer::crc8::update;
     let name = b"pk";
     let cell = update(update(0, name), typed);
     let row = update(update(0, &[cell]), &[0]);
@@ -234,7 +237,7 @@ fn answers_whose_framing_is_broken() {
 
 #[test]
 fn a_batch_prints_neither_token_nor_data() {
-    let batch = super::batch(&[good()]);
+    let batch = crate::record::tests::batch(&[good()]);
     let printed = format!("{batch:?}");
     assert!(
         printed.contains("request-1") && printed.contains("record_count: 1"),
@@ -259,7 +262,7 @@ fn fields_that_are_not_known_are_skipped() {
 
 #[test]
 fn binary_batches_that_are_broken() {
-    let good = super::batch(&[good().origin_columns([])])
+    let good = crate::record::tests::batch(&[good().origin_columns([])])
         .binary_records()
         .expect("binary");
     parse_binary_records(good.as_slice()).expect("a good batch");

@@ -3,7 +3,10 @@
 
 use super::{answer, parse, same_with_help};
 use crate::protocol;
-use crate::record::{OwnedColumn, OwnedRecord, SequenceInfo, Value, encode_row};
+use crate::record::owned::{OwnedColumn, OwnedRecord};
+use crate::record::plainbuffer::encode::encode_row;
+use crate::record::sequence::SequenceInfo;
+use crate::record::value::Value;
 
 /// A row with a value of every form that is known.
 fn usual() -> OwnedRecord {

@@ -6,12 +6,14 @@ use prost::Message;
 use serde_json::{Map, Value as Json, json};
 
 use super::{decode, decode_row, parse};
-use crate::api::vectors::exchanges;
 use crate::error::ErrorCode;
 use crate::protocol;
-use crate::record::{
-    ColumnKind, FINISH_TAG, Record, RecordColumns, Token, ValueRef, is_stream, parse_binary_records,
-};
+use crate::record::binary::parse_binary_records;
+use crate::record::kind::ColumnKind;
+use crate::record::record::{Record, RecordColumns};
+use crate::record::token::{FINISH_TAG, Token, is_stream};
+use crate::record::value::ValueRef;
+use crate::vectors::exchanges;
 
 const ROWS: &str = include_str!("../../../tests/vectors/rows.jsonl");
 const TOKENS: &str = include_str!("../../../tests/vectors/tokens.jsonl");
@@ -255,7 +257,7 @@ fn binary_batches_are_what_the_go_sdk_makes_of_them() {
     assert_eq!(batches, 29);
 }
 
-fn records(batch: &crate::record::RawBatch) -> Vec<Record<'_>> {
+fn records(batch: &crate::record::batch::RawBatch) -> Vec<Record<'_>> {
     batch.records().expect("good records")
 }
 

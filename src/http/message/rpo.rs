@@ -1,0 +1,65 @@
+//! The JSON inside an answer that tells how far a tunnel has been consumed.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::{ChannelRpo, TunnelRpo};
+
+/// A channel or a tunnel, as Go writes it: what is not set is null. A type of
+/// its own, so that serde is no part of the public API.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Rpo {
+    /// Channels only.
+    channel_typ: Option<String>,
+    status: Option<String>,
+    total_count: Option<i64>,
+    access_time: Option<i64>,
+    rpo_time: Option<i64>,
+}
+
+pub(crate) fn channels(
+    text: Option<&[u8]>,
+) -> Result<BTreeMap<String, BTreeMap<String, ChannelRpo>>, serde_json::Error> {
+    let groups = map::<BTreeMap<String, Rpo>>(text)?;
+    Ok(values(groups, |group| values(group, channel)))
+}
+
+pub(crate) fn tunnels(
+    text: Option<&[u8]>,
+) -> Result<BTreeMap<String, TunnelRpo>, serde_json::Error> {
+    Ok(values(map(text)?, tunnel))
+}
+
+/// What is missing, empty or null is empty.
+fn map<V: DeserializeOwned>(text: Option<&[u8]>) -> Result<BTreeMap<String, V>, serde_json::Error> {
+    match text {
+        None | Some([]) => Ok(BTreeMap::new()),
+        Some(text) => Ok(serde_json::from_slice::<Option<_>>(text)?.unwrap_or_default()),
+    }
+}
+
+fn values<V, W>(map: BTreeMap<String, V>, value: fn(V) -> W) -> BTreeMap<String, W> {
+    map.into_iter().map(|(key, v)| (key, value(v))).collect()
+}
+
+fn channel(rpo: Rpo) -> ChannelRpo {
+    ChannelRpo {
+        channel_type: rpo.channel_typ.unwrap_or_default(),
+        status: rpo.status.unwrap_or_default(),
+        total_count: rpo.total_count.unwrap_or_default(),
+        access_time: rpo.access_time.unwrap_or_default(),
+        rpo_time: rpo.rpo_time.unwrap_or_default(),
+    }
+}
+
+fn tunnel(rpo: Rpo) -> TunnelRpo {
+    TunnelRpo {
+        status: rpo.status.unwrap_or_default(),
+        total_count: rpo.total_count.unwrap_or_default(),
+        access_time: rpo.access_time.unwrap_or_default(),
+        rpo_time: rpo.rpo_time.unwrap_or_default(),
+    }
+}

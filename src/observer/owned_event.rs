@@ -1,0 +1,169 @@
+//! Tells the observer what the worker's loop must not wait for.
+//!
+//! Heartbeats keep their time whatever an observer does: the loop only puts a
+//! [`OwnedEvent`] into a queue that never blocks it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use log::warn;
+
+use super::event::{WorkerEvent, WorkerEventKind};
+use super::handler::{WorkerObserver, call};
+use super::snapshot::ChannelStage;
+use crate::clock::Clock;
+use crate::error::TunnelError;
+use crate::sync::threads;
+
+/// A worker has a few events in each heartbeat interval.
+const QUEUE: usize = 1024;
+
+/// A [`WorkerEventKind`] that owns what it tells.
+#[derive(Debug)]
+pub(crate) enum OwnedEvent {
+    Connected,
+    HeartbeatAnswered {
+        elapsed: Duration,
+        channels: usize,
+    },
+    HeartbeatFailed {
+        failures: u32,
+        error: TunnelError,
+    },
+    Reconnecting {
+        pause: Duration,
+        error: TunnelError,
+    },
+    ChannelStalled {
+        channel_id: Arc<str>,
+        stage: ChannelStage,
+        age: Duration,
+    },
+}
+
+impl OwnedEvent {
+    fn kind(&self) -> WorkerEventKind<'_> {
+        use WorkerEventKind as K;
+        match self {
+            OwnedEvent::Connected => K::Connected {},
+            &OwnedEvent::HeartbeatAnswered { elapsed, channels } => {
+                K::HeartbeatAnswered { elapsed, channels }
+            }
+            OwnedEvent::HeartbeatFailed { failures, error } => K::HeartbeatFailed {
+                failures: *failures,
+                error,
+            },
+            OwnedEvent::Reconnecting { pause, error } => K::Reconnecting {
+                pause: *pause,
+                error,
+            },
+            OwnedEvent::ChannelStalled {
+                channel_id,
+                stage,
+                age,
+            } => K::ChannelStalled {
+                channel_id,
+                stage: *stage,
+                age: *age,
+            },
+        }
+    }
+}
+
+struct Addressed {
+    tunnel_id: String,
+    client_id: String,
+    event: OwnedEvent,
+}
+
+/// The way to the thread that tells.
+pub(super) struct Notifier {
+    queue: Sender<Addressed>,
+    /// Notices were dropped, which has been logged.
+    is_full: AtomicBool,
+}
+
+/// Starts the thread, which ends when the notifier is dropped.
+pub(super) fn start(user: Arc<dyn WorkerObserver>, clock: &Clock) -> Result<Notifier, TunnelError> {
+    let (queue, events) = bounded(QUEUE);
+    let waits = clock.clone();
+    let work = move || run(&*user, &events, &waits);
+    threads::spawn(clock, "tunnel-observer", work).map_err(|error| {
+        TunnelError::client("the observer's thread could not be started").with_source(error)
+    })?;
+    Ok(Notifier {
+        queue,
+        is_full: AtomicBool::new(false),
+    })
+}
+
+fn run(user: &dyn WorkerObserver, events: &Receiver<Addressed>, clock: &Clock) {
+    while let Ok(addressed) = clock.recv(events, None) {
+        let event = WorkerEvent {
+            tunnel_id: &addressed.tunnel_id,
+            client_id: &addressed.client_id,
+            kind: addressed.event.kind(),
+        };
+        call(user, &event);
+    }
+}
+
+impl Notifier {
+    pub(super) fn send(&self, tunnel_id: &str, client_id: &str, event: OwnedEvent) {
+        let addressed = Addressed {
+            tunnel_id: tunnel_id.to_owned(),
+            client_id: client_id.to_owned(),
+            event,
+        };
+        let is_full = self.queue.try_send(addressed).is_err();
+        if is_full && !self.is_full.swap(true, Ordering::Relaxed) {
+            warn!("tunnel {tunnel_id}: the observer is blocked; it misses events from now on");
+        }
+        if !is_full {
+            self.is_full.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parking_lot::Mutex;
+
+    #[test]
+    fn a_blocked_observer_is_never_waited_for() {
+        let gate = Arc::new(Mutex::new(()));
+        let told = Arc::new(Mutex::new(0));
+        let closed = gate.lock();
+        let user = {
+            let (gate, told) = (gate.clone(), told.clone());
+            move |_: &WorkerEvent<'_>| {
+                drop(gate.lock());
+                *told.lock() += 1;
+            }
+        };
+        let (events, done) = (3 * QUEUE, crossbeam_channel::bounded::<()>(0));
+        let notifier = start(
+            Arc::new((user, done.0)).clone() as Arc<dyn WorkerObserver>,
+            &Clock::system(),
+        );
+        let notifier = notifier.expect("thread");
+        for _ in 0..events {
+            notifier.send("t", "c", OwnedEvent::Connected);
+        }
+        drop(closed);
+        drop(notifier);
+        // The observer is dropped with its thread, and everything queued was told.
+        assert!(done.1.recv().is_err());
+        let told = *told.lock();
+        assert!((QUEUE..=QUEUE + 1).contains(&told), "{told} told");
+    }
+
+    impl<F: Fn(&WorkerEvent<'_>) + Send + Sync> WorkerObserver for (F, Sender<()>) {
+        fn on_event(&self, event: &WorkerEvent<'_>) {
+            (self.0)(event);
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! [`Cursor`]: the one place that cuts untrusted bytes, and [`DecodeError`]: what
+//! was wrong with them and where.
+
+use std::fmt;
+use std::ops::Range;
+
+/// The unread part of some bytes, which knows how far from their start it is.
+///
+/// Every read names what it reads, for the error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+    /// Offset of the end of `rest`.
+    end: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) const EMPTY: Cursor<'static> = Cursor { rest: &[], end: 0 };
+
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8]) -> Cursor<'a> {
+        Cursor {
+            rest: bytes,
+            end: bytes.len(),
+        }
+    }
+
+    /// Bytes that end at that offset of others.
+    pub(crate) fn ending_at(end: usize, bytes: &'a [u8]) -> Cursor<'a> {
+        Cursor { rest: bytes, end }
+    }
+
+    /// The part of `bytes` at `span`; empty if there is no such part.
+    #[inline]
+    pub(crate) fn over(bytes: &'a [u8], span: Range<usize>) -> Cursor<'a> {
+        let end = span.end;
+        bytes
+            .get(span)
+            .map_or(Cursor::EMPTY, |rest| Cursor { rest, end })
+    }
+
+    /// Offset of the next byte.
+    #[inline]
+    pub(crate) fn at(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
+    /// Offsets of what is unread.
+    #[inline]
+    pub(crate) fn span(&self) -> Range<usize> {
+        self.at()..self.end
+    }
+
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Whether the next byte is `tag`; only then is it read.
+    #[inline]
+    pub(crate) fn accept(&mut self, tag: u8) -> bool {
+        match self.rest.split_first() {
+            Some((first, rest)) if *first == tag => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads `tag`, which has to come now.
+    #[inline]
+    pub(crate) fn expect(&mut self, tag: u8, reading: &'static str) -> Result<(), DecodeError> {
+        if self.accept(tag) {
+            return Ok(());
+        }
+        Err(match self.rest.first() {
+            Some(found) => self.error(reading, Problem::Unexpected(u64::from(*found))),
+            None => self.cut_short(reading, 1),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn bytes(
+        &mut self,
+        len: usize,
+        reading: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
+        let Some((bytes, rest)) = self.rest.split_at_checked(len) else {
+            return Err(self.cut_short(reading, len));
+        };
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    #[inline]
+    pub(crate) fn u8(&mut self, reading: &'static str) -> Result<u8, DecodeError> {
+        let [byte] = self.array(reading)?;
+        Ok(byte)
+    }
+
+    #[inline]
+    pub(crate) fn u32(&mut self, reading: &'static str) -> Result<u32, DecodeError> {
+        Ok(u32::from_le_bytes(self.array(reading)?))
+    }
+
+    #[inline]
+    pub(crate) fn i32(&mut self, reading: &'static str) -> Result<i32, DecodeError> {
+        Ok(i32::from_le_bytes(self.array(reading)?))
+    }
+
+    #[inline]
+    pub(crate) fn i64(&mut self, reading: &'static str) -> Result<i64, DecodeError> {
+        Ok(i64::from_le_bytes(self.array(reading)?))
+    }
+
+    /// A `u32` length and that many bytes.
+    #[inline]
+    pub(crate) fn sized(&mut self, reading: &'static str) -> Result<Cursor<'a>, DecodeError> {
+        let len = self.u32(reading)?;
+        self.part(u64::from(len), reading)
+    }
+
+    /// The next `len` bytes, to be read by themselves.
+    #[inline]
+    pub(crate) fn part(
+        &mut self,
+        len: u64,
+        reading: &'static str,
+    ) -> Result<Cursor<'a>, DecodeError> {
+        // A length that no address reaches is more than what is left.
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let rest = self.bytes(len, reading)?;
+        Ok(Cursor {
+            rest,
+            end: self.at(),
+        })
+    }
+
+    /// A number of protobuf, seven bits a byte.
+    #[inline(always)]
+    pub(crate) fn varint(&mut self, reading: &'static str) -> Result<u64, DecodeError> {
+        // Keys have one byte, most lengths two.
+        match self.rest {
+            [first, rest @ ..] if *first < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*first))
+            }
+            [first, second, rest @ ..] if *second < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*first & 0x7F) | u64::from(*second) << 7)
+            }
+            _ => self.long_varint(reading),
+        }
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self, reading: &'static str) -> Result<u64, DecodeError> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8(reading)?;
+            let bits = u64::from(byte & 0x7F);
+            // The tenth byte has room for one bit.
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.error(reading, Problem::NumberTooLong))
+    }
+
+    /// Refuses bytes after the end of what was read.
+    #[inline]
+    pub(crate) fn finish(&self, reading: &'static str) -> Result<(), DecodeError> {
+        match self.rest.len() {
+            0 => Ok(()),
+            more => Err(self.error(reading, Problem::Trailing(more))),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn error(&self, reading: &'static str, problem: Problem) -> DecodeError {
+        DecodeError(Box::new(Details {
+            at: self.at(),
+            reading,
+            problem,
+        }))
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self, reading: &'static str) -> Result<[u8; N], DecodeError> {
+        let Some((array, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.cut_short(reading, N));
+        };
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    #[cold]
+    fn cut_short(&self, reading: &'static str, wanted: usize) -> DecodeError {
+        self.error(
+            reading,
+            Problem::CutShort {
+                wanted,
+                left: self.rest.len(),
+            },
+        )
+    }
+}
+
+/// Bytes that are not what they should be. One word, so that what is returned
+/// beside it stays small.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DecodeError(Box<Details>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Details {
+    /// Offset where reading stopped.
+    at: usize,
+    /// What was being read.
+    reading: &'static str,
+    problem: Problem,
+}
+
+/// See [`DecodeError`]. Tells no contents, which may be nobody's business.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    CutShort { wanted: usize, left: usize },
+    Unexpected(u64),
+    Checksum { stored: u8, computed: u8 },
+    Trailing(usize),
+    NumberTooLong,
+    NotUtf8,
+    Missing,
+    NotAllowed,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Details {
+            at,
+            reading,
+            problem,
+        } = &*self.0;
+        write!(f, "byte {at}: {reading}: {problem}")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::CutShort { wanted, left } => write!(f, "{wanted} bytes wanted, {left} left"),
+            Problem::Unexpected(found) => write!(f, "unexpected {found:#04x}"),
+            Problem::Checksum { stored, computed } => {
+                write!(f, "{stored:#04x} is stored, {computed:#04x} is computed")
+            }
+            Problem::Trailing(more) => write!(f, "{more} bytes follow its end"),
+            Problem::NumberTooLong => f.write_str("more than 64 bits"),
+            Problem::NotUtf8 => f.write_str("not UTF-8"),
+            Problem::Missing => f.write_str("missing"),
+            Problem::NotAllowed => f.write_str("not allowed here"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_count_from_the_start_of_the_whole() {
+        let mut cursor = Cursor::new(&[1, 2, 0, 0, 0, 7, 8, 9]);
+        assert!(!cursor.accept(2) && cursor.accept(1));
+        let part = cursor.sized("part").expect("two bytes");
+        assert_eq!((part.rest(), part.span()), (&[7, 8][..], 5..7));
+        assert_eq!(cursor.at(), 7);
+        assert_eq!(
+            cursor.u32("number"),
+            Err(DecodeError(Box::new(Details {
+                at: 7,
+                reading: "number",
+                problem: Problem::CutShort { wanted: 4, left: 1 }
+            })))
+        );
+    }
+
+    #[test]
+    fn a_failed_read_takes_nothing() {
+        let mut cursor = Cursor::new(&[0xFF, 0xFF, 0xFF, 0xFF]);
+        cursor.sized("part").expect_err("too long");
+        cursor.i64("number").expect_err("too short");
+        assert_eq!(cursor.rest().len(), 0, "only the length was read");
+    }
+
+    #[test]
+    fn varints_end_at_64_bits() {
+        let read = |bytes: &[u8]| Cursor::new(bytes).varint("v").ok();
+        assert_eq!(read(&[0x96, 0x01]), Some(150));
+        let mut most = [0xFF; 10];
+        most[9] = 0x01;
+        assert_eq!(read(&most), Some(u64::MAX));
+        most[9] = 0x02;
+        assert_eq!(read(&most), None);
+        assert_eq!(read(&[0x80; 11]), None);
+        assert_eq!(read(&[0x80]), None);
+    }
+
+    #[test]
+    fn a_fault_says_where_and_what() {
+        let error = Cursor::new(&[]).u32("row header").expect_err("empty");
+        assert_eq!(
+            error.to_string(),
+            "byte 0: row header: 4 bytes wanted, 0 left"
+        );
+    }
+}

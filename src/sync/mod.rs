@@ -1,0 +1,17 @@
+//! What threads share: signals, buffers, and how threads are started.
+//!
+//! In reading order:
+//!
+//! - [`stop`]: a signal that is given once and wakes every wait.
+//! - [`lease`]: whether a session, and a channel with it, is still ours.
+//! - [`catch_panic`]: the only place that catches panics.
+//! - [`latest`]: the newest value between two threads.
+//! - [`threads`]: how threads are started.
+//! - [`buffer_pool`]: buffers that are used again.
+
+pub(crate) mod buffer_pool;
+pub(crate) mod catch_panic;
+pub(crate) mod latest;
+pub(crate) mod lease;
+pub(crate) mod stop;
+pub(crate) mod threads;

@@ -1,0 +1,543 @@
+//! Gives the batches of one channel to its processor, one after the other.
+//!
+//! A runner does one thing a turn: a batch that came, or another attempt with
+//! the batch that failed. It never waits.
+
+use std::time::Duration;
+
+use log::{error, trace, warn};
+
+use super::backoff::Backoff;
+use super::batch::ReadBatch;
+use super::connection::{Connection, Item};
+use crate::FINISH_TAG;
+use crate::error::TunnelError;
+use crate::observer::WorkerEventKind;
+use crate::processor::{
+    BatchContext, ChannelContext, ChannelProcessor, CheckpointMode, Outcome,
+    ParallelReleaseManager, ProcessError,
+};
+use crate::record::Record;
+use crate::sync::catch_panic;
+use crate::worker::context::SessionContext;
+use crate::worker::report::Progress;
+
+/// Until a channel looks again whether the session's lease was renewed.
+pub(crate) const LEASE_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is to become of the turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Until something comes.
+    Done,
+    /// Until the batch is to be tried again.
+    Pause(Duration),
+    /// The channel ends.
+    End,
+}
+
+/// The processor of a channel and the batch that it is at.
+pub(crate) struct Runner {
+    processor: Box<dyn ChannelProcessor>,
+    context: ChannelContext,
+    current: Option<Current>,
+    /// The last batch that was given to the callback.
+    delivered: Option<Progress>,
+    /// Records handed over since the channel was opened.
+    records: u64,
+    /// Everything is processed; the user's code has yet to commit `finished`.
+    waits_for_commit: bool,
+}
+
+/// A batch until it is done.
+struct Current {
+    /// What it holds on to is given back when the batch is done, or dropped.
+    round: ReadBatch,
+    progress: Progress,
+    /// When its newest record was written, in microseconds since 1970.
+    newest: Option<i64>,
+    /// How long its last callback took.
+    elapsed: Duration,
+    failures: u32,
+    delays: Backoff,
+}
+
+impl Current {
+    fn is_last(&self) -> bool {
+        &*self.progress.token == FINISH_TAG
+    }
+}
+
+impl Runner {
+    pub(crate) fn new(processor: Box<dyn ChannelProcessor>, context: ChannelContext) -> Runner {
+        Runner {
+            processor,
+            context,
+            current: None,
+            delivered: None,
+            records: 0,
+            waits_for_commit: false,
+        }
+    }
+
+    /// One turn.
+    pub(crate) fn step(&mut self, connection: &Connection) -> Step {
+        if !connection.may_call() {
+            return not_now(connection);
+        }
+        if self.waits_for_commit {
+            return self.step_to_commit(connection);
+        }
+        if let Some(current) = self.current.take() {
+            return self.give(connection, current);
+        }
+        match connection.next_item() {
+            None => Step::Done,
+            Some(Item::Batch(round)) => self.begin(connection, round),
+            Some(Item::Failed(error)) => {
+                connection.fail(error);
+                Step::End
+            }
+        }
+    }
+
+    /// Calls the user's last callback and lets go of everything of the user's.
+    pub(crate) fn shut_down(mut self: Box<Self>) {
+        let context = &mut self.context;
+        context.set_batch(BatchContext::default());
+        let channel_id = context.channel_id().to_owned();
+        if let Err(panic) = catch_panic::call_user(|| self.processor.shutdown(&self.context)) {
+            error!("channel {channel_id}: the shutdown callback panicked: {panic}");
+        }
+        // What the user's closures own may do anything when dropped.
+        if let Err(panic) = catch_panic::call_user(|| drop(self)) {
+            error!("channel {channel_id}: dropping the processor panicked: {panic}");
+        }
+    }
+
+    fn step_to_commit(&self, connection: &Connection) -> Step {
+        if !connection.is_finish_committed() {
+            return Step::Done;
+        }
+        connection.finish();
+        Step::End
+    }
+
+    fn begin(&mut self, connection: &Connection, round: ReadBatch) -> Step {
+        match self.take_up(&connection.session, round) {
+            Ok(current) => self.give(connection, current),
+            Err(error) => damaged(connection, error),
+        }
+    }
+
+    fn take_up(
+        &mut self,
+        session: &SessionContext,
+        mut round: ReadBatch,
+    ) -> Result<Current, TunnelError> {
+        let settings = &session.settings;
+        let binary_records = match settings.options.need_binary_record {
+            true => Some(round.binary_records()?),
+            false => None,
+        };
+        let record_count = round.record_count();
+        self.records += record_count as u64;
+        let (trace_id, next_token) = round.take_names();
+        let progress = Progress {
+            token: next_token.clone(),
+            records: self.records,
+        };
+        self.context.set_batch(BatchContext {
+            trace_id,
+            next_token,
+            record_count,
+            binary_records,
+            attempt: 0,
+            parallel_release: match settings.reading.need_manual_release {
+                true => ParallelReleaseManager::new(round.parallel_permit()),
+                false => ParallelReleaseManager::default(),
+            },
+        });
+        Ok(Current {
+            round,
+            progress,
+            newest: None,
+            elapsed: Duration::ZERO,
+            failures: 0,
+            delays: Backoff::for_attempts(),
+        })
+    }
+
+    fn give(&mut self, connection: &Connection, mut current: Current) -> Step {
+        let options = &connection.session.settings.options;
+        // The last batch is given even without records to a program that
+        // commits by itself: it has to commit `finished`.
+        let last_to_commit = options.checkpoint == CheckpointMode::ByProcessor && current.is_last();
+        if self.context.record_count() == 0 && !options.always_call_back && !last_to_commit {
+            return self.done(connection, current);
+        }
+        let records = match records(&connection.session, &current.round) {
+            Ok(records) => records,
+            Err(error) => return damaged(connection, error),
+        };
+        // Decoding took its time. Marked first: who ends the channel either
+        // sees the progress, or is seen here.
+        connection.progress.delivered.set(current.progress.clone());
+        if !connection.may_call() {
+            connection
+                .progress
+                .delivered
+                .replace(self.delivered.clone());
+            drop(records);
+            self.current = Some(current);
+            return not_now(connection);
+        }
+        self.delivered = Some(current.progress.clone());
+        let clock = connection.session.clock();
+        let began = clock.now();
+        let result = catch_panic::call_user(|| self.processor.process(&self.context, &records));
+        let newest = newest(&records);
+        connection.session.pool.record_buffers.put(emptied(records));
+        current.newest = newest;
+        current.elapsed = clock.now() - began;
+        match result {
+            Ok(Ok(())) => self.done(connection, current),
+            Ok(Err(error)) => self.failed(connection, current, error),
+            Err(panic) => {
+                let error = ProcessError::new(format!("the callback panicked: {panic}"));
+                self.failed(connection, current, error)
+            }
+        }
+    }
+
+    fn done(&mut self, connection: &Connection, current: Current) -> Step {
+        let is_last = current.is_last();
+        self.observe_done(connection, &current);
+        trace!(
+            "channel {}: {} records done",
+            connection.channel_id,
+            self.context.record_count()
+        );
+        let Current {
+            round, progress, ..
+        } = current;
+        round.drop_later(&connection.session.pool.checked_buffers);
+        connection.progressed(progress);
+        connection.release_credit();
+        if !is_last {
+            return Step::Done;
+        }
+        if connection.session.settings.options.checkpoint == CheckpointMode::ByProcessor {
+            self.waits_for_commit = true;
+            return self.step_to_commit(connection);
+        }
+        connection.finish();
+        Step::End
+    }
+
+    fn observe_done(&self, connection: &Connection, current: &Current) {
+        let (records, bytes) = (self.context.record_count(), current.round.bytes());
+        connection.stats.batch_done(records, bytes, current.newest);
+        connection.session.observe(WorkerEventKind::BatchDone {
+            channel_id: &connection.channel_id,
+            records,
+            bytes,
+            elapsed: current.elapsed,
+        });
+    }
+
+    fn failed(
+        &mut self,
+        connection: &Connection,
+        mut current: Current,
+        error: ProcessError,
+    ) -> Step {
+        let id = &connection.channel_id;
+        match error.outcome() {
+            Outcome::Skip => {
+                warn!(
+                    "channel {id}: {} records skipped as asked: {error}",
+                    self.context.record_count()
+                );
+                connection.failed(&error);
+                connection.session.observe(WorkerEventKind::BatchSkipped {
+                    channel_id: id,
+                    records: self.context.record_count(),
+                    error: &error,
+                });
+                return self.done(connection, current);
+            }
+            Outcome::RetryAfter(delay) => return self.pause(connection, current, delay, &error),
+            Outcome::Close => {}
+            Outcome::Retry => {
+                current.failures += 1;
+                if current.failures < connection.session.settings.process_attempts {
+                    let delay = current.delays.next_delay(fastrand::f64());
+                    return self.pause(connection, current, delay, &error);
+                }
+            }
+        }
+        connection
+            .fail(TunnelError::client("the callback failed").with_source(error.into_source()));
+        Step::End
+    }
+
+    fn pause(
+        &mut self,
+        connection: &Connection,
+        current: Current,
+        delay: Duration,
+        error: &ProcessError,
+    ) -> Step {
+        let id = &connection.channel_id;
+        warn!("channel {id}: batch given again in {delay:?}: {error}");
+        connection.failed(error);
+        connection.session.observe(WorkerEventKind::BatchRetried {
+            channel_id: id,
+            delay,
+            error,
+        });
+        self.context.next_attempt();
+        self.current = Some(current);
+        Step::Pause(delay)
+    }
+}
+
+/// Nothing is skipped: the channel comes back to this very batch.
+fn damaged(connection: &Connection, error: TunnelError) -> Step {
+    connection.fail(error);
+    Step::End
+}
+
+/// What a callback gets.
+fn records<'a>(
+    session: &SessionContext,
+    round: &'a ReadBatch,
+) -> Result<Vec<Record<'a>>, TunnelError> {
+    match session.settings.options.need_binary_record {
+        true => Ok(Vec::new()),
+        false => round.records(&session.pool.record_buffers),
+    }
+}
+
+/// When the newest record was written, in microseconds since 1970.
+fn newest(records: &[Record<'_>]) -> Option<i64> {
+    let sequence = records.last()?.sequence_info()?;
+    Some(sequence.timestamp)
+}
+
+/// The memory of a batch's records, for those of any other.
+fn emptied(records: Vec<Record<'_>>) -> Vec<Record<'static>> {
+    // Collects into the same memory, as far as the standard library can: what is
+    // left of a lifetime is none.
+    records.into_iter().map_while(|_| None).collect()
+}
+
+/// No callback may begin. A channel that closes gets no other turn. Without a
+/// lease the session is lost, unless a late answer renews it: nothing would
+/// bring another turn then, so this asks for one.
+fn not_now(connection: &Connection) -> Step {
+    match connection.closing.is_triggered() {
+        true => Step::Done,
+        false => Step::Pause(LEASE_PAUSE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::limits::memory::{MemoryPermit, SizeEstimate};
+    use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
+    use crate::record::RawBatch;
+    use crate::worker::channel::batch::Claim;
+    use crate::worker::channel::checkpoint::ChannelCheckpointer;
+
+    /// Counts its calls.
+    struct Count(Arc<std::sync::atomic::AtomicUsize>);
+
+    impl ChannelProcessor for Count {
+        fn process(&mut self, _: &ChannelContext, _: &[Record]) -> ProcessResult {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Err(ProcessError::retry_after(Duration::ZERO, "again"))
+        }
+    }
+
+    fn runner(
+        session: &Arc<SessionContext>,
+        connection: &Arc<Connection>,
+        processor: impl ChannelProcessor + 'static,
+    ) -> Runner {
+        let ownership = connection.ownership();
+        let checkpointer = ChannelCheckpointer::new(session, ownership.clone(), 0);
+        let identity = ChannelIdentity {
+            tunnel_id: "t".into(),
+            client_id: "c".into(),
+            channel_id: "channel".into(),
+            is_stream: true,
+            closing: connection.closing.clone(),
+            handle: ProcessorHandle::new(Arc::new(checkpointer), ownership),
+        };
+        let context = ChannelContext::new(Arc::new(identity), None);
+        Runner::new(Box::new(processor), context)
+    }
+
+    #[test]
+    fn a_batch_waits_while_the_lease_is_out_and_is_not_forgotten() {
+        let (session, _events) = SessionContext::for_tests();
+        let session = Arc::new(session);
+        let connection = Connection::new(session.clone(), Default::default(), "channel".into());
+        let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let mut runner = runner(&session, &connection, Count(calls.clone()));
+        let called = || calls.load(std::sync::atomic::Ordering::SeqCst);
+        runner.context.set_batch(BatchContext {
+            record_count: 1,
+            ..BatchContext::default()
+        });
+        runner.current = Some(Current {
+            round: round(&session, 1),
+            progress: Progress {
+                token: "token".into(),
+                records: 1,
+            },
+            newest: None,
+            elapsed: Duration::ZERO,
+            failures: 0,
+            delays: Backoff::for_attempts(),
+        });
+        assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
+        assert_eq!(called(), 1);
+        let delivered = || {
+            let progress = connection.progress.delivered.take()?;
+            connection.progress.delivered.give_back(progress.clone());
+            Some(progress.records)
+        };
+        assert_eq!(delivered(), Some(1));
+        session.lease.extend(session.clock().now());
+        assert_eq!(runner.step(&connection), Step::Pause(LEASE_PAUSE));
+        assert_eq!(called(), 1, "the session may be lost");
+        session
+            .lease
+            .extend(session.clock().now() + Duration::from_secs(60));
+        assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
+        assert_eq!(called(), 2, "it was not, and the batch is there");
+        connection.drop_lost();
+        assert_eq!(runner.step(&connection), Step::Done);
+        assert_eq!(called(), 2);
+        // The channel is lost in the last moment before a callback: the
+        // batch has not been delivered.
+        let mut next = runner.current.take().expect("it waits");
+        next.progress.records = 2;
+        assert_eq!(runner.give(&connection, next), Step::Done);
+        assert_eq!((called(), delivered()), (2, Some(1)));
+    }
+
+    /// Takes what comes.
+    struct Accept;
+
+    impl ChannelProcessor for Accept {
+        fn process(&mut self, _: &ChannelContext, _: &[Record]) -> ProcessResult {
+            Ok(())
+        }
+    }
+
+    fn round(session: &SessionContext, count: usize) -> ReadBatch {
+        let (batch, permit) = answer(session, count);
+        ReadBatch::new(
+            batch,
+            Claim {
+                permit,
+                parallel_permit: None,
+            },
+        )
+    }
+
+    /// An answer of that many records, read with a permit.
+    fn answer(session: &SessionContext, count: usize) -> (RawBatch, MemoryPermit) {
+        let record = |key: usize| crate::OwnedRecord::put([("key", key as i64)]).to_message();
+        let answer = crate::protocol::ReadRecordsResponse {
+            records: (1..=count).map(record).collect(),
+            next_token: "next".to_owned(),
+            may_more_record: None,
+        };
+        let body = prost::Message::encode_to_vec(&answer).into();
+        let batch = RawBatch::parse(body, String::new()).expect("a batch");
+        let permit = session
+            .budget
+            .try_acquire(&SizeEstimate::new())
+            .expect("room");
+        (batch, permit)
+    }
+
+    /// Says the last key that it got, of how many records, and of which batch.
+    struct Tell(crossbeam_channel::Sender<(Option<i64>, usize, String)>);
+
+    impl ChannelProcessor for Tell {
+        fn process(&mut self, context: &ChannelContext, records: &[Record]) -> ProcessResult {
+            let token = context.next_token().to_owned();
+            let last = records
+                .last()
+                .and_then(|record| record.get("key")?.as_i64());
+            self.0.send((last, records.len(), token)).expect("a test");
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_the_reader_has_decoded_is_given_as_what_it_has_not() {
+        let (session, _events) = SessionContext::for_tests();
+        let session = Arc::new(session);
+        let connection = Connection::new(session.clone(), Default::default(), "channel".into());
+        let (tell, told) = crossbeam_channel::unbounded();
+        let mut runner = runner(&session, &connection, Tell(tell));
+        let spare = &session.pool.record_buffers;
+        for is_ahead in [false, true, true] {
+            // Of two reads, joined.
+            let mut joined = round(&session, 2000);
+            let (batch, permit) = answer(&session, 3000);
+            joined.join(batch, permit);
+            if is_ahead {
+                joined.decode_ahead(&session.pool.checked_buffers);
+            }
+            assert_eq!(joined.is_decoded(), is_ahead);
+            connection.enqueue(Item::Batch(joined));
+            assert_eq!(runner.step(&connection), Step::Done);
+            assert_eq!(told.try_recv(), Ok((Some(3000), 5000, "next".to_owned())));
+            assert_eq!(runner.context.record_count(), 5000);
+            let index = spare.take(5000 * size_of::<Record>()).expect("it is back");
+            assert!(index.is_empty());
+            spare.put(index);
+        }
+        assert_eq!(runner.records, 15_000);
+    }
+
+    /// From the reader's hand to the end of the callback.
+    #[test]
+    fn a_batch_costs_as_many_allocations_however_many_records_it_has() {
+        let (session, _events) = SessionContext::for_tests();
+        let session = Arc::new(session);
+        let connection = Connection::new(session.clone(), Default::default(), "channel".into());
+        let mut runner = runner(&session, &connection, Accept);
+        let mut cost = |count, is_ahead| {
+            let mut round = Some(round(&session, count));
+            let cost = allocation_counter::measure(|| {
+                let mut round = round.take().expect("once");
+                if is_ahead {
+                    round.decode_ahead(&session.pool.checked_buffers);
+                }
+                connection.enqueue(Item::Batch(round));
+                assert_eq!(runner.step(&connection), Step::Done);
+            });
+            assert_eq!(runner.context.record_count(), count);
+            cost.count_total
+        };
+        for is_ahead in [false, true] {
+            // The first batches make what later ones use again.
+            let _ = (cost(1, is_ahead), cost(5000, is_ahead));
+            let (one, many) = (cost(1, is_ahead), cost(5000, is_ahead));
+            assert!(many <= one, "{one} for one record, {many} for 5000");
+            assert!(one <= 8, "{one} for a batch");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! [`ServiceConn`]: reads a channel from the service.
+
+use std::sync::Arc;
+
+use super::connection::Connection;
+use crate::error::TunnelError;
+use crate::http::TunnelApi;
+use crate::limits::memory::Room;
+use crate::processor::{ChannelBatch, ChannelConn};
+use crate::protocol::ReadRecordsRequest;
+use crate::sync::stop::Stop;
+
+/// The worker's own connection. Go: what `channelConn` reads with.
+pub(crate) struct ServiceConn {
+    api: Arc<dyn TunnelApi>,
+    /// Made once; only the token changes.
+    request: ReadRecordsRequest,
+    /// What its answers may take.
+    room: Arc<Room>,
+    closing: Stop,
+}
+
+impl ServiceConn {
+    pub(crate) fn new(connection: &Connection, room: Arc<Room>) -> ServiceConn {
+        let session = &connection.session;
+        ServiceConn {
+            api: session.api.clone(),
+            request: ReadRecordsRequest {
+                tunnel_id: session.tunnel_id.to_string(),
+                client_id: session.client_id.to_string(),
+                channel_id: connection.channel_id.to_string(),
+                token: String::new(),
+            },
+            room,
+            closing: connection.closing.clone(),
+        }
+    }
+}
+
+impl ChannelConn for ServiceConn {
+    fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
+        self.request.token.clear();
+        self.request.token.push_str(token);
+        let batch =
+            self.api
+                .read_records(&self.request, &|bytes| self.room.make(bytes), &self.closing)?;
+        Ok(ChannelBatch::from_service(batch))
+    }
+}

@@ -1,0 +1,146 @@
+//! What every part of a session shares, and the events that they send to its loop.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+
+use super::connection_id::ConnectionId;
+use super::report::ChannelReport;
+use super::status::worker::WorkerStatus;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::error::TunnelError;
+use crate::http::TunnelApi;
+use crate::limits::memory::MemoryBudget;
+use crate::limits::parallel::Quota;
+use crate::observer::{OwnedEvent, WorkerEventKind};
+use crate::pool::Pool;
+use crate::protocol::Channel;
+use crate::sync::lease::{Lease, Ownership};
+use crate::sync::stop::Stop;
+
+/// One session: a client id that the service gave us, and what goes with it.
+pub(crate) struct SessionContext {
+    pub(crate) api: Arc<dyn TunnelApi>,
+    pub(crate) tunnel_id: Arc<str>,
+    pub(crate) client_id: Arc<str>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) pool: Pool,
+    pub(crate) budget: MemoryBudget,
+    /// None: any number of channels may be at work.
+    pub(crate) quota: Option<Quota>,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) status: Arc<WorkerStatus>,
+    pub(crate) events: Sender<Event>,
+}
+
+impl SessionContext {
+    /// What everything of the session goes by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.settings.clock
+    }
+
+    /// What tells whether a channel of the session is ours.
+    pub(crate) fn ownership(&self, channel_id: Arc<str>, lost: Stop) -> Ownership {
+        Ownership {
+            tunnel_id: self.tunnel_id.clone(),
+            channel_id,
+            lost,
+            lease: self.lease.clone(),
+        }
+    }
+
+    /// Tells the session's loop; a loop that is gone needs not know.
+    pub(crate) fn send(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// Tells the observer now, on this thread. Not for the session's loop, nor
+    /// while anything is held that others wait for.
+    pub(crate) fn observe(&self, kind: WorkerEventKind<'_>) {
+        if let Some(observer) = &self.settings.observer {
+            observer.send(&self.tunnel_id, &self.client_id, kind);
+        }
+    }
+
+    /// Has the observer told; never waits.
+    pub(crate) fn notify(&self, notice: OwnedEvent) {
+        if let Some(observer) = &self.settings.observer {
+            observer.notify(&self.tunnel_id, &self.client_id, notice);
+        }
+    }
+}
+
+/// What the loop of a session hears of.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The connect request has come back, with the client id.
+    Connected(Result<String, TunnelError>),
+    /// A heartbeat has come back, with the channels that we own now.
+    Beat(Result<Vec<Channel>, TunnelError>),
+    /// The last report and the shutdown request have been sent.
+    Left,
+    /// A connection is to close that has not begun to read, and never will.
+    Unread(Arc<str>, ConnectionId),
+    /// A connection has closed: nothing of it runs any more.
+    Ended(Ended),
+    /// Something is to happen later.
+    Later(Instant, Timer),
+    /// The worker is to shut down by this time.
+    Shutdown(Instant),
+}
+
+/// The end of a connection.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) connection: ConnectionId,
+    /// Nothing of the channel is left and the service knows `finished`.
+    pub(crate) finished: bool,
+    /// What became of it, if it had been opened.
+    pub(crate) report: Option<ChannelReport>,
+    /// Why the whole session has to end with it, if it does.
+    pub(crate) fatal: Option<TunnelError>,
+    pub(crate) channel_id: Arc<str>,
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// Give the batch that failed to the callback again.
+    Resume(ConnectionId),
+    /// Save what has been processed since the last checkpoint.
+    Save(ConnectionId),
+}
+
+#[cfg(test)]
+impl SessionContext {
+    /// A session of an hour with a service that nobody can reach.
+    pub(crate) fn for_tests() -> (SessionContext, crossbeam_channel::Receiver<Event>) {
+        use crate::{SimpleProcessFactory, TunnelClient, TunnelWorkerConfig};
+        let client = TunnelClient::new("http://127.0.0.1:1", "instance", "id", "secret");
+        let factory = SimpleProcessFactory::new(|_, _| Ok(()));
+        let config = TunnelWorkerConfig::builder(factory).pool_threads(1).build();
+        let config = config.expect("config");
+        let (events, receiver) = crossbeam_channel::unbounded();
+        let clock = &config.settings.clock;
+        let now = clock.now();
+        let session = SessionContext {
+            api: client.expect("client").api().clone(),
+            tunnel_id: "tunnel".into(),
+            client_id: "client".into(),
+            settings: config.settings.clone(),
+            pool: config.pool.clone(),
+            budget: config.budget.clone(),
+            quota: None,
+            lease: Arc::new(Lease::new(
+                clock,
+                now,
+                now + std::time::Duration::from_secs(3600),
+            )),
+            status: WorkerStatus::for_worker("tunnel", &config.settings),
+            events,
+        };
+        (session, receiver)
+    }
+}

@@ -1,0 +1,331 @@
+//! Where a worker, and a daemon over all its workers, shows what it is at.
+//!
+//! Its one lock is held to copy a few values, by the session's loop a few
+//! times in each heartbeat interval and when a channel comes or goes, and by
+//! who takes a snapshot; nothing on the batch way takes it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::channel::{self, ChannelStats};
+use super::failures::{History, full_text};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::error::TunnelError;
+use crate::observer::{BatchCounts, HeartbeatSnapshot, WorkerSnapshot, WorkerState};
+use crate::sync::stop::Stop;
+use crate::worker::connection_id::ConnectionId;
+use crate::worker::turn::Turn;
+
+/// What is shown of a worker or daemon.
+#[derive(Debug)]
+pub(crate) struct WorkerStatus {
+    tunnel_id: String,
+    /// After a session another one begins.
+    is_daemon: bool,
+    interval: Duration,
+    timeout: Duration,
+    stuck_after: Duration,
+    clock: Clock,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    state: WorkerState,
+    /// Times are those of [`Clock::micros`].
+    since: u64,
+    client_id: Option<Arc<str>>,
+    sent: Option<u64>,
+    answered: Option<u64>,
+    failures: u32,
+    reconnects: u64,
+    last_error: Option<String>,
+    open: BTreeMap<ConnectionId, Arc<ChannelStats>>,
+    /// Channels that failed and have not come back.
+    given_back: HashMap<Arc<str>, Arc<History>>,
+    /// What closed connections had read and done.
+    read: BatchCounts,
+    done: BatchCounts,
+}
+
+impl Shown {
+    fn is(&mut self, state: WorkerState, clock: &Clock) {
+        if self.state != state {
+            (self.state, self.since) = (state, clock.micros());
+        }
+    }
+}
+
+impl WorkerStatus {
+    /// For one worker.
+    pub(crate) fn for_worker(tunnel_id: &str, settings: &Settings) -> Arc<WorkerStatus> {
+        Arc::new(WorkerStatus::new(tunnel_id, settings, false))
+    }
+
+    /// For all workers of one daemon.
+    pub(crate) fn for_daemon(tunnel_id: &str, settings: &Settings) -> Arc<WorkerStatus> {
+        Arc::new(WorkerStatus::new(tunnel_id, settings, true))
+    }
+
+    fn new(tunnel_id: &str, settings: &Settings, is_daemon: bool) -> WorkerStatus {
+        let shown = Shown {
+            state: WorkerState::Ready,
+            since: settings.clock.micros(),
+            client_id: None,
+            sent: None,
+            answered: None,
+            failures: 0,
+            reconnects: 0,
+            last_error: None,
+            open: BTreeMap::new(),
+            given_back: HashMap::new(),
+            read: BatchCounts::default(),
+            done: BatchCounts::default(),
+        };
+        WorkerStatus {
+            tunnel_id: tunnel_id.to_owned(),
+            is_daemon,
+            interval: settings.heartbeat_interval,
+            timeout: settings.heartbeat_timeout,
+            stuck_after: settings.stuck_after,
+            clock: settings.clock.clone(),
+            shown: Mutex::new(shown),
+        }
+    }
+
+    // The life of the worker.
+
+    pub(crate) fn connecting(&self) {
+        self.shown.lock().is(WorkerState::Connecting, &self.clock);
+    }
+
+    pub(crate) fn connected(&self, client_id: &Arc<str>) {
+        let mut shown = self.shown.lock();
+        shown.is(WorkerState::Working, &self.clock);
+        shown.client_id = Some(client_id.clone());
+        (shown.sent, shown.answered, shown.failures) = (None, None, 0);
+    }
+
+    pub(crate) fn draining(&self) {
+        self.shown.lock().is(WorkerState::Draining, &self.clock);
+    }
+
+    /// One worker has ended.
+    pub(crate) fn session_over(&self, error: Option<&TunnelError>) {
+        let error = error.map(|error| full_text(error));
+        let mut shown = self.shown.lock();
+        shown.last_error = error.or(shown.last_error.take());
+        // A worker that was made and never started may end after its daemon.
+        let goes_on = self.is_daemon && shown.state != WorkerState::Ended;
+        let state = match goes_on {
+            true => WorkerState::Connecting,
+            false => WorkerState::Ended,
+        };
+        shown.is(state, &self.clock);
+    }
+
+    pub(crate) fn reconnecting(&self) {
+        self.shown.lock().reconnects += 1;
+    }
+
+    /// No other worker comes.
+    pub(crate) fn ended(&self) {
+        self.shown.lock().is(WorkerState::Ended, &self.clock);
+    }
+
+    // Heartbeats.
+
+    pub(crate) fn beat_sent(&self) {
+        let mut shown = self.shown.lock();
+        shown.sent = Some(self.clock.micros());
+        shown.given_back.retain(|_, failed| self.is_recent(failed));
+    }
+
+    /// How long the answer took.
+    pub(crate) fn beat_answered(&self) -> Duration {
+        let mut shown = self.shown.lock();
+        shown.answered = Some(self.clock.micros());
+        shown.failures = 0;
+        shown
+            .sent
+            .map_or(Duration::ZERO, |sent| self.clock.age(sent))
+    }
+
+    /// How many have failed in a row.
+    pub(crate) fn beat_failed(&self) -> u32 {
+        let mut shown = self.shown.lock();
+        shown.failures += 1;
+        shown.failures
+    }
+
+    // Channels.
+
+    /// A new connection to a channel, with the failures of the one before.
+    pub(crate) fn opens(
+        &self,
+        id: ConnectionId,
+        channel_id: &Arc<str>,
+        turn: Arc<Turn>,
+        closing: Stop,
+    ) -> Arc<ChannelStats> {
+        let mut shown = self.shown.lock();
+        let history = shown.given_back.remove(channel_id);
+        let history = history.unwrap_or_else(|| Arc::new(History::new(&self.clock)));
+        let stats = ChannelStats::new(channel_id.clone(), turn, closing, history);
+        let stats = Arc::new(stats);
+        shown.open.insert(id, stats.clone());
+        stats
+    }
+
+    /// A connection is gone; what it did counts from now on without it.
+    pub(crate) fn closed(&self, id: ConnectionId, finished: bool) {
+        let mut shown = self.shown.lock();
+        let Some(stats) = shown.open.remove(&id) else {
+            return;
+        };
+        shown.read += stats.read.get();
+        shown.done += stats.done.get();
+        if stats.history.is_failing() && !finished {
+            let history = stats.history.clone();
+            shown.given_back.insert(stats.channel_id.clone(), history);
+        }
+    }
+
+    fn is_recent(&self, failed: &History) -> bool {
+        failed.last_age() < self.timeout
+    }
+
+    // Who looks.
+
+    pub(crate) fn snapshot(&self) -> WorkerSnapshot {
+        let (mut snapshot, open, given_back) = self.copy();
+        for stats in &open {
+            snapshot.channels.push(stats.snapshot());
+        }
+        // A connection that was lost may end after the next one has begun.
+        let listed: HashSet<&str> = open.iter().map(|stats| &*stats.channel_id).collect();
+        for (channel_id, history) in &given_back {
+            if self.is_recent(history) && !listed.contains(&**channel_id) {
+                let channel = channel::given_back(channel_id, history);
+                snapshot.channels.push(channel);
+            }
+        }
+        for channel in &snapshot.channels {
+            snapshot.read += channel.read;
+            snapshot.done += channel.done;
+        }
+        snapshot
+    }
+
+    /// What has to be seen at once.
+    fn copy(&self) -> (WorkerSnapshot, Vec<Arc<ChannelStats>>, GivenBack) {
+        let shown = self.shown.lock();
+        let open: Vec<_> = shown.open.values().cloned().collect();
+        let given_back = shown.given_back.clone().into_iter().collect();
+        let snapshot = WorkerSnapshot {
+            tunnel_id: self.tunnel_id.clone(),
+            state: shown.state,
+            state_age: self.clock.age(shown.since),
+            client_id: shown.client_id.as_deref().map(str::to_owned),
+            heartbeat: HeartbeatSnapshot {
+                sent_age: shown.sent.map(|at| self.clock.age(at)),
+                answered_age: shown.answered.map(|at| self.clock.age(at)),
+                failures: shown.failures,
+                interval: self.interval,
+                timeout: self.timeout,
+            },
+            reconnects: shown.reconnects,
+            last_error: shown.last_error.clone(),
+            read: shown.read,
+            done: shown.done,
+            channels: Vec::with_capacity(open.len()),
+            stuck_after: self.stuck_after,
+        };
+        (snapshot, open, given_back)
+    }
+}
+
+type GivenBack = Vec<(Arc<str>, Arc<History>)>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observer::ChannelStage;
+    use crate::worker::context::SessionContext;
+
+    fn status(is_daemon: bool) -> WorkerStatus {
+        let (session, _events) = SessionContext::for_tests();
+        WorkerStatus::new("tunnel", &session.settings, is_daemon)
+    }
+
+    fn opens(status: &WorkerStatus, number: u64, channel_id: &str) -> Arc<ChannelStats> {
+        let id = ConnectionId::for_tests(number);
+        let turn = Arc::new(Turn::new(&Clock::system()));
+        status.opens(id, &channel_id.into(), turn, Stop::new())
+    }
+
+    #[test]
+    fn a_worker_ends_with_its_session_and_a_daemon_does_not() {
+        let error = TunnelError::client("gone").with_source("why");
+        for (is_daemon, state) in [(false, WorkerState::Ended), (true, WorkerState::Connecting)] {
+            let status = status(is_daemon);
+            assert_eq!(status.snapshot().state, WorkerState::Ready);
+            status.connecting();
+            status.connected(&"client".into());
+            assert_eq!(status.snapshot().state, WorkerState::Working);
+            assert_eq!(status.snapshot().client_id.as_deref(), Some("client"));
+            status.session_over(Some(&error));
+            assert_eq!(status.snapshot().state, state);
+            status.ended();
+            status.session_over(None);
+            assert_eq!(status.snapshot().state, WorkerState::Ended);
+            let last = status.snapshot().last_error;
+            assert_eq!(last.as_deref(), Some("OTSClientError: gone: why"));
+        }
+    }
+
+    #[test]
+    fn heartbeats_are_counted_for_one_session() {
+        let status = status(true);
+        status.connected(&"one".into());
+        assert_eq!(status.snapshot().heartbeat.sent_age, None);
+        status.beat_sent();
+        assert_eq!((status.beat_failed(), status.beat_failed()), (1, 2));
+        assert_eq!(status.snapshot().heartbeat.failures, 2);
+        assert_eq!(status.snapshot().heartbeat.answered_age, None);
+        status.beat_answered();
+        let heartbeat = status.snapshot().heartbeat;
+        assert_eq!(heartbeat.failures, 0);
+        assert!(heartbeat.answered_age.is_some());
+        status.connected(&"two".into());
+        assert_eq!(status.snapshot().heartbeat.sent_age, None);
+    }
+
+    #[test]
+    fn a_channel_that_failed_stays_until_it_comes_back_well() {
+        let status = status(false);
+        let close = |number, finished| status.closed(ConnectionId::for_tests(number), finished);
+        opens(&status, 1, "x").history.work.failed("no".to_owned());
+        close(1, false);
+        let channels = status.snapshot().channels;
+        assert_eq!(channels[0].stage, ChannelStage::Released);
+        assert_eq!(channels[0].failures.last_error.as_deref(), Some("no"));
+        let stats = opens(&status, 2, "x");
+        let channels = status.snapshot().channels;
+        assert_eq!(channels.len(), 1, "not twice");
+        assert_eq!(channels[0].stage, ChannelStage::Opening);
+        assert_eq!(channels[0].failures.count, 1, "the row goes on");
+        stats.batch_read(2, 20);
+        stats.batch_done(2, 20, None);
+        close(2, false);
+        assert_eq!(status.snapshot().channels, []);
+        assert_eq!(status.snapshot().done.records, 2, "it still counts");
+        opens(&status, 3, "x").history.saves.failed("no".to_owned());
+        close(3, true);
+        assert_eq!(status.snapshot().channels, [], "finished");
+    }
+}
