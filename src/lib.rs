@@ -60,6 +60,8 @@
 //! - [Foreign types](guide::foreign_types): those of other crates in this API.
 //! - [Porting from Go](guide::porting_from_go): every name, side by side, and
 //!   what behaves differently; the same [in Chinese](guide::porting_from_go_zh_cn).
+//! - [Migrating to 0.2](guide::migrating_0_2): renamed items, and the emulator as a
+//!   package of its own.
 //! - [Differences measured](guide::sdk_differences): this client beside the Go and
 //!   Java SDKs.
 //!

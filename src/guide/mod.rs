@@ -1,23 +1,24 @@
-//! The book: one chapter for each thing that a user wants to know.
+//! The book: one chapter for each subject.
 //!
 //! In reading order:
 //!
-//! - [`concepts`]: tunnels, channels, workers, tokens, with a picture.
-//! - [`processing`]: the code that is called with records.
-//! - [`checkpoints`]: what is saved when, and how often a record can come.
+//! - [`concepts`]: tunnels, channels, workers and tokens, with a picture.
+//! - [`processing`]: the callback that processes records.
+//! - [`checkpoints`]: what is saved when, and which records can be delivered again.
 //! - [`shutdown`]: how to stop.
-//! - [`threads`]: which there are, and what of yours runs on them.
+//! - [`threads`]: which threads exist, and which of your code runs on them.
 //! - [`configuration`]: every setting and its default.
-//! - [`errors`]: every code, and what to do.
-//! - [`observing`]: health, snapshots, events, logs.
+//! - [`errors`]: every error code, and what to do about it.
+//! - [`observing`]: health, snapshots, events and logs.
 //! - [`scaling`]: more workers, more channels; performance notes.
-//! - [`testing`]: with the emulator.
-//! - [`security`]: keys, permissions, untrusted bytes.
-//! - [`faq`]: what users ask.
-//! - [`porting_from_go`]: Go name to Rust name, and what behaves differently;
-//!   [`porting_from_go_zh_cn`] is the same in Chinese.
-//! - [`sdk_differences`]: this client beside the Go and Java SDKs, measured.
-//! - [`foreign_types`]: types of other crates in this one's API.
+//! - [`testing`]: tests with the emulator.
+//! - [`security`]: keys, permissions and untrusted bytes.
+//! - [`faq`]: frequently asked questions.
+//! - [`porting_from_go`]: Go names and their Rust names, and differences in
+//!   behaviour; [`porting_from_go_zh_cn`] is the same in Chinese.
+//! - [`migrating_0_2`]: what changes for programs that were written for 0.1.
+//! - [`sdk_differences`]: this client compared with the Go and Java SDKs, measured.
+//! - [`foreign_types`]: types of other crates in the public API.
 
 pub mod checkpoints;
 pub mod concepts;
@@ -33,22 +34,29 @@ pub mod shutdown;
 pub mod testing;
 pub mod threads;
 
-// The first definition of a link counts: in the files they lead to each other,
-// here to the modules. The list of links is needed once.
+// A link definition that comes first takes precedence: the definitions at the end of
+// the files lead from file to file, these lead to the modules. The list of names
+// (`porting_names.md`) is needed only once.
 #[doc = "[简体中文]: crate::guide::porting_from_go_zh_cn"]
 #[doc = "[English]: crate::guide::porting_from_go"]
-#[doc = "[differences]: crate::guide::sdk_differences\n"]
+#[doc = "[differences]: crate::guide::sdk_differences"]
+#[doc = "[migrating]: crate::guide::migrating_0_2\n"]
 #[doc = include_str!("../../docs/porting-from-go.md")]
 #[doc = include_str!("porting_names.md")]
 pub mod porting_from_go {}
 
-// Without its doctests: the code is that of the English edition.
+// Without doctests: its code is the code of the English edition.
 #[cfg(not(doctest))]
 #[doc = "[简体中文]: crate::guide::porting_from_go_zh_cn"]
 #[doc = "[English]: crate::guide::porting_from_go"]
-#[doc = "[differences]: crate::guide::sdk_differences\n"]
+#[doc = "[differences]: crate::guide::sdk_differences"]
+#[doc = "[migrating]: crate::guide::migrating_0_2\n"]
 #[doc = include_str!("../../docs/porting-from-go.zh-CN.md")]
 pub mod porting_from_go_zh_cn {}
+
+#[doc = "[porting]: crate::guide::porting_from_go\n"]
+#[doc = include_str!("../../docs/migrating-0.2.md")]
+pub mod migrating_0_2 {}
 
 #[doc = include_str!("../../docs/sdk-differences.md")]
 pub mod sdk_differences {}
