@@ -1,32 +1,31 @@
-//! What is saved when, and how often a record can come.
+//! What is saved when, and which records can be delivered again.
 //!
-//! A checkpoint says where a channel goes on when it is opened the next time: here
-//! after a restart, or in another process. It is a token, and leads behind a whole
-//! batch, never into one.
+//! A checkpoint says where a channel continues when it is next opened, in this process
+//! or in another one. It is a token. A token points just past a batch, never into one.
 //!
-//! # Who saves
+//! # Who saves checkpoints
 //!
-//! - [`SimpleProcessFactory`] leaves it to the worker: the token of the newest batch
-//!   whose callback returned `Ok` is saved every
-//!   [`checkpoint_interval`](crate::SimpleProcessFactory::checkpoint_interval) (10 s), if
-//!   there is a new one, and when the channel closes.
-//! - [`AsyncProcessFactory`] leaves it to you: call
+//! - With [`SimpleProcessFactory`], the worker saves them. Every
+//!   [`checkpoint_interval`](crate::SimpleProcessFactory::checkpoint_interval) (10 s), and
+//!   when the channel closes, it saves the token of the newest batch whose callback
+//!   returned `Ok`, if that token has changed.
+//! - With [`AsyncProcessFactory`], your program saves them. Call
 //!   [`ctx.processor().commit_token(token)`](crate::ProcessorHandle::commit_token) with the
-//!   [`next_token`](crate::ChannelContext::next_token) of a batch when that batch and all
-//!   before it are dealt with. From any thread, also long after the callback has
-//!   returned: clone the handle.
+//!   [`next_token`](crate::ChannelContext::next_token) of a batch once that batch and all
+//!   batches before it are done. You can commit from any thread, and long after the
+//!   callback has returned: clone the handle.
 //!
 //! ```
 //! use std::sync::mpsc;
 //! use tablestore_tunnel::{AsyncProcessFactory, ChannelContext, ProcessorHandle, Record};
 //!
-//! // A writer thread stores batches in order and commits what is stored.
+//! // A writer thread stores batches in order and commits each batch that is stored.
 //! let (batches, to_store) = mpsc::sync_channel::<(Vec<Record<'static>>, String, ProcessorHandle)>(16);
 //! std::thread::spawn(move || {
 //!     for (records, token, processor) in to_store {
 //!         println!("{} records stored", records.len());
 //!         if let Err(error) = processor.commit_token(&token) {
-//!             eprintln!("not committed, the records will come again: {error}");
+//!             eprintln!("not committed, the records will be delivered again: {error}");
 //!         }
 //!     }
 //! });
@@ -37,51 +36,59 @@
 //! });
 //! ```
 //!
-//! With the async factory the last token of a channel, [`FINISH_TAG`], is yours to
-//! commit too. The channel stays open until it is, and the children of a split
-//! begin only then.
+//! With the async factory, your program must also commit the last token of a channel,
+//! [`FINISH_TAG`]. The channel stays open until this token is committed. If its partition
+//! was split, the child channels begin only then.
 //!
-//! # A save that fails
+//! # When a save fails
 //!
-//! The worker's own are tried again: the newest token is kept, an answer that was
-//! lost is noticed, and a sequence number that somebody else has used is fetched
-//! anew. Failures are told to the [observer](crate::guide::observing) and shown in
-//! [`save_failures`](crate::ChannelSnapshot::save_failures). A commit of your own
-//! returns the error; the token can be committed again.
+//! The worker retries its own saves:
 //!
-//! Once a channel is known to be lost nothing is saved any more:
-//! `commit_token` returns [`ErrorCode::ChannelLost`] without sending anything.
-//! Another worker goes on from the last token that was saved.
+//! - It keeps the newest token and saves it later.
+//! - It notices when an earlier save succeeded but the response was lost.
+//! - If another client has used the sequence number, it fetches the current number and
+//!   saves again.
+//!
+//! Failures are sent to the [observer](crate::guide::observing) and shown in
+//! [`save_failures`](crate::ChannelSnapshot::save_failures). If your own commit fails,
+//! `commit_token` returns the error, and you can commit the token again.
+//!
+//! Nothing is saved once the worker knows that a channel is lost: `commit_token` returns
+//! [`ErrorCode::ChannelLost`] and sends nothing. Another worker continues from the last
+//! saved token.
 //!
 //! # Once and more than once
 //!
-//! Delivery is *at least once*. Nothing is lost, whatever fails. Records come again
+//! Delivery is *at least once*: no failure loses a record. Records are delivered again in
+//! these cases:
 //!
-//! - after a crash or a lost session: those since the last checkpoint;
-//! - after an error in a callback: the batch from its beginning;
-//! - when a running callback was abandoned at the deadline of a shutdown, or by the
-//!   closing detector.
+//! - After a crash or a lost session: the records since the last checkpoint.
+//! - After an error in a callback: the whole batch.
+//! - When a running callback was abandoned because the shutdown timeout expired, or by
+//!   the closing channel detector.
 //!
-//! They do not come again after an orderly shutdown, nor when a channel moves to
-//! another worker in order.
+//! A graceful shutdown causes no duplicates, and neither does a graceful move of a
+//! channel to another worker.
 //!
-//! To have an effect *exactly once*, make the repetition harmless. From the simplest:
+//! To get an *exactly-once* effect, make repetition harmless. Three ways, the simplest
+//! first:
 //!
 //! 1. Write by the row's primary key. Puts of base data and of whole rows can be
-//!    repeated; the last state wins.
-//! 2. Store [`Record::sequence_info`] with the row, and pass over what is not newer.
-//!    Compare it within a channel: after a split the row's changes go on in another
-//!    channel, and today's service sends an epoch that does not tell which is newer.
-//!    The order of delivery does: the child begins when the parent is finished.
-//! 3. Store effects and position in one transaction of the sink, by channel id, as
-//!    the example `sink_to_sqlite` does. The example `exactly_once` does it with
-//!    conditional writes.
+//!    repeated, because the last state wins.
+//! 2. Store [`Record::sequence_info`] with the row, and ignore records that are not newer.
+//!    Compare sequence infos only within one channel: after a split, the changes of a row
+//!    continue in another channel, and the epoch that the service currently sends does
+//!    not show which one is newer. The order of delivery does: the child channel begins
+//!    only when its parent is finished.
+//! 3. Store the effect and the position in one transaction of the sink, keyed by channel
+//!    id. The example `sink_to_sqlite` does this. The example `exactly_once` uses
+//!    conditional writes instead.
 //!
 //! # How often to save
 //!
-//! A checkpoint is one small request per channel. A short interval costs requests
-//! (1000 busy channels at 10 s: 100 a second), a long one repetitions after a crash.
-//! Zero saves after every batch.
+//! A checkpoint is one small request per channel. A short interval costs requests: 1000
+//! busy channels at 10 s send 100 requests per second. A long interval causes more
+//! duplicates after a crash. An interval of zero saves after every batch.
 //!
 //! [`SimpleProcessFactory`]: crate::SimpleProcessFactory
 //! [`AsyncProcessFactory`]: crate::AsyncProcessFactory

@@ -1,8 +1,8 @@
-//! Words and a picture: tunnels, channels, workers, tokens.
+//! What tunnels, channels, workers and tokens are, with a picture.
 //!
-//! Tablestore keeps a table in *partitions* and, where that is turned on, a log of
-//! changes for each. The Tunnel Service makes a queue of both that many consumers
-//! can share:
+//! Tablestore stores a table in *partitions*. If the stream of the table is turned on,
+//! it also keeps a log of changes for each partition. The Tunnel Service turns both
+//! into a queue that many consumers can share:
 //!
 //! ```text
 //!       table                          tunnel                      workers of one tunnel
@@ -18,55 +18,55 @@
 //!                            └─────────────────────────┘      └──────────────────────────┘
 //! ```
 //!
-//! - A *tunnel* belongs to a table and delivers all of it to its consumers, once
-//!   for all of them together. It is one of three types ([`TunnelType`]): the rows
-//!   that are there when it is created (`BaseData`), the changes (`Stream`), or
-//!   first the one and then the other (`BaseAndStream`). A table can have several
-//!   tunnels, each for a consumer of another kind.
+//! - A *tunnel* belongs to one table. It delivers the table's data once to all of its
+//!   consumers together. A tunnel has one of three types ([`TunnelType`]): it delivers
+//!   the rows that exist when the tunnel is created (`BaseData`), the changes
+//!   (`Stream`), or first the rows and then the changes (`BaseAndStream`). A table can
+//!   have several tunnels, one for each kind of consumer.
 //! - A *channel* is a part of a tunnel that is read in order: a split of the base
-//!   data, or the log of one partition. Channels are read side by side.
-//! - A *record* ([`Record`]) is one change of one row: put (the whole row is
-//!   replaced), update (columns are put or deleted) or delete. Base data comes as
+//!   data, or the log of one partition. Different channels are read in parallel.
+//! - A *record* ([`Record`]) is one change of one row: a put replaces the whole row, an
+//!   update puts or deletes columns, and a delete removes the row. Base data arrives as
 //!   puts without [`sequence_info`](crate::Record::sequence_info).
-//! - A *worker* is one client of the tunnel with a *session*. It reports by
-//!   *heartbeats* what it does with its channels and hears which it is to have. The
-//!   service spreads the channels over all workers that are connected, and gives
-//!   the channels of one that has gone silent to the others.
-//! - A *token* is a place in a channel. A *checkpoint* is the token that the service
-//!   keeps for a channel: where it goes on, whoever reads it next.
-//! - A channel is *finished* when nothing will ever come after: base data that has
-//!   been read, or the log of a partition that was split. Its last token is
+//! - A *worker* is one client of the tunnel with a *session*. With each *heartbeat* it
+//!   reports the state of its channels, and the response lists the channels that it
+//!   owns. The service distributes the channels over all connected workers. If a worker
+//!   goes silent, the service gives its channels to other workers.
+//! - A *token* is a position in a channel. A *checkpoint* is the token that the service
+//!   stores for a channel: whoever reads the channel next starts there.
+//! - A channel is *finished* when it will never have more records: its base data has
+//!   been read, or its partition was split or merged. Its last token is
 //!   [`FINISH_TAG`].
 //!
 //! # The life of a tunnel
 //!
-//! [`describe_tunnel`](crate::TunnelClient::describe_tunnel) tells the stage
-//! ([`TunnelStage`]):
+//! [`describe_tunnel`](crate::TunnelClient::describe_tunnel) returns the stage of a
+//! tunnel ([`TunnelStage`]):
 //!
-//! 1. `InitBaseDataAndStreamShard`: just created, no channels yet. This takes
-//!    seconds, at times minutes.
-//! 2. `ProcessBaseData`: base channels are handed out. Stream channels wait, and the
-//!    log grows meanwhile: it is kept for a limited time, see
-//!    [the questions](crate::guide::faq#my-tunnel-has-expired).
-//! 3. `ProcessStream`: changes are handed out. A tunnel without a stream ends here
-//!    too.
+//! 1. `InitBaseDataAndStreamShard`: the tunnel has just been created and has no channels
+//!    yet. This stage takes seconds, sometimes minutes.
+//! 2. `ProcessBaseData`: the service hands out base channels. Stream channels wait, and
+//!    the log grows in the meantime. The log is kept for a limited time, see
+//!    [My tunnel has expired](crate::guide::faq#my-tunnel-has-expired).
+//! 3. `ProcessStream`: the service hands out stream channels. A tunnel without a stream
+//!    also ends in this stage.
 //!
-//! The change from base data to the stream takes one to two heartbeats, since the
-//! workers hear of their new channels by them.
+//! The switch from base data to the stream takes one to two heartbeats, because
+//! heartbeats are the only way for workers to learn about new channels.
 //!
 //! # The life of a channel
 //!
 //! | status | meaning |
 //! |---|---|
-//! | `WAIT` | waits for its parents to be consumed, or for a worker |
-//! | `OPEN` | is read by a worker |
-//! | `CLOSING` | the service wants it back, to give it to another worker, or it was suspended by hand |
-//! | `CLOSE` | was given back, waits for the next worker |
-//! | `TERMINATED` | has been consumed to its end |
+//! | `WAIT` | it waits until its parents are consumed, or for a worker |
+//! | `OPEN` | a worker reads it |
+//! | `CLOSING` | the service is taking it back to give it to another worker, or it was suspended manually |
+//! | `CLOSE` | it was released and waits for the next worker |
+//! | `TERMINATED` | it has been consumed to its end |
 //!
-//! When a partition splits, its channel comes to an end and two new ones begin.
-//! They wait until the parent's `finished` is saved, so that the changes of one
-//! primary key keep their order.
+//! When a partition splits, its channel ends and two new channels begin. The new
+//! channels wait until `finished` has been saved for their parent, so the changes of one
+//! primary key stay in order.
 //!
 //! [`TunnelType`]: crate::TunnelType
 //! [`TunnelStage`]: crate::TunnelStage

@@ -1,116 +1,128 @@
-//! What users of the Tunnel Service ask, in any language.
+//! Questions that users of the Tunnel Service ask, whatever their language.
 //!
 //! # My tunnel has expired
 //!
-//! The log of changes is kept for the table's retention, 7 days at most. `run`
-//! returns `OTSTunnelExpired` when the tunnel needs what is no longer there. (At times
-//! the service says so with a 503 of `OTSTrimmedDataAccess`, which other SDKs try
-//! again for ever; here it is the same error.) It happens in two ways:
+//! The log of changes is kept for the table's retention, at most 7 days. If the tunnel needs
+//! changes that are no longer in the log, `run` returns `OTSTunnelExpired`. (Sometimes the
+//! service reports this as a 503 with `OTSTrimmedDataAccess`, which other SDKs retry forever.
+//! This client returns the same `OTSTunnelExpired`.) There are two causes:
 //!
-//! - The base stage took longer than the retention. The stream then cannot begin.
-//!   Make the base stage faster (more workers, more threads, larger batches to the
-//!   sink), or ask the service's support before you begin.
-//! - A consumer of changes stood still for that long. The service may then also go on
-//!   at the newest change without an error, and what lies between is passed over in
-//!   silence. Alarm on the lag.
+//! - The base data stage took longer than the retention, so the stream cannot begin. Make
+//!   the base data stage faster with more workers, more threads or larger batches to the
+//!   sink. Or ask the service's support before you start.
+//! - A consumer of changes stood still for that long. In this case, the service may also
+//!   continue at the newest change without reporting an error, and silently skip the changes
+//!   in between. Raise an alarm on the lag.
 //!
-//! Only a new tunnel helps: delete it and create it again. With `BaseAndStream` all
-//! rows come again, so nothing is missing in a sink that takes them by their key,
-//! but for rows that were deleted meanwhile. A tunnel that has expired is disabled,
-//! and deleted by the service after 30 days.
+//! Only a new tunnel helps: delete the tunnel and create it again. With `BaseAndStream`, all
+//! rows are delivered again. A sink that writes rows by key then misses nothing, but it keeps
+//! rows that were deleted in the meantime. The service disables an expired tunnel and deletes
+//! it after 30 days.
 //!
 //! # Nothing is delivered
 //!
-//! In this order: does [`health`](crate::TunnelWorkerDaemon::health) say anything? What is
-//! the `stage` of the tunnel: in `InitBaseDataAndStreamShard` there are no channels
-//! yet. Does `describe_tunnel` show channels as `OPEN` with the client id of another
-//! worker, perhaps a forgotten one on a developer's machine? Is the tunnel of type
-//! `Stream`, and nothing was written since it was created? What stage do the channels
-//! of [`snapshot`](crate::TunnelWorkerDaemon::snapshot) have?
+//! Check in this order:
+//!
+//! 1. Does [`health`](crate::TunnelWorkerDaemon::health) give a reason?
+//! 2. What is the `stage` of the tunnel? In `InitBaseDataAndStreamShard` there are no channels
+//!    yet.
+//! 3. Does `describe_tunnel` show channels that are `OPEN` with the client id of another
+//!    worker, perhaps a forgotten one on a developer's machine?
+//! 4. Is the type of the tunnel `Stream`, and has nothing been written since it was created?
+//! 5. In which stage are the channels of
+//!    [`snapshot`](crate::TunnelWorkerDaemon::snapshot)?
 //!
 //! # The first records come late
 //!
-//! After `run` the first heartbeat is sent at once. A new tunnel needs some time to be
-//! set up, and channels are handed out with heartbeats only: up to an interval (30 s)
-//! passes, and again between base data and stream. A shorter
+//! `run` sends its first heartbeat immediately. But a new tunnel needs some time for its
+//! setup, and channels are assigned only in response to heartbeats. So up to one interval
+//! (30 s) can pass at the start, and again between base data and stream. A shorter
 //! [`heartbeat_interval`](crate::TunnelWorkerConfigBuilder::heartbeat_interval) shortens both.
 //!
 //! # Changes come late
 //!
-//! An idle stream channel is read again after a pause that grows up to 5 s: set
-//! [`backoff`](crate::TunnelWorkerConfigBuilder::backoff). A busy one is read on at once. If
-//! the lag grows, look at the stage of the channels: `in callback` is your code,
-//! `queued` wants more [`pool_threads`](crate::TunnelWorkerConfigBuilder::pool_threads),
-//! `reading` is the service or the network, `waiting for memory` a budget that is too
-//! small or callbacks that are too slow.
+//! An idle stream channel is read again after a pause that grows up to 5 s. Set
+//! [`backoff`](crate::TunnelWorkerConfigBuilder::backoff) to shorten it. A busy channel is
+//! read without a pause. If the lag grows, look at the stage of the channels:
+//!
+//! - `in callback`: your callback takes the time.
+//! - `queued`: more [`pool_threads`](crate::TunnelWorkerConfigBuilder::pool_threads) help.
+//! - `reading`: the service or the network takes the time.
+//! - `waiting for memory`: the budget is too small, or the callbacks are too slow.
 //!
 //! # Records come twice
 //!
-//! Delivery is [at least once](crate::guide::checkpoints#once-and-more-than-once). If they come
-//! twice without a crash: are callbacks failing (`warn` in the log)? Are sessions lost?
-//! Does a shutdown run into its deadline (its receipt tells)? Is the process killed
-//! instead of closed?
+//! Delivery is [at least once](crate::guide::checkpoints#once-and-more-than-once). If records
+//! are delivered twice without a crash, check: Do callbacks fail (`warn` in the log)? Are
+//! sessions lost? Does shutdown exceed its timeout (see the shutdown report)? Is the process
+//! killed instead of closed?
 //!
 //! # Records come in the wrong order
 //!
-//! Order is promised within a channel, and for one primary key over splits: not
-//! between channels. A callback that hands records on to several threads loses it.
-//! In a `BaseAndStream` tunnel a row that is changed during the base stage can come
-//! with its new state as base data and again as a change.
+//! Order is guaranteed within a channel, and across splits for one primary key. It is not
+//! guaranteed between channels. A callback that passes records to several threads loses the
+//! order. In a `BaseAndStream` tunnel, a row that is changed during the base data stage can
+//! be delivered with its new state as base data, and again as a change.
 //!
 //! # One channel is far behind
 //!
-//! A hot partition: all writes go to keys that lie together. See
-//! [more channels](crate::guide::scaling#more-channels).
+//! The usual cause is a hot partition: all writes go to neighbouring keys. See
+//! [More channels](crate::guide::scaling#more-channels).
 //!
 //! # My callback is slow
 //!
-//! It costs no heartbeat and no session. Its channel is behind, and memory fills up to
-//! the budget. More `pool_threads` help if it waits, more processes if it computes, and
-//! writing to the sink in batches helps always.
+//! A slow callback endangers neither heartbeats nor the session. Its channel falls behind,
+//! and memory fills up to the budget. If the callback waits, more `pool_threads` help. If it
+//! computes, more processes help. Writing to the sink in batches always helps.
 //!
 //! # Sequence numbers do not match
 //!
-//! `OTSSequenceNumberNotMatch`: each checkpoint carries the number of the last plus 1,
-//! and somebody else has used it. Now and then that is an answer that got lost, or a
-//! worker that has not noticed yet that its channel moved; both are repaired. Often: two
-//! programs commit the same channel outside of a session, as with
-//! [`TunnelClient::checkpoint`], or the process was frozen (a debugger, a suspended
-//! machine) for longer than the heartbeat timeout.
+//! Each checkpoint carries the number of the previous checkpoint plus 1.
+//! `OTSSequenceNumberNotMatch` means that another client has already used the number. An
+//! occasional error has one of two harmless causes: a response was lost, or a worker has not
+//! noticed yet that its channel moved. The client repairs both. If the error is frequent,
+//! either two programs commit the same channel outside of a session, as with
+//! [`TunnelClient::checkpoint`], or the process was frozen (a debugger, a suspended machine)
+//! for longer than the heartbeat timeout.
 //!
 //! # Sessions are lost again and again
 //!
-//! `OTSResourceGone`, or no heartbeat answered within the timeout. Callbacks cannot be
-//! the cause here, unlike in other SDKs. What can: a network that drops idle
-//! connections or long requests, a machine that is frozen or starved of CPU (a
-//! container at its limit), a clock that is wrong, a deleted tunnel. The log says with
-//! `warn` what the heartbeats ran into.
+//! A session is lost with `OTSResourceGone`, or when no heartbeat succeeds within the
+//! timeout. Callbacks cannot cause this here, unlike in other SDKs. Possible causes are a
+//! network that drops idle connections or long requests, a machine that is frozen or short of
+//! CPU (a container at its limit), a wrong clock, and a deleted tunnel. The log shows the
+//! errors of the heartbeats at level `warn`.
 //!
 //! # How do I begin anew, or at a point in time?
 //!
-//! Checkpoints belong to the tunnel, so create another: `Stream` with
-//! [`StreamTunnelConfig::starting_at`](crate::StreamTunnelConfig::starting_at) for
-//! changes since a time (within the retention),
-//! [`earliest`](crate::StreamTunnelConfig::earliest) for all that the log has,
-//! `BaseAndStream` for everything. Delete the old one, or it expires by itself.
+//! Checkpoints belong to the tunnel, so create another tunnel:
+//!
+//! - `Stream` with [`StreamTunnelConfig::starting_at`](crate::StreamTunnelConfig::starting_at)
+//!   for the changes since a point in time (within the retention).
+//! - `Stream` with [`earliest`](crate::StreamTunnelConfig::earliest) for everything in the
+//!   log.
+//! - `BaseAndStream` for everything.
+//!
+//! Delete the old tunnel. If you do not, it will expire.
 //!
 //! # Can two programs consume the same changes?
 //!
-//! Each with a tunnel of its own gets all of them. With the same tunnel they share.
+//! Yes, if each program has its own tunnel: then each gets all changes. Programs that use the
+//! same tunnel share the changes.
 //!
 //! # How do I know that the base data is done?
 //!
-//! When [`describe_tunnel`](crate::TunnelClient::describe_tunnel) says `ProcessStream`. A
-//! tunnel of type `BaseData` then has only channels that are `TERMINATED`.
+//! [`describe_tunnel`](crate::TunnelClient::describe_tunnel) then returns the stage
+//! `ProcessStream`. All channels of a tunnel of type `BaseData` are then `TERMINATED`.
 //!
 //! # Why no `async`?
 //!
-//! A consumer reads few streams with large batches and calls code that mostly blocks.
-//! Threads do that well, have stacks to look at, and need no runtime. From a program
-//! that has one, see [threads](crate::guide::threads).
+//! A consumer reads few streams in large batches and calls code that mostly blocks. Threads
+//! suit this well: their stacks can be inspected, and they need no runtime. To use the crate
+//! in an async program, see [Threads](crate::guide::threads).
 //!
 //! # Does it work with time-series tables?
 //!
-//! They deliver their raw columns, with the internal names.
+//! Yes. They deliver their raw columns under the internal names.
 //!
 //! [`TunnelClient::checkpoint`]: crate::TunnelClient::checkpoint

@@ -1,9 +1,9 @@
-//! What a worker is doing: health, snapshots, events, logs.
+//! How to see what a worker is doing: health, snapshots, events and logs.
 //!
-//! # Is it well?
+//! # Is it healthy?
 //!
-//! [`health`](crate::TunnelWorkerDaemon::health) is one answer for a health check, with
-//! reasons in words:
+//! [`health`](crate::TunnelWorkerDaemon::health) gives one answer for a health check. Its
+//! `Display` text includes the reasons:
 //!
 //! ```no_run
 //! use tablestore_tunnel::{Health, TunnelWorkerDaemon};
@@ -11,7 +11,7 @@
 //! fn respond(daemon: &TunnelWorkerDaemon) -> (u16, String) {
 //!     let health = daemon.health();
 //!     let status = match health {
-//!         // Slow passes by itself, or becomes Dead.
+//!         // Degraded recovers by itself or becomes Dead.
 //!         Health::Ok | Health::Degraded { .. } => 200,
 //!         _ => 503,
 //!     };
@@ -19,15 +19,20 @@
 //! }
 //! ```
 //!
-//! [`Stuck`](crate::Health::Stalled) means that a channel has been at one thing for longer
-//! than [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after), mostly a callback
-//! that does not return; restarting helps only if that is the cause.
+//! - [`Degraded`](crate::Health::Degraded): the service is hard to reach. There is no
+//!   session, or heartbeats fail or are late.
+//! - [`Stalled`](crate::Health::Stalled): a channel has been in one stage, or has failed
+//!   without a success, for longer than
+//!   [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after). The usual cause is a
+//!   callback that does not return. A restart helps only if it removes the cause.
+//! - [`Dead`](crate::Health::Dead): the worker has ended. Only a new worker helps.
 //!
 //! # How far is it?
 //!
-//! [`snapshot`](crate::TunnelWorkerDaemon::snapshot) copies all there is to know, without
-//! stopping anything: session, heartbeats, and for each channel its stage and since
-//! when, counts, failures, last checkpoint and [`lag`](crate::ChannelSnapshot::lag).
+//! [`snapshot`](crate::TunnelWorkerDaemon::snapshot) copies the state of a worker without
+//! stopping anything: the session, the heartbeats, and for each channel its stage and the
+//! time in this stage, counters, failures, the last checkpoint and the
+//! [`lag`](crate::ChannelSnapshot::lag).
 //!
 //! ```no_run
 //! # fn look(daemon: &tablestore_tunnel::TunnelWorkerDaemon) {
@@ -42,40 +47,50 @@
 //! # }
 //! ```
 //!
-//! The lag is that of what this worker has done. What the service knows, from
-//! checkpoints, is in [`describe_tunnel`](crate::TunnelClient::describe_tunnel): `tunnel_rpo`
-//! and `channel_rpo`, for all workers together.
+//! The lag refers to the records that this worker has processed.
+//! [`describe_tunnel`](crate::TunnelClient::describe_tunnel) returns what the service knows
+//! from the checkpoints of all workers, in `tunnel_rpo` and `channel_rpo`.
 //!
 //! # What happens?
 //!
-//! An [`observer`](crate::TunnelWorkerConfigBuilder::observer) hears every event, for
-//! metrics: see [`WorkerObserver`] for an example and the threads, and
-//! [`WorkerEventKind`] for the list. It is called on the way of a batch, so it
-//! should count and return.
+//! An [`observer`](crate::TunnelWorkerConfigBuilder::observer) receives every event, for
+//! example to update metrics. [`WorkerObserver`] has an example and describes the threads.
+//! [`WorkerEventKind`] lists the events. An observer runs on the threads that process
+//! batches, so it should only count and return.
 //!
 //! # Logs
 //!
-//! By the `log` facade, so they go where your program's logs go.
+//! The crate logs through the `log` facade, so its messages go where the other messages of
+//! your program go.
 //!
 //! | level | what |
 //! |---|---|
 //! | `error` | someone must act |
-//! | `warn` | something failed and is tried again |
+//! | `warn` | a failure that will be retried |
 //! | `info` | the life of workers and channels |
 //! | `debug` | requests |
 //! | `trace` | batches |
 //!
-//! Keys are never logged, nor are record contents or tokens. What a callback puts
-//! into its error is.
+//! Without a logger you see none of them. `env_logger::init()` alone shows only `error`,
+//! its default level, so retried failures stay invisible. Make `warn` the default;
+//! `RUST_LOG` still overrides it:
 //!
-//! # What to alarm on
+//! ```no_run
+//! use env_logger::{Builder, Env};
 //!
-//! - `run` has returned an error, or health is [`Dead`](crate::Health::Dead).
-//! - Health is [`Stuck`](crate::Health::Stalled) for more than one check.
-//! - The lag of a channel nears the retention of the log (7 days at most): behind
-//!   that, changes are lost. An hour is a better limit.
-//! - [`reconnects`](crate::WorkerSnapshot::reconnects) grows by more than a few a
-//!   day.
+//! Builder::from_env(Env::default().default_filter_or("warn")).init();
+//! ```
+//!
+//! Keys, tokens and the contents of records are never logged. Errors that your callbacks
+//! return are logged as they are.
+//!
+//! # When to raise an alarm
+//!
+//! - `run` has returned an error, or the health is [`Dead`](crate::Health::Dead).
+//! - The health is [`Stalled`](crate::Health::Stalled) in more than one check.
+//! - The lag of a channel approaches the retention of the log (at most 7 days). Changes
+//!   older than the retention are lost. One hour is a better limit.
+//! - [`reconnects`](crate::WorkerSnapshot::reconnects) grows by more than a few per day.
 //!
 //! [`WorkerObserver`]: crate::WorkerObserver
 //! [`WorkerEventKind`]: crate::WorkerEventKind

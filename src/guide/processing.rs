@@ -1,4 +1,4 @@
-//! Writing the code that is called with records.
+//! How to write the callback that processes records.
 //!
 //! Most programs give a closure to [`SimpleProcessFactory`]:
 //!
@@ -17,30 +17,31 @@
 //! });
 //! ```
 //!
-//! - It is `FnMut`, and each channel gets its own clone, made when the channel is
-//!   opened: here, each channel has its own `total`. What all channels share goes
+//! - The closure is an `FnMut`. Each channel gets its own clone when it is opened, so in
+//!   this example each channel has its own `total`. Put state that all channels share
 //!   into an `Arc`, with a lock or atomics inside.
-//! - [`per_channel`](crate::SimpleProcessFactory::per_channel) takes a function that makes
-//!   a closure for each channel instead: for what cannot be cloned, as a database
-//!   connection, and for what needs the channel's id.
-//! - [`custom_value`](crate::SimpleProcessFactory::custom_value) is what Go has for shared
-//!   state; a captured `Arc` does the same and is checked by the compiler.
-//! - A batch is what one read brought: up to a few thousand records or about 4 MiB.
+//! - [`per_channel`](crate::SimpleProcessFactory::per_channel) takes a function that
+//!   makes a closure for each channel. Use it for captured values that cannot be cloned,
+//!   such as a database connection, and for closures that need the channel's id.
+//! - [`custom_value`](crate::SimpleProcessFactory::custom_value) is Go's way to share
+//!   state. A captured `Arc` does the same and is checked by the compiler.
+//! - A batch holds the records of one read: up to a few thousand records or about 4 MiB.
 //!   [`read_max_times_per_round`](crate::TunnelWorkerConfigBuilder::read_max_times_per_round)
-//!   joins several.
+//!   joins several reads into one batch.
 //!
 //! # What to return
 //!
-//! | return | what happens to the batch |
+//! | return value | what happens to the batch |
 //! |---|---|
-//! | `Ok(())` | It is done. Its token may be saved from now on; it does not come again, except after a crash. |
-//! | any error by `?`, [`ProcessError::new`], a panic | It comes again in place, after about 100 ms, 500 ms and so on up to 5 s, at most [`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts) times in all; then the channel is closed, and comes back from its last checkpoint. |
-//! | [`ProcessError::retry_after`] | It comes again after that delay, however often. For a sink that is away. |
-//! | [`ProcessError::close`] | The channel is closed now and comes back from its last checkpoint. |
-//! | [`ProcessError::skip`] | It counts as done, though it was not: for records that can never be processed. Put them somewhere first. |
+//! | `Ok(())` | It is done. Its token may be saved from now on. The batch is delivered again only after a crash. |
+//! | any error through `?`, [`ProcessError::new`], a panic | It is retried in place, after delays of about 100 ms, 500 ms and so on up to 5 s. After [`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts) attempts in all, the channel is closed and later reopened from its last checkpoint. |
+//! | [`ProcessError::retry_after`] | It is retried after the given delay, any number of times. Use this while a sink is unavailable. |
+//! | [`ProcessError::close`] | The channel is closed immediately and later reopened from its last checkpoint. |
+//! | [`ProcessError::skip`] | It counts as done although it was not processed. Use this for records that can never be processed, and store them elsewhere first. |
 //!
-//! While a batch waits to come again no thread is held, heartbeats go on, and the
-//! channel stays ours. [`ChannelContext::attempt`] counts.
+//! While a batch waits for a retry, it occupies no thread, heartbeats continue, and the
+//! worker keeps the channel. [`ChannelContext::attempt`] returns the number of earlier
+//! attempts.
 //!
 //! ```
 //! use std::time::Duration;
@@ -51,7 +52,7 @@
 //!     for record in records {
 //!         match send(record) {
 //!             Ok(()) => {}
-//!             // The sink is away: wait for it, however long that takes.
+//!             // The sink is unavailable: wait for it, however long that takes.
 //!             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
 //!                 return Err(ProcessError::retry_after(Duration::from_secs(1), error));
 //!             }
@@ -62,42 +63,46 @@
 //! }
 //! ```
 //!
-//! A batch that comes again begins at its first record, so a callback that fails in
-//! the middle repeats the records before: see
-//! [once and more than once](crate::guide::checkpoints#once-and-more-than-once).
+//! A retried batch starts at its first record. If a callback fails in the middle of a
+//! batch, the records before the failure are processed again: see
+//! [Once and more than once](crate::guide::checkpoints#once-and-more-than-once).
 //!
 //! # Reading records
 //!
-//! A [`Record`] is a window into the answer that it came in. Reading it allocates
-//! nothing, cloning it copies nothing, and it was checked when the batch was
-//! decoded. [`get`](crate::Record::get) finds one column by name; to look at most of them,
-//! iterate over [`columns`](crate::Record::columns).
+//! A [`Record`] is a view into the response that it arrived in. Reading a record
+//! allocates nothing, and cloning it copies no data. Every record was validated when its
+//! batch was decoded. [`get`](crate::Record::get) finds one column by name. To read most
+//! of the columns, iterate over [`columns`](crate::Record::columns).
 //!
-//! The records are lent: the batch's memory is used again when the callback has
-//! returned. One that is to live longer is a `Record<'static>`: from
-//! [`share`](crate::Record::share), which copies nothing and keeps the whole batch, or
-//! from [`detach`](crate::Record::detach), which copies the record; that is better for
-//! those few that are kept for long.
+//! Records are lent to the callback: the memory of the batch is reused after the
+//! callback has returned. To keep a record longer, make a `Record<'static>`:
 //!
-//! An update lists what was done to columns, not the row: a column can be put
-//! ([`ColumnKind::Put`]), or one or all of its versions deleted. What the row was
-//! before is in [`origin_columns`](crate::Record::origin_columns), if the table's stream
-//! is set up to carry it.
+//! - [`share`](crate::Record::share) copies nothing and keeps the whole batch in memory.
+//! - [`detach`](crate::Record::detach) copies the record. Prefer it for a few records
+//!   that you keep for a long time.
 //!
-//! # Callbacks that take long
+//! An update lists the changes to columns, not the row. A change puts a column
+//! ([`ColumnKind::Put`]), or deletes one or all of its versions.
+//! [`origin_columns`](crate::Record::origin_columns) returns the row before the change,
+//! if the table's stream is configured to include it.
 //!
-//! Heartbeats and reading do not wait for callbacks, so one may take as long as it
-//! needs. It should look at [`ctx.is_closing()`](crate::ChannelContext::is_closing) now and
-//! then and return an error when that is true: the channel is wanted back or the
-//! program is ending, and the batch comes again elsewhere. Callbacks that mostly
-//! wait, for a network say, need more threads than cores: see
+//! # Long callbacks
+//!
+//! A callback may take as long as it needs, because neither heartbeats nor reads wait for
+//! it. A long callback should call
+//! [`ctx.is_closing()`](crate::ChannelContext::is_closing) from time to time. If the
+//! result is true, the channel is being released or was lost, or the program is shutting
+//! down. The callback should then return an error, and the batch will be delivered again
+//! to the next owner of the channel. Callbacks that mostly wait, for example for a
+//! network, need more threads than the machine has cores: see
 //! [`pool_threads`](crate::TunnelWorkerConfigBuilder::pool_threads).
 //!
 //! # More than a closure
 //!
-//! Implement [`ChannelProcessorFactory`] and [`ChannelProcessor`] for a processor
-//! with named parts of its own, [`ChannelDialer`] to measure, record or replace the
-//! reading, [`Checkpointer`] to see or move checkpoints.
+//! - Implement [`ChannelProcessorFactory`] and [`ChannelProcessor`] for a processor with
+//!   named fields of its own.
+//! - Implement [`ChannelDialer`] to measure, record or replace reads.
+//! - Implement [`Checkpointer`] to observe or redirect checkpoints.
 //!
 //! [`SimpleProcessFactory`]: crate::SimpleProcessFactory
 //! [`ProcessError::new`]: crate::ProcessError::new

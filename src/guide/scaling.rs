@@ -1,67 +1,73 @@
-//! More workers, more channels, and what one process can carry.
+//! More workers, more channels, and the capacity of one process.
 //!
 //! # More workers
 //!
-//! Start the same program with the same tunnel id on as many machines as you like.
-//! Each worker is a client of the tunnel, and the service spreads the open channels
-//! over them, by heartbeats: when one joins, some channels are closed at the others
-//! and opened there, from their checkpoints; when one leaves in order, they go back
-//! at once; when one dies, after its heartbeat timeout. Nobody has to configure who
-//! reads what.
+//! Start the same program with the same tunnel id on as many machines as you like. Each
+//! worker is a client of the tunnel. The service uses heartbeats to distribute the open
+//! channels over the workers:
 //!
-//! More workers than channels do not help: the rest is idle, ready to take over.
-//! There is never more than one worker at a channel, and within a channel all is
-//! serial, since order is promised.
+//! - When a worker joins, other workers close some of their channels, and the new worker
+//!   opens them from their checkpoints.
+//! - When a worker shuts down gracefully, its channels are available immediately.
+//! - When a worker dies, its channels are available after its heartbeat timeout.
+//!
+//! You do not configure which worker reads which channel.
+//!
+//! More workers than channels do not help: the surplus workers are idle, ready to take
+//! over. A channel never has more than one worker, and its batches are processed one after
+//! the other, because their order is guaranteed.
 //!
 //! # More channels
 //!
-//! A stream has as many channels as the table has partitions. Tablestore splits
-//! partitions by size and load, so a table that grows gets more by itself. When one
-//! channel is the limit:
+//! A stream has as many channels as the table has partitions. Tablestore splits partitions
+//! by size and load, so a growing table gets more of them without your help. If a single
+//! channel is the bottleneck:
 //!
-//! - Look at the primary key. Its first column decides the partition. Keys that
-//!   grow with time (dates, counters) send all writes to one partition, and no
-//!   number of workers helps: put a hash or an id with many values first.
-//! - A new table has one partition. The service's support splits one in advance on
-//!   request, before a large import.
-//! - Make the callback hand over to threads of its own by key, and commit by
-//!   [`AsyncProcessFactory`](crate::AsyncProcessFactory): order is then yours to
-//!   keep.
+//! - Check the primary key. Its first column determines the partition. Keys that grow with
+//!   time (dates, counters) send all writes to one partition, and more workers cannot help.
+//!   Put a hash, or an id with many values, first.
+//! - A new table has one partition. Before a large import, the service's support can split
+//!   it in advance on request.
+//! - Let the callback pass records to your own threads by key, and commit with
+//!   [`AsyncProcessFactory`](crate::AsyncProcessFactory). You are then responsible for the
+//!   order.
 //!
-//! Base data is split by the service into channels of a size that it chooses.
+//! The service splits base data into channels of a size that it chooses.
 //!
 //! # One process
 //!
-//! - Channels: each open one has a thread that mostly waits. Thousands fit.
-//! - Throughput: decoding runs on the callback pool or, while that is busy, on the
-//!   readers' threads, so on all cores; the next batch of a channel is decoded while
-//!   the callback before it runs. A channel with a callback that does little is
-//!   limited by how fast the service answers.
-//! - Memory: what is read and not processed stays within the
-//!   [`memory_budget`](crate::TunnelWorkerConfigBuilder::memory_budget), the threads of the
-//!   open channels included, whatever their number; plus some 30 MiB, and what
-//!   callbacks keep.
-//! - Several tunnels in one process: give each daemon a clone of one configuration,
-//!   and they share threads and budget.
+//! - Channels: each open channel has a thread that spends most of its time waiting. One
+//!   process can have thousands.
+//! - Throughput: records are decoded on the callback pool or, while the pool is busy, on the
+//!   readers' threads, so decoding uses all cores. The next batch of a channel is decoded
+//!   while the callback for the previous batch runs. If the callback does little work, the
+//!   limit is how fast the service responds.
+//! - Memory: data that has been read but not yet processed stays within the
+//!   [`memory_budget`](crate::TunnelWorkerConfigBuilder::memory_budget). The budget includes
+//!   the threads of the open channels, however many there are. About 30 MiB come on top, and
+//!   whatever your callbacks keep.
+//! - Several tunnels in one process: give each daemon a clone of one configuration. The
+//!   daemons then share the threads and the budget.
 //!
-//! The service's own white paper of 2019 (Java SDK, rows of 220 bytes, changes only)
-//! gives about 19 000 rows a second for one channel, 130 000 for 8 and 570 000 for 64
-//! on one host, where the network was the limit. What this client costs on top is
-//! measured in `docs/performance.md` of the repository, with the programs to measure
-//! it again.
+//! The service's own white paper of 2019 (Java SDK, rows of 220 bytes, changes only) reports
+//! about 19 000 rows per second for one channel, 130 000 for 8 channels, and 570 000 for 64
+//! channels on one host, where the network was the limit. `docs/performance.md` in the
+//! repository reports what this client costs on top of that, and includes the programs that
+//! measure it.
 //!
 //! # Performance notes
 //!
-//! - Reading records allocates nothing; copying them out does. Prefer
-//!   [`get`](crate::Record::get), iterators and `&str` over owned values.
-//! - Small batches cost a callback and a task each. On busy channels
+//! - Reading records allocates nothing, but copying values out of them does. Prefer
+//!   [`get`](crate::Record::get), iterators and `&str` to owned values.
+//! - Each batch costs one callback and one task, however small it is. On busy channels,
 //!   [`read_max_times_per_round`](crate::TunnelWorkerConfigBuilder::read_max_times_per_round)
-//!   makes them larger; write to the sink once a batch, not once a record.
-//! - A sink with high latency wants more
+//!   makes batches larger. Write to the sink once per batch, not once per record.
+//! - A sink with high latency needs more
 //!   [`pool_threads`](crate::TunnelWorkerConfigBuilder::pool_threads), not more processes.
 //! - [`max_channel_parallel`](crate::TunnelWorkerConfigBuilder::max_channel_parallel)
-//!   protects a sink that cannot stand all channels at once, as in the base stage.
-//! - [`need_binary_record`](crate::SimpleProcessFactory::need_binary_record) skips
-//!   decoding, for programs that only store or forward;
-//!   [`parse_binary_records`](crate::parse_binary_records) decodes later.
+//!   protects a sink that cannot handle all channels at the same time, for example during
+//!   the base data stage.
+//! - [`need_binary_record`](crate::SimpleProcessFactory::need_binary_record) skips decoding,
+//!   for programs that only store or forward batches.
+//!   [`parse_binary_records`](crate::parse_binary_records) decodes them later.
 //! - Build with `--release`.

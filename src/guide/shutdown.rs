@@ -1,9 +1,15 @@
-//! How to stop, and what is left when something does not.
+//! How to stop, and what happens to work that does not finish in time.
 //!
-//! [`close`](crate::TunnelWorkerDaemon::close), from any thread, in this order: no new
-//! batches are taken; callbacks that run may finish, heartbeats go on meanwhile; the
-//! last tokens are saved; the shutdown callbacks are called; the channels and the
-//! session are given back. Then `run` returns `Ok`, and nothing will come again.
+//! Call [`close`](crate::TunnelWorkerDaemon::close) from any thread. It works in this
+//! order:
+//!
+//! 1. Workers take no new batches.
+//! 2. Running callbacks may finish, while heartbeats continue.
+//! 3. The last tokens are saved.
+//! 4. The shutdown callbacks are called.
+//! 5. The channels and the session are released.
+//!
+//! Then `run` returns `Ok`. If every step succeeded, no record will be delivered again.
 //!
 //! ```no_run
 //! use std::error::Error;
@@ -12,10 +18,10 @@
 //! fn consume(client: TunnelClient, tunnel: &str, config: TunnelWorkerConfig) -> Result<(), Box<dyn Error>> {
 //!     let daemon = TunnelWorkerDaemon::new(client, tunnel, config);
 //!     let handle = daemon.clone();
-//!     // The crate `ctrlc`; with its feature `termination`, for SIGTERM too.
+//!     // The crate `ctrlc`. Its feature `termination` adds SIGTERM and SIGHUP.
 //!     ctrlc::set_handler(move || {
-//!         let receipt = handle.close();
-//!         for channel in receipt.abandoned() {
+//!         let report = handle.close();
+//!         for channel in report.abandoned() {
 //!             eprintln!("{}: still in its callback", channel.channel_id);
 //!         }
 //!     })?;
@@ -24,28 +30,29 @@
 //! }
 //! ```
 //!
-//! - It has a deadline, [`shutdown_timeout`](crate::TunnelWorkerConfigBuilder::shutdown_timeout)
-//!   (30 s), or that of [`close_within`](crate::TunnelWorkerDaemon::close_within). What is
-//!   still at work then is abandoned and named in the [`ShutdownReport`], with the
-//!   number of records that will come again. A platform that kills after 30 s
-//!   (Kubernetes does) wants a deadline below that.
-//! - A callback that takes long should look at
-//!   [`is_closing`](crate::ChannelContext::is_closing).
-//! - [`RunningDaemon`], from [`spawn`](crate::TunnelWorkerDaemon::spawn), closes its daemon
-//!   when it is dropped, within 5 s: a program that ends by an error saves what it
-//!   has done.
-//! - A process that is killed saves nothing: the records since the last checkpoints
-//!   come again, after the heartbeat timeout (300 s), when the service gives the
-//!   channels to others.
+//! - Shutdown ends when
+//!   [`shutdown_timeout`](crate::TunnelWorkerConfigBuilder::shutdown_timeout) has passed
+//!   (30 s), or the timeout that you give to
+//!   [`close_within`](crate::TunnelWorkerDaemon::close_within). Work that is still running
+//!   then is abandoned. The [`ShutdownReport`] lists it, with the number of records that
+//!   will be delivered again. If your platform kills processes after 30 s, as Kubernetes
+//!   does, set a shorter timeout.
+//! - A long callback should check [`is_closing`](crate::ChannelContext::is_closing).
+//! - [`RunningDaemon`], which [`spawn`](crate::TunnelWorkerDaemon::spawn) returns, closes
+//!   its daemon within 5 s when it is dropped. A program that ends with an error thus
+//!   saves its progress.
+//! - A process that is killed saves nothing. After the heartbeat timeout (300 s) the
+//!   service gives its channels to other workers, and the records since the last
+//!   checkpoints are delivered again.
 //!
 //! # Rolling updates
 //!
-//! Start the new process, then close the old one in order: the channels move within
-//! a heartbeat or two, and nothing is repeated. A shorter
+//! Start the new process, then close the old one gracefully. The channels move within one
+//! or two heartbeats, without duplicates. A shorter
 //! [`heartbeat_interval`](crate::TunnelWorkerConfigBuilder::heartbeat_interval) moves them
-//! sooner. For processes that may be killed, a shorter
-//! [`heartbeat_timeout`](crate::TunnelWorkerConfigBuilder::heartbeat_timeout) hands their
-//! channels on sooner.
+//! sooner. If processes may be killed, a shorter
+//! [`heartbeat_timeout`](crate::TunnelWorkerConfigBuilder::heartbeat_timeout) lets other
+//! workers take over their channels sooner.
 //!
 //! [`ShutdownReport`]: crate::ShutdownReport
 //! [`RunningDaemon`]: crate::RunningDaemon

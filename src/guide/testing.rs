@@ -1,15 +1,16 @@
-//! Testing a consumer with the emulator, without an account.
+//! How to test a consumer with the emulator, without an account.
 //!
-//! The package `tablestore-emulator` is a local server that speaks the real
-//! protocol, with signatures checked. It is a dev-dependency, so that nothing of it
-//! gets into your program:
+//! The package `tablestore-emulator` is a local server that speaks the service's protocol
+//! and verifies signatures. Add it as a dev-dependency, so that your program does not
+//! contain it:
 //!
 //! ```toml
 //! [dev-dependencies]
 //! tablestore-emulator = { path = "../tablestore-tunnel/emulator" }
 //! ```
 //!
-//! A whole test: a table, rows, a tunnel, a consumer, and what it has seen.
+//! This is a complete test with a table, rows, a tunnel and a consumer. It checks what the
+//! consumer receives:
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -49,9 +50,9 @@
 //! let running = TunnelWorkerDaemon::new(client, tunnel_id, config).spawn()?;
 //!
 //! let patience = Duration::from_secs(30);
-//! println!("{:?}", items.recv_timeout(patience)?); // the row that was there
+//! println!("{:?}", items.recv_timeout(patience)?); // the row that already existed
 //! orders.put([2], [("item", "rice")])?;
-//! println!("{:?}", items.recv_timeout(patience)?); // the one that came later
+//! println!("{:?}", items.recv_timeout(patience)?); // the row that was added later
 //!
 //! assert!(running.close()?.is_clean());
 //! assert!(emulator.ledger().violations().is_empty());
@@ -60,24 +61,38 @@
 //! ```
 //!
 //! - [`heartbeat_interval_for_tests`](crate::TunnelWorkerConfigBuilder::heartbeat_interval_for_tests)
-//!   goes below the service's 5 s, so that channels are handed out at once.
-//! - Wait for conditions with a deadline, as here, not for a time.
-//! - `emulator.fault(...)` makes the nth request of an action fail, late, cut or
-//!   lost; `Fault` lists what can go wrong, `Fault::parse_script` reads many from a
-//!   text.
-//! - `table.split(...)` and `table.merge(...)` change the partitions while the
-//!   consumer runs.
-//! - `emulator.ledger()` knows every event. Its `violations()` are what clients did
-//!   against the rules of the protocol; a `Checker` of your own settings judges it
-//!   more strictly or more mildly.
-//! - With `EmulatorClock::manual` a week passes in a call, for tests of expiry.
-//! - For programs in other languages: `cargo run -p tablestore-emulator -- --help`, and
-//!   `docs/emulator.md` in the repository for its control API in JSON.
+//!   allows intervals below the service's minimum of 5 s, so that channels are assigned
+//!   immediately.
+//! - Wait for a condition with a timeout, as in this test. Do not sleep for a fixed time.
+//! - `emulator.fault(...)` makes the nth request of an action fail, delays it, cuts its
+//!   response or drops it. `Fault` lists all faults. `Fault::parse_script` reads several
+//!   faults from a text.
+//! - `table.split(...)` and `table.merge(...)` change the partitions while the consumer
+//!   runs.
+//! - `emulator.ledger()` contains every event. Its `violations()` lists where clients broke
+//!   the rules of the protocol. Use a `Checker` with your own settings for a stricter or
+//!   milder check.
+//! - With `EmulatorClock::manual`, one call moves time forward by a week, for example to
+//!   test expiry.
 //!
-//! A callback alone needs no server at all: build records with
-//! [`OwnedRecord`](crate::OwnedRecord) and
-//! [`to_record`](crate::OwnedRecord::to_record).
+//! You can test a callback without any server: build records with
+//! [`OwnedRecord`](crate::OwnedRecord) and [`to_record`](crate::OwnedRecord::to_record).
 //!
-//! Where the service's behaviour is not documented the emulator makes a choice and
-//! names it. It has been compared with the official SDKs as clients, not with the
-//! hosted service: test against a real instance before you rely on a corner.
+//! # The emulator as a program
+//!
+//! To test a program in another language, or to try something manually, run the emulator as
+//! a program. In a clone of the repository:
+//!
+//! ```sh
+//! cargo run -p tablestore-emulator -- --port 8087
+//! ```
+//!
+//! `cargo install --path emulator` installs it as `tablestore-emulator`. `--help` lists its
+//! options, and `docs/emulator.md` in the repository describes its JSON control API.
+//!
+//! # Limits of the emulator
+//!
+//! Where the service's behaviour is not documented, the emulator makes a choice, and its
+//! documentation states that choice. The emulator has been tested with the official SDKs as
+//! clients, but has not been compared with the hosted service. If your program depends on
+//! a corner case, test that case against a real instance.

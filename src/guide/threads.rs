@@ -1,31 +1,32 @@
-//! Which threads there are, and what of yours runs on them.
+//! Which threads exist, and which of your code runs on them.
 //!
-//! | thread | how many | runs of yours |
+//! | thread | how many | your code on it |
 //! |---|---|---|
-//! | the one that calls [`run`](crate::TunnelWorkerDaemon::run) | one a worker | nothing |
-//! | `tunnel-daemon` | one a [`spawn`](crate::TunnelWorkerDaemon::spawn), which calls `run` | nothing |
-//! | `tunnel-heartbeat` | one a worker | the credentials provider |
-//! | `tunnel-reader` | one an open channel | the factory, `channel_open`, a dialer and its connections, the provider |
-//! | `tunnel-pool-n` | 32 a configuration, or your own rayon pool | the process callbacks |
-//! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for a save or the end of a channel | the shutdown callback, a checkpointer, the provider |
-//! | `tunnel-observer` | one a configuration with an observer | the observer, for what is not of one channel |
+//! | the caller of [`run`](crate::TunnelWorkerDaemon::run) | one per worker | none |
+//! | `tunnel-daemon` | one per [`spawn`](crate::TunnelWorkerDaemon::spawn), to call `run` | none |
+//! | `tunnel-heartbeat` | one per worker | the credentials provider |
+//! | `tunnel-reader` | one per open channel | the factory, `channel_open`, a dialer and its connections, the credentials provider |
+//! | `tunnel-pool-n` | 32 per configuration, or the threads of your own rayon pool | the process callbacks |
+//! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for one save or the end of one channel | the shutdown callback, a checkpointer, the credentials provider |
+//! | `tunnel-observer` | one per configuration with an observer | the observer, for events that belong to no channel |
 //!
-//! A [`WorkerObserver`] hears of what a channel does on the channel's threads.
+//! A [`WorkerObserver`] receives the events of a channel on the channel's own threads.
 //!
-//! - Channels are served by the pool in turn, the one that has waited longest
-//!   first. Of one channel only one callback runs at a time, but not always on the
-//!   same thread: thread-locals do not belong to a channel.
-//! - A reader thread has a stack of 512 KiB and mostly waits. A thousand open
-//!   channels are a thousand reader threads.
-//! - A [`TunnelWorkerConfig`] owns the pool and the memory budget; workers made from
-//!   clones of one configuration share both. The threads end with its last clone.
-//! - No lock is held while your code runs: every method may be called from every
-//!   callback. What would wait for itself, as a `close` inside a callback, asks and
-//!   returns.
-//! - A panic in your code is caught, is an error of that channel, and touches no
-//!   other. This needs `panic = "unwind"`, the default.
-//! - Nothing here knows an async runtime. From one, call `run` by its way to run
-//!   blocking code (in tokio, `spawn_blocking`), and hand records over by a queue.
+//! - The pool serves channels in turn. The channel that has waited longest is served
+//!   first. Only one callback of a channel runs at a time, but not always on the same
+//!   thread: do not keep a channel's state in thread-locals.
+//! - A reader thread has a stack of 256 KiB and spends most of its time waiting. A
+//!   thousand open channels mean a thousand reader threads.
+//! - A [`TunnelWorkerConfig`] owns the pool and the memory budget. Workers made from
+//!   clones of one configuration share both. The threads end when the last clone is
+//!   dropped.
+//! - No lock is held while your code runs, so you can call every method from every
+//!   callback. A method that would have to wait for its own caller, such as `close` inside
+//!   a callback, only makes the request and returns.
+//! - A panic in your code is caught and becomes an error of that channel. Other channels
+//!   are not affected. This requires `panic = "unwind"`, which is the default.
+//! - The crate uses no async runtime. In an async program, call `run` the way your runtime
+//!   runs blocking code (`spawn_blocking` in tokio), and pass records on through a queue.
 //!
 //! [`TunnelWorkerConfig`]: crate::TunnelWorkerConfig
 //! [`WorkerObserver`]: crate::WorkerObserver
