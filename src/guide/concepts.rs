@@ -33,7 +33,7 @@
 //!   owns. The service distributes the channels over all connected workers. If a worker
 //!   goes silent, the service gives its channels to other workers.
 //! - A *token* is a position in a channel. A *checkpoint* is the token that the service
-//!   stores for a channel: whoever reads the channel next starts there.
+//!   stores for a channel: the next reader of the channel starts there.
 //! - A channel is *finished* when it will never have more records: its base data has
 //!   been read, or its partition was split or merged. Its last token is
 //!   [`FINISH_TAG`].

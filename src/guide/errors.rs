@@ -18,9 +18,14 @@
 //! | [`OTSTunnelServerUnavailable`](crate::ErrorCode::ServerUnavailable) | the service is overloaded or restarting | retries reads for 75 s and all other requests for 35 s | nothing; if it persists, send the request id to the service's support |
 //! | [`OTSNetworkError`](crate::ErrorCode::Network) | no response: connection refused, reset, timed out or cut, or unknown host | retries in the same way | if it persists, check the endpoint (VPC or public?), DNS, the proxy and the firewall |
 //! | [`OTSClientError`](crate::ErrorCode::ClientError) | the client rejected the call before sending anything, or the response did not come from the service | reconnects if it happens in a session | read the message; a wrong endpoint or proxy answers with HTML |
-//! | [`OTSMalformedData`](crate::ErrorCode::Malformed) | a response or a record does not parse, or a checksum is wrong | closes the channel and reopens it from its checkpoint | if it repeats for the same batch, report it with the request id |
+//! | [`OTSMalformedData`](crate::ErrorCode::Malformed) | a response or a record does not parse, or a checksum is wrong | requests an unreadable response again up to three times, then closes the channel and reopens it from its checkpoint | if it repeats for the same batch, report it with the request id |
 //! | [`OTSChannelLost`](crate::ErrorCode::ChannelLost) | the worker no longer owns the channel; nothing was sent | continues with its other channels | discard what you wanted to commit: the next owner will get the records again |
 //! | any other, as [`Other`](crate::ErrorCode::Other) | the service sent a code that this version does not know | reconnects | read the message and the service's list of error codes |
+//!
+//! "`run` returns it" and "reconnects" apply to the requests of the session: connect and
+//! heartbeat. If a request of a single channel fails with one of these errors, the worker
+//! releases only that channel, which is later reopened from its checkpoint. The exception is
+//! `OTSTunnelExpired`, which always ends `run`.
 //!
 //! # Which calls return what
 //!

@@ -93,7 +93,7 @@
 //! CPU (a container at its limit), a wrong clock, and a deleted tunnel. The log shows the
 //! errors of the heartbeats at level `warn`.
 //!
-//! # How do I begin anew, or at a point in time?
+//! # How do I start over, or start at a point in time?
 //!
 //! Checkpoints belong to the tunnel, so create another tunnel:
 //!

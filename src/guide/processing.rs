@@ -74,7 +74,7 @@
 //! batch was decoded. [`get`](crate::Record::get) finds one column by name. To read most
 //! of the columns, iterate over [`columns`](crate::Record::columns).
 //!
-//! Records are lent to the callback: the memory of the batch is reused after the
+//! A callback only borrows its records: the memory of the batch is reused after the
 //! callback has returned. To keep a record longer, make a `Record<'static>`:
 //!
 //! - [`share`](crate::Record::share) copies nothing and keeps the whole batch in memory.

@@ -27,7 +27,8 @@
 //!   be read in transit: requests are signed but not encrypted.
 //! - [`TunnelConfig::agent`](crate::TunnelConfig::agent) accepts an agent with your own root
 //!   certificates, proxies or client certificates. By default, the proxy settings of the
-//!   environment apply (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+//!   environment apply (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), except for
+//!   loopback endpoints. SOCKS proxies are not supported.
 //! - Redirects are not followed, so a signed request goes only to the endpoint.
 //!
 //! # Untrusted bytes
