@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use memmap2::MmapMut;
 
-use crate::sync::buffer_pool::{Buffer, LEAST_BYTES, room_for};
+use crate::sync::buffer_pool::{Buffer, MIN_BYTES, capacity_for};
 
 /// Bytes, all of which have a value, so that none needs to be cleared.
 pub(crate) enum Memory {
@@ -18,10 +18,10 @@ pub(crate) enum Memory {
 impl Memory {
     /// With room for so many.
     pub(crate) fn new(len: usize) -> Memory {
-        if len < LEAST_BYTES {
+        if len < MIN_BYTES {
             return Memory::Heap(vec![0; len]);
         }
-        let room = room_for(len);
+        let room = capacity_for(len);
         // The system has a limit to the number of maps.
         map(room).unwrap_or_else(|| Memory::Heap(vec![0; room]))
     }
@@ -71,9 +71,9 @@ mod tests {
     fn large_ones_are_maps() {
         for (len, room, is_map) in [
             (0, 0, false),
-            (LEAST_BYTES - 1, LEAST_BYTES - 1, false),
-            (LEAST_BYTES, LEAST_BYTES, true),
-            (LEAST_BYTES + 1, 2 * LEAST_BYTES, true),
+            (MIN_BYTES - 1, MIN_BYTES - 1, false),
+            (MIN_BYTES, MIN_BYTES, true),
+            (MIN_BYTES + 1, 2 * MIN_BYTES, true),
         ] {
             let memory = Memory::new(len);
             assert_eq!(matches!(memory, Memory::Map(_)), is_map, "{len}");
