@@ -50,6 +50,8 @@ impl Clock {
         from: &Receiver<T>,
         until: Option<Instant>,
     ) -> Result<T, TryRecvError> {
+        // A loop, because another thread may receive the message between the wait and
+        // `try_recv`.
         loop {
             match from.try_recv() {
                 Err(TryRecvError::Empty) => {}

@@ -113,20 +113,20 @@ impl SizeEstimate {
 pub(crate) struct Room {
     permit: Latest<MemoryPermit>,
     /// Size of the response that did not fit into the budget; 0 if there was none.
-    refused: AtomicUsize,
+    rejected: AtomicUsize,
 }
 
 impl Room {
     pub(crate) fn new() -> Room {
         Room {
             permit: Latest::new(),
-            refused: AtomicUsize::new(0),
+            rejected: AtomicUsize::new(0),
         }
     }
 
     /// Stores the permit at the start of a read.
     pub(crate) fn enter(&self, permit: MemoryPermit) {
-        self.refused.store(0, Ordering::Relaxed);
+        self.rejected.store(0, Ordering::Relaxed);
         self.permit.set(permit);
     }
 
@@ -137,7 +137,7 @@ impl Room {
 
     /// The size of the rejected response; `None` if the read did not fail for that reason.
     pub(crate) fn refused(&self) -> Option<usize> {
-        Some(self.refused.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
+        Some(self.rejected.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 
     /// Grows the permit for a response of this size, without waiting.
@@ -156,7 +156,7 @@ impl Room {
         if fits {
             return Ok(());
         }
-        self.refused.store(bytes, Ordering::Relaxed);
+        self.rejected.store(bytes, Ordering::Relaxed);
         Err(TunnelError::client(
             "the response does not fit into the memory budget now; it will be read again later",
         ))

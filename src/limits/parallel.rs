@@ -103,6 +103,8 @@ impl ChannelQuota {
                 self.permit.give_back(permit);
                 Entry::Free
             }
+            // This drops the reader's permit. The waiting channel gets it as soon as the
+            // batches that share it are processed.
             _ => Entry::Queue,
         }
     }

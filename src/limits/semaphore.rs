@@ -108,6 +108,7 @@ impl Semaphore {
     /// Returns the number of acquired units; `None` if `closing` is triggered first. If
     /// the thread has to wait, calls `queued` once it is in the queue.
     pub(crate) fn acquire(&self, units: i64, closing: &Stop, queued: impl FnOnce()) -> Option<i64> {
+        // The fast path: one atomic operation, without the lock.
         let acquired = self.try_acquire(units);
         if acquired.is_some() {
             return acquired;
@@ -149,6 +150,8 @@ impl Semaphore {
     /// then waits for all of them.
     pub(crate) fn shrink(&self, units: i64) -> i64 {
         let removable = |total: i64| units.min(total - self.initial / 2).max(0);
+        // The total shrinks before the free units, so that the queue is already served with
+        // the new total. Otherwise a waiter for all units would wait for removed ones.
         let less = |total| Some(total - removable(total));
         let before = self
             .total

@@ -220,6 +220,7 @@ impl<'a> Outline<'a> {
         let mut cursor = Cursor::new(body);
         let (mut next_token, mut may_more_record, mut record_count) = (None, None, 0);
         loop {
+            // Nearly all fields are records; the loop below handles the others.
             let (skipped, len) = fast::skip_records(cursor.rest());
             record_count += skipped;
             cursor.bytes(len, "records")?;

@@ -102,6 +102,7 @@ impl Parts {
     ) -> Result<Parts, DecodeError> {
         let base = layout.window.start;
         let whole = || Cursor::over(bytes, layout.window.clone());
+        // `Section` and `Checked` store offsets as `u32`.
         if u32::try_from(layout.window.len()).is_err() {
             return Err(whole().error("record of 4 GiB or more", Problem::NotAllowed));
         }
@@ -245,6 +246,7 @@ impl Record<'_> {
         self.cells(self.parts.columns)
             .filter(put)
             .reduce(|best, cell| {
+                // Not `>=`: of equal timestamps, the first cell wins.
                 if cell.timestamp() > best.timestamp() {
                     cell
                 } else {

@@ -45,7 +45,7 @@ pub(crate) struct BufferPool<B> {
 
 #[derive(Debug)]
 struct FreeList<B> {
-    /// The oldest first.
+    /// Ordered by the time of return, oldest first.
     buffers: VecDeque<Idle<B>>,
     /// Number of requests so far, which serves as a clock.
     requests: u64,
@@ -77,6 +77,8 @@ impl<B: Buffer> BufferPool<B> {
     pub(crate) fn take(&self, bytes: usize) -> Option<B> {
         let mut free_list = self.free_list.lock();
         let found = free_list.find(bytes);
+        // Freed before the caller allocates, so that the new buffer replaces the old ones
+        // instead of adding to the peak.
         let needed = match found {
             None if bytes >= MIN_BYTES => capacity_for(bytes),
             _ => 0,
@@ -110,6 +112,8 @@ impl<B: Buffer> FreeList<B> {
 
     fn find(&mut self, bytes: usize) -> Option<B> {
         self.requests += 1;
+        // A much larger buffer would waste memory now, and be missing for the next large
+        // response.
         let max = capacity_for(bytes).saturating_add(bytes / 8);
         let fits = |idle: &Idle<B>| (bytes..=max).contains(&idle.buffer.bytes());
         let index = self.buffers.iter().rposition(fits)?;
@@ -198,7 +202,11 @@ mod tests {
         for mib in [1, 2, 2, 5] {
             pool.put(buffer(mib * MIB));
         }
-        assert_eq!(pooled(&pool), [2 * MIB, 2 * MIB], "5 are more than all");
+        assert_eq!(
+            pooled(&pool),
+            [2 * MIB, 2 * MIB],
+            "5 MiB exceed the maximum"
+        );
     }
 
     #[test]
@@ -208,7 +216,7 @@ mod tests {
             pool.put(buffer(mib * MIB));
         }
         assert_eq!(take_bytes(&pool, 5 * MIB / 2), None);
-        assert_eq!(pooled(&pool), [8 * MIB, MIB], "3 MiB went for 2.5");
+        assert_eq!(pooled(&pool), [8 * MIB, MIB], "3 MiB were freed for 2.5");
         assert_eq!(take_bytes(&pool, 100 * MIB), None);
         assert_eq!(pooled(&pool), [] as [usize; 0]);
     }

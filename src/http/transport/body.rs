@@ -66,6 +66,7 @@ impl Bodies {
         let mut reader = body.limit(limit as u64).reader();
         match announced {
             Some(_) => self.read_announced(&mut reader, len),
+            // Without a length, the size of a pooled buffer cannot be chosen.
             None => {
                 let mut bytes = Vec::new();
                 reader.read_to_end(&mut bytes)?;

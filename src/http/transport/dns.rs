@@ -68,6 +68,7 @@ impl Cache {
         {
             return Ok(entry.addresses.clone());
         }
+        // A failed lookup leaves the old entry as it is, so the next request tries again.
         match (lookup(), known) {
             (Ok(addresses), _) => {
                 let entry = Entry {

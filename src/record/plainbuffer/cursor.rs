@@ -34,6 +34,7 @@ impl<'a> Cursor<'a> {
     /// of bounds.
     #[inline]
     pub(crate) fn over(bytes: &'a [u8], span: Range<usize>) -> Cursor<'a> {
+        // Not a panic: the caller's next read fails with an error that names the item.
         let end = span.end;
         bytes
             .get(span)
@@ -187,6 +188,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// An error at the current offset. Cold, so that its code does not displace the code of
+    /// valid input.
     #[cold]
     pub(crate) fn error(&self, reading: &'static str, problem: Problem) -> DecodeError {
         DecodeError(Box::new(Details {

@@ -57,6 +57,8 @@ impl Row {
         span: Range<usize>,
         cache: &mut Option<DecodeCache<'a>>,
     ) -> Result<Row, DecodeError> {
+        // A row that the fast path declines leaves no trace: its sums count only once the
+        // row has ended. So the slow path can start over.
         if let Some(cache) = cache
             && let Some(row) = Row::check_fast(bytes, base, &span, cache)
         {
@@ -73,6 +75,8 @@ impl Row {
         span: &Range<usize>,
         cache: &mut DecodeCache<'_>,
     ) -> Option<Row> {
+        // The fast path reads one block before the row, so it cannot check a row at the
+        // very start of the bytes.
         let rest = bytes.get(span.start.checked_sub(LANES)?..)?;
         let (row, end) = fast::row(rest, span.start - base, cache)?;
         (end == span.end - base).then_some(row)
@@ -106,6 +110,8 @@ impl Row {
                 .and_then(|at| NonZeroU32::new((at - base) as u32)),
             false => None,
         };
+        // The checksum of a row covers the checksums of its cells and the delete marker,
+        // but not the extension.
         let computed = crc8::update_byte(crc, u8::from(delete_marker));
         check_row_checksum(&mut cursor, computed)?;
         cursor.finish("row")?;

@@ -153,6 +153,8 @@ impl<'a> CellPrefix<'a> {
 
     #[inline(always)]
     fn number(&self, window: &Window, place: usize, sums: &mut Sums) -> Option<NonZeroUsize> {
+        // The checksum of the prefix is xored into the first byte after it, which continues
+        // the checksum.
         let value = u64::from_le_bytes(self.after(window, 0));
         let end = End::of(&self.after(window, 8))?;
         sums.set(place, end.sum(value ^ self.crc()));
@@ -174,6 +176,7 @@ impl<'a> CellPrefix<'a> {
         }
         let with_type = u32::from_le_bytes(self.after(window, 0)) as usize;
         let [kind] = self.after(window, LENGTH);
+        // The length of the value must agree with the length of the text in it.
         if with_type != BEFORE_NUMBER + len || kind != self.kind {
             return None;
         }
