@@ -1,8 +1,8 @@
 //! The wire code that the emulator shares with the client: messages, rows,
 //! tokens and signatures.
 //!
-//! Not for users. It may change with every release, so `tablestore-emulator`
-//! requires exactly its own version of this crate.
+//! Not a public API. It may change in every release, so `tablestore-emulator` depends on
+//! exactly the same version of this crate.
 
 use std::error::Error;
 
@@ -25,36 +25,36 @@ pub fn crc8(bytes: &[u8]) -> u8 {
     record::plainbuffer::crc8::update(0, bytes)
 }
 
-/// An answer to ReadRecords.
+/// A ReadRecords response.
 #[derive(Debug)]
 pub struct Answer(RawBatch);
 
 impl Answer {
-    /// The answer that has this body.
+    /// Scans a response body.
     ///
     /// # Errors
     ///
-    /// As when a worker reads it.
+    /// The same as in a worker that reads this body.
     pub fn parse(body: Bytes) -> Result<Answer, TunnelError> {
         RawBatch::parse(body, String::new()).map(Answer)
     }
 
-    /// Where to read on.
+    /// The token from which to continue.
     pub fn next_token(&self) -> &str {
         &self.0.next_token
     }
 
-    /// All its records.
+    /// Decodes all records.
     ///
     /// # Errors
     ///
-    /// As when a worker reads it.
+    /// The same as in a worker that reads this body.
     pub fn records(&self) -> Result<Vec<Record<'_>>, TunnelError> {
         self.0.records()
     }
 }
 
-/// The message that the service would send for a record.
+/// The message that the service sends for a record.
 pub fn record_message(record: &OwnedRecord) -> protocol::Record {
     record.to_message()
 }
@@ -64,17 +64,17 @@ pub fn secret(credentials: &Credentials) -> &str {
     credentials.secret()
 }
 
-/// The security token of an access key, if it has one.
+/// The security token of an access key; `None` if it has none.
 pub fn security_token(credentials: &Credentials) -> Option<&str> {
     credentials.token()
 }
 
-/// An error of a call that was refused before anything was sent.
+/// An error for a call that is rejected before a request is sent.
 pub fn client_error(message: impl Into<String>) -> TunnelError {
     TunnelError::client(message)
 }
 
-/// The same, with what caused it.
+/// Like [`client_error`], with a cause.
 pub fn client_error_from(
     message: impl Into<String>,
     source: impl Into<Box<dyn Error + Send + Sync>>,

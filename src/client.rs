@@ -1,4 +1,4 @@
-//! [`TunnelClient`]: the meta API.
+//! [`TunnelClient`]: manages tunnels, and reads single batches without a worker.
 
 use std::sync::Arc;
 
@@ -17,9 +17,7 @@ use crate::model::{
 };
 use crate::sync::stop::Stop;
 
-/// A client of the tunnels of one instance.
-///
-/// Go: `TunnelClient`.
+/// A client for the tunnels of one instance. Go: `TunnelClient`.
 ///
 /// ```no_run
 /// use tablestore_tunnel::{CreateTunnelRequest, TunnelClient, TunnelType};
@@ -36,50 +34,49 @@ use crate::sync::stop::Stop;
 ///
 /// # Calls
 ///
-/// Every method blocks the calling thread until there is an answer. A request
-/// that fails for a reason that passes (see [`TunnelError::is_temporary`]) is
-/// tried again with growing pauses for 35 s, each attempt for at most
-/// [`TunnelConfig::request_timeout`]. So it can happen that the service did
-/// what was asked and the answer got lost: the next attempt of a creation then
-/// finds that the tunnel exists.
+/// Every method blocks the calling thread until the service has responded. A request that
+/// fails with a temporary error (see [`TunnelError::is_temporary`]) is retried with
+/// growing delays for 35 s. Each attempt takes at most [`TunnelConfig::request_timeout`].
+///
+/// The service may have executed a request whose response was lost. A retried
+/// [`create_tunnel`](TunnelClient::create_tunnel), for example, then fails because the
+/// tunnel exists.
 ///
 /// # Errors
 ///
-/// All methods return a [`TunnelError`]. Its [`code`](TunnelError::code) is that
-/// of the service, or:
+/// All methods return a [`TunnelError`]. Its [`code`](TunnelError::code) is the code of
+/// the service, or one of these:
 ///
-/// - [`ClientError`](crate::ErrorCode::ClientError): refused before anything
-///   was sent, for the reason in the message; or answered by something that is
-///   not the service.
-/// - [`Network`](crate::ErrorCode::Network): no answer, in spite of all attempts.
-/// - [`Malformed`](crate::ErrorCode::Malformed): an answer that makes no sense.
+/// - [`ClientError`](crate::ErrorCode::ClientError): the request was rejected before it was
+///   sent, and the message states the reason; or the response did not come from the
+///   service.
+/// - [`Network`](crate::ErrorCode::Network): all attempts failed without a response.
+/// - [`Malformed`](crate::ErrorCode::Malformed): the response is invalid.
 ///
 /// # Threads and clones
 ///
-/// A client may be used by any number of threads at once. Cloning one is cheap:
-/// clones share the credentials provider and the HTTP agent with its idle
-/// connections. A lock of the agent is held for a moment when a connection is
-/// taken from them or put back, none while a request is on its way. The last
-/// clone to go closes the connections.
+/// Any number of threads can use a client at the same time. Cloning is cheap: clones share
+/// the credentials provider, and the HTTP agent with its idle connections. The agent's lock
+/// is held briefly when a connection is taken or returned, never during a request. Dropping
+/// the last clone closes the connections.
 #[derive(Clone, Debug)]
 pub struct TunnelClient {
     api: Arc<dyn TunnelApi>,
 }
 
 impl TunnelClient {
-    /// A client with an access key of an account or a RAM user.
+    /// Creates a client with an access key of an account or a RAM user. Sends no request.
     ///
-    /// `endpoint` is the URL of the instance, as
-    /// `https://instance.region.ots.aliyuncs.com`; `instance` is the name alone.
-    /// Sends nothing.
+    /// `endpoint` is the URL of the instance, such as
+    /// `https://instance.region.ots.aliyuncs.com`; `instance` is only its name.
     ///
     /// Go: `NewTunnelClient`.
     ///
     /// # Errors
     ///
-    /// Code [`ClientError`](crate::ErrorCode::ClientError) if the endpoint is no
-    /// URL with scheme and host alone, or the instance name or a part of the
-    /// key cannot be one.
+    /// [`ClientError`](crate::ErrorCode::ClientError) if the endpoint is not a URL of
+    /// scheme, host and optional port, or if the instance name or the access key is
+    /// invalid.
     pub fn new(
         endpoint: &str,
         instance: &str,
@@ -90,16 +87,16 @@ impl TunnelClient {
         TunnelClient::with_credentials(endpoint, instance, credentials)
     }
 
-    /// A client with a temporary access key and its security token.
+    /// Creates a client with a temporary access key and its security token.
     ///
-    /// The token expires; for a consumer that runs longer, give a
-    /// [`CredentialsProvider`] to [`TunnelClient::with_config`].
+    /// The token expires. For a consumer that runs longer, pass a [`CredentialsProvider`]
+    /// to [`TunnelClient::with_config`].
     ///
     /// Go: `NewTunnelClientWithToken`.
     ///
     /// # Errors
     ///
-    /// As [`TunnelClient::new`].
+    /// Like [`TunnelClient::new`].
     pub fn with_token(
         endpoint: &str,
         instance: &str,
@@ -112,14 +109,14 @@ impl TunnelClient {
         TunnelClient::with_credentials(endpoint, instance, credentials)
     }
 
-    /// A client with credentials from anywhere and all that can be configured.
+    /// Creates a client with a credentials provider and a configuration.
     ///
     /// Go: `NewTunnelClientWithConfig`.
     ///
     /// # Errors
     ///
-    /// As [`TunnelClient::new`], except that the provider is not asked yet; and
-    /// if a configured value cannot be used.
+    /// Like [`TunnelClient::new`], and if a setting is invalid. The provider is not called
+    /// yet, so credentials are not checked.
     pub fn with_config(
         endpoint: &str,
         instance: &str,
@@ -140,23 +137,23 @@ impl TunnelClient {
         TunnelClient::with_config(endpoint, instance, credentials, TunnelConfig::new())
     }
 
-    /// Creates a tunnel on a table. Turns on the table's change log if that is
-    /// off and the tunnel needs it.
+    /// Creates a tunnel on a table. If the tunnel needs the table's change log and that is
+    /// off, the service turns it on.
     ///
     /// Go: `CreateTunnel`.
     ///
     /// # Errors
     ///
-    /// Code [`TunnelExist`](crate::ErrorCode::TunnelExist) if the table has a
-    /// tunnel of this name, also if an attempt before made it and its answer got
-    /// lost; otherwise as told [above](TunnelClient#errors).
+    /// [`TunnelExist`](crate::ErrorCode::TunnelExist) if the table has a tunnel with this
+    /// name. An earlier attempt of the same call may have created it, if the response was
+    /// lost. Other errors are listed [above](TunnelClient#errors).
     pub fn create_tunnel(
         &self,
         request: &CreateTunnelRequest,
     ) -> Result<CreateTunnelResponse, TunnelError> {
         let request = convert::create_request(request)?;
-        let answer = self.api.create(&request, &Stop::new())?;
-        Ok(convert::create_response(answer))
+        let response = self.api.create(&request, &Stop::new())?;
+        Ok(convert::create_response(response))
     }
 
     /// Lists the tunnels of a table.
@@ -167,8 +164,8 @@ impl TunnelClient {
         request: &ListTunnelRequest,
     ) -> Result<ListTunnelResponse, TunnelError> {
         let request = convert::list_request(request)?;
-        let answer = self.api.list(&request, &Stop::new())?;
-        Ok(convert::list_response(answer))
+        let response = self.api.list(&request, &Stop::new())?;
+        Ok(convert::list_response(response))
     }
 
     /// Describes a tunnel and its channels.
@@ -179,11 +176,11 @@ impl TunnelClient {
         request: &DescribeTunnelRequest,
     ) -> Result<DescribeTunnelResponse, TunnelError> {
         let request = convert::describe_request(request)?;
-        let answer = self.api.describe(&request, &Stop::new())?;
-        Ok(convert::describe_response(answer))
+        let response = self.api.describe(&request, &Stop::new())?;
+        Ok(convert::describe_response(response))
     }
 
-    /// Deletes a tunnel. Its checkpoints are gone with it.
+    /// Deletes a tunnel and its checkpoints.
     ///
     /// Go: `DeleteTunnel`.
     pub fn delete_tunnel(
@@ -191,22 +188,22 @@ impl TunnelClient {
         request: &DeleteTunnelRequest,
     ) -> Result<DeleteTunnelResponse, TunnelError> {
         let request = convert::delete_request(request)?;
-        let answer = self.api.delete(&request, &Stop::new())?;
+        let response = self.api.delete(&request, &Stop::new())?;
         Ok(DeleteTunnelResponse {
-            request_id: answer.request_id,
+            request_id: response.request_id,
         })
     }
 
-    /// Tells how far a tunnel has been consumed.
+    /// Returns the consumption progress of a tunnel.
     ///
     /// Go: `GetRpo`.
     pub fn get_rpo(&self, request: &GetRpoRequest) -> Result<GetRpoResponse, TunnelError> {
         let request = convert::rpo_request(request)?;
-        let answer = self.api.get_rpo(&request, &Stop::new())?;
-        convert::rpo_response("GetRpo", answer)
+        let response = self.api.get_rpo(&request, &Stop::new())?;
+        convert::rpo_response("GetRpo", response)
     }
 
-    /// Tells how far a tunnel has been consumed, by offsets in its change log.
+    /// Returns the consumption progress of a tunnel as offsets in its change log.
     ///
     /// Go: `GetRpoByOffset`.
     pub fn get_rpo_by_offset(
@@ -214,27 +211,28 @@ impl TunnelClient {
         request: &GetRpoRequest,
     ) -> Result<GetRpoResponse, TunnelError> {
         let request = convert::rpo_request(request)?;
-        let answer = self.api.get_rpo_by_offset(&request, &Stop::new())?;
-        convert::rpo_response("GetRpoByOffset", answer)
+        let response = self.api.get_rpo_by_offset(&request, &Stop::new())?;
+        convert::rpo_response("GetRpoByOffset", response)
     }
 
-    /// Changes the status of channels by hand: suspends, resumes or ends them.
+    /// Changes the status of channels: suspends, resumes, opens or terminates them.
     ///
+    /// Create the entries of the request with
     /// [`suspend_channel`](crate::suspend_channel),
     /// [`resume_channel`](crate::resume_channel),
     /// [`open_channel`](crate::open_channel) and
-    /// [`terminate_channel`](crate::terminate_channel) make what the request holds.
+    /// [`terminate_channel`](crate::terminate_channel).
     ///
     /// Go: `Schedule`.
     pub fn schedule(&self, request: &ScheduleRequest) -> Result<ScheduleResponse, TunnelError> {
         let request = convert::schedule_request(request)?;
-        let answer = self.api.schedule(&request, &Stop::new())?;
+        let response = self.api.schedule(&request, &Stop::new())?;
         Ok(ScheduleResponse {
-            request_id: answer.request_id,
+            request_id: response.request_id,
         })
     }
 
-    /// The checkpoint of a channel, for consumers without a worker.
+    /// Returns the checkpoint of a channel, for consumers without a worker.
     ///
     /// Go: `GetCheckpoint` of `TunnelApi`.
     pub fn get_checkpoint(
@@ -242,13 +240,13 @@ impl TunnelClient {
         request: &GetCheckpointRequest,
     ) -> Result<GetCheckpointResponse, TunnelError> {
         let request = convert::get_checkpoint_request(request)?;
-        let answer = self.api.get_checkpoint(&request, &Stop::new())?;
-        Ok(convert::get_checkpoint_response(answer))
+        let response = self.api.get_checkpoint(&request, &Stop::new())?;
+        Ok(convert::get_checkpoint_response(response))
     }
 
     /// Reads records of a channel once, for consumers without a worker.
     ///
-    /// Tried again for [`TunnelConfig::max_retry_elapsed_time`] instead of 35 s.
+    /// Retries for [`TunnelConfig::max_retry_elapsed_time`] instead of 35 s.
     ///
     /// Go: `ReadRecords` of `TunnelApi`.
     pub fn read_records(
@@ -268,13 +266,13 @@ impl TunnelClient {
         request: &CheckpointRequest,
     ) -> Result<CheckpointResponse, TunnelError> {
         let request = convert::checkpoint_request(request)?;
-        let answer = self.api.checkpoint(&request, &Stop::new())?;
+        let response = self.api.checkpoint(&request, &Stop::new())?;
         Ok(CheckpointResponse {
-            request_id: answer.request_id,
+            request_id: response.request_id,
         })
     }
 
-    /// What workers make their requests with.
+    /// The API through which workers send their requests.
     pub(crate) fn api(&self) -> &Arc<dyn TunnelApi> {
         &self.api
     }
@@ -285,13 +283,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_shared_between_threads() {
+    fn the_client_can_be_shared_between_threads() {
         fn shared<T: Clone + Send + Sync + 'static>() {}
         shared::<TunnelClient>();
     }
 
     #[test]
-    fn refuses_empty_keys_at_once() {
+    fn empty_keys_are_rejected_on_creation() {
         let client = |id, secret| TunnelClient::new("http://127.0.0.1:1", "inst", id, secret);
         let error = client("", "s").expect_err("no id");
         assert!(error.message().contains("access key id"));

@@ -1,11 +1,10 @@
 //! Blocking client for the Tunnel Service of Alibaba Cloud Tablestore (OTS).
 //!
-//! A *tunnel* delivers the rows of a table (base data) and then every later
-//! change (stream). This crate consumes one on plain threads: it keeps a
-//! session with the service, reads the channels that it is given, hands their
-//! records to a callback and saves how far it came. It has no async runtime
-//! and no unsafe code. Who knows the `tunnel` package of the Go SDK will find
-//! its names here in Rust's spelling.
+//! A *tunnel* delivers the rows of a table (base data), and then every later change
+//! (stream). This crate consumes a tunnel on plain threads: it keeps a session with the
+//! service, reads the channels that are assigned to it, passes their records to a callback,
+//! and saves checkpoints. It uses no async runtime and no unsafe code. The names are those
+//! of the `tunnel` package of the Go SDK, in Rust's spelling.
 //!
 //! # First program
 //!
@@ -36,95 +35,93 @@
 //! }
 //! ```
 //!
-//! What fails and is tried again is logged by the `log` facade only: install a
-//! logger, such as `env_logger`, to see it. Without an account,
-//! `cargo run --example quickstart` in a clone of the repository runs a whole
-//! tunnel on the emulator.
+//! Retried failures are only logged, with the `log` facade: install a logger, such as
+//! `env_logger`, to see them. If you have no account, clone the repository and run
+//! `cargo run --example quickstart`, which consumes a whole tunnel of the emulator.
 //!
 //! # The book
 //!
-//! - [Concepts](guide::concepts): tunnels, channels, workers, tokens, with a picture.
-//! - [Writing processors](guide::processing): callbacks, what to return, reading
+//! - [Concepts](guide::concepts): tunnels, channels, workers and tokens, with a picture.
+//! - [Writing processors](guide::processing): callbacks, their results, and how to read
 //!   records.
-//! - [Checkpoints](guide::checkpoints): what is saved when; once, and more than once.
+//! - [Checkpoints](guide::checkpoints): when they are saved; at-least-once and
+//!   exactly-once processing.
 //! - [Shutdown](guide::shutdown): how to stop; rolling updates.
-//! - [Threads](guide::threads): which there are, and what of yours runs on them.
+//! - [Threads](guide::threads): the threads of a worker, and the user code on them.
 //! - [Configuration](guide::configuration): every setting and its default.
-//! - [Errors](guide::errors): every code, what the worker does, what you do.
+//! - [Errors](guide::errors): every code, the reaction of the worker, and what to do.
 //! - [Observing](guide::observing): health, snapshots, events, logs.
-//! - [Scaling](guide::scaling): more workers, more channels, one process;
-//!   performance notes.
+//! - [Scaling](guide::scaling): many workers, many channels, several workers in one
+//!   process; performance notes.
 //! - [Testing](guide::testing): with the emulator, without an account.
-//! - [Security](guide::security): keys, permissions, untrusted bytes.
+//! - [Security](guide::security): access keys, permissions, untrusted input.
 //! - [Questions](guide::faq): expiry, duplicates, lag, hot partitions, lost sessions.
-//! - [Foreign types](guide::foreign_types): those of other crates in this API.
-//! - [Porting from Go](guide::porting_from_go): every name, side by side, and
-//!   what behaves differently; the same [in Chinese](guide::porting_from_go_zh_cn).
+//! - [Foreign types](guide::foreign_types): types of other crates in this API.
+//! - [Porting from Go](guide::porting_from_go): all names side by side, and differences in
+//!   behavior; also [in Chinese](guide::porting_from_go_zh_cn).
 //! - [Migrating to 0.2](guide::migrating_0_2): renamed items, and the emulator as a
 //!   package of its own.
-//! - [Differences measured](guide::sdk_differences): this client beside the Go and
+//! - [Differences measured](guide::sdk_differences): this client compared with the Go and
 //!   Java SDKs.
 //!
 //! # Words
 //!
-//! - A *channel* is a part of a tunnel that is read in order: one split of the
-//!   base data, or the change log of one partition.
-//! - A *worker* is one client of a tunnel with a session; the service spreads
-//!   the channels over all connected workers, on all machines.
-//! - A *token* is a place in a channel. A *checkpoint* is a token that the
-//!   service keeps: where the channel goes on, whoever reads it next.
-//! - A channel is *finished* when it will never have more records: base data
-//!   that has been read, or a partition that was split. [`FINISH_TAG`] is its
-//!   last token.
+//! - A *channel* is a part of a tunnel that is read in order: one split of the base data,
+//!   or the change log of one partition.
+//! - A *worker* is a client of a tunnel that has a session. The service distributes the
+//!   channels over all connected workers, on all machines.
+//! - A *token* is a position in a channel. A *checkpoint* is a token that the service
+//!   stores: the next worker that reads the channel continues from it.
+//! - A channel is *finished* when it will never have more records: its base data has been
+//!   read, or its partition was split. [`FINISH_TAG`] is its last token.
 //!
 //! # Guarantees
 //!
-//! Each has tests that carry its number (`cargo test promise_`).
+//! Each guarantee has tests named after its number (`cargo test promise_`).
 //!
-//! 1. **At least once.** A saved token never passes a record whose callback
-//!    has not returned `Ok`. Whatever fails, no record is lost; after a crash
-//!    those since the last checkpoint come again.
-//! 2. **Order.** The batches of a channel come in order, one at a time; an
-//!    `FnMut` is never entered twice at once. This holds also for a channel
-//!    that is lost and comes back while its last callback still runs. The
-//!    changes of one primary key keep their order over splits.
-//! 3. **The shutdown callback is the last** of its channel, and runs once.
-//! 4. **Nothing after a loss.** Once it is known that a channel is no longer
-//!    ours, no callback begins and nothing is saved.
-//! 5. **No silent stall.** A channel that is ours makes progress, or its stage,
-//!    its age and its last error show why not: in
-//!    [`snapshot`](TunnelWorkerDaemon::snapshot),
-//!    [`health`](TunnelWorkerDaemon::health), the events and the log.
-//! 6. **Heartbeats are on time** whatever callbacks do: slow or blocked
-//!    callbacks, a full pool, a slow service do not cost the session.
-//! 7. **A shutdown ends by its deadline** and tells what it had to leave
+//! 1. **At least once.** A saved token never skips a record whose callback has not returned
+//!    `Ok`. No failure loses a record. After a crash, the records since the last checkpoint
+//!    are delivered again.
+//! 2. **Order.** The batches of a channel are delivered in order, one at a time; calls of an
+//!    `FnMut` never overlap. This holds even if a channel is lost and reassigned to the same
+//!    worker while its last callback still runs. The changes of one primary key keep their
+//!    order when a partition is split.
+//! 3. **The shutdown callback is the last** callback of a channel, and runs once.
+//! 4. **Nothing after a loss.** Once a worker knows that it has lost a channel, it starts no
+//!    callback and saves no checkpoint for it.
+//! 5. **No silent stall.** A channel of a worker makes progress, or its stage, the time in
+//!    that stage and its last error show why it does not: in
+//!    [`snapshot`](TunnelWorkerDaemon::snapshot), [`health`](TunnelWorkerDaemon::health),
+//!    the events and the log.
+//! 6. **Heartbeats are on time**, whatever callbacks do: slow or blocked callbacks, a full
+//!    pool, or a slow service do not cost the session.
+//! 7. **A shutdown ends by its deadline**, and the report lists unfinished work
 //!    ([`ShutdownReport`]).
-//! 8. **Memory is bounded.** Bytes that have been read and not yet processed
-//!    stay within the
+//! 8. **Memory is bounded.** The bytes that are read and not yet processed stay within the
 //!    [`memory_budget`](TunnelWorkerConfigBuilder::memory_budget).
-//! 9. **A panic in a callback** is caught, counts as an error, and touches one
-//!    channel only.
-//! 10. **An orderly shutdown or hand-over repeats nothing.**
-//! 11. **A passing fault** (a reset, a 503, a timeout) costs a channel the delay
-//!     of a retry and not a heartbeat interval.
-//! 12. **No lock is held** while your code runs: every method may be called
-//!     from every callback.
+//! 9. **A panic in a callback** is caught, counts as an error, and affects one channel only.
+//! 10. **A graceful shutdown or reassignment redelivers nothing.**
+//! 11. **A temporary failure** (a reset, a 503, a timeout) costs a channel one retry delay,
+//!     not a heartbeat interval.
+//! 12. **No lock is held** while your code runs: you may call every method from every
+//!     callback.
 //!
-//! # Where things are
+//! # Overview of the API
 //!
-//! - [`TunnelClient`]: create, list, describe and delete tunnels.
-//! - [`TunnelWorkerDaemon`]: consume one. [`TunnelWorkerConfig::builder`]: how.
-//! - [`SimpleProcessFactory`], [`AsyncProcessFactory`]: your callback.
-//!   [`ChannelContext`], [`Record`]: what it gets. [`ProcessError`]: what it may
-//!   answer.
-//! - [`TunnelError`] and [`ErrorCode`]: what can go wrong.
-//! - [`WorkerSnapshot`], [`Health`], [`WorkerObserver`]: what it is doing.
+//! - [`TunnelClient`]: creates, lists, describes and deletes tunnels.
+//! - [`TunnelWorkerDaemon`]: consumes a tunnel. [`TunnelWorkerConfig::builder`]: its
+//!   configuration.
+//! - [`SimpleProcessFactory`], [`AsyncProcessFactory`]: take your callback.
+//!   [`ChannelContext`], [`Record`]: its arguments. [`ProcessError`]: its error.
+//! - [`TunnelError`] and [`ErrorCode`]: the errors of all other methods.
+//! - [`WorkerSnapshot`], [`Health`], [`WorkerObserver`]: the state of a worker.
 //!
 //! # Versions
 //!
-//! Needs Rust 1.88; a later one only with a new minor version. Until 1.0 a new
-//! minor version may break programs, as the changelog then tells. [Foreign types](guide::foreign_types) lists
-//! the crates whose new major version is one of this crate.
+//! The crate needs Rust 1.88. Only a new minor version may require a later Rust. Until 1.0, a
+//! new minor version may contain breaking changes, which the changelog lists. A new major
+//! version of a crate in [Foreign types](guide::foreign_types) is a breaking change of this
+//! crate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -153,12 +150,12 @@ mod sync;
 mod vectors;
 mod worker;
 
-/// How the crate is built, for those who change it.
+/// The design of the crate, for contributors.
 #[cfg(doc)]
 #[doc = include_str!("../DESIGN.md")]
 pub mod _design {}
 
-/// The README's examples are compiled with the tests.
+/// Compiles the examples of the README as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

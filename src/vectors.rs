@@ -1,6 +1,5 @@
-//! Recorded exchanges of the official Go SDK, for tests.
-//!
-//! `tests/vectors/README.md` says where they come from.
+//! Recorded exchanges of the official Go SDK, for tests. `tests/vectors/README.md`
+//! describes how they were recorded.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,10 +10,10 @@ const FILES: [&str; 2] = [
     include_str!("../tests/vectors/exchanges-token-v1-split.jsonl"),
 ];
 
-/// One request and its answer.
+/// One request and its response.
 pub(crate) struct Exchange(Value);
 
-/// All of both files, in order.
+/// All exchanges of both files, in order.
 pub(crate) fn exchanges() -> Vec<Exchange> {
     FILES
         .iter()
@@ -37,7 +36,7 @@ impl Exchange {
         status.try_into().expect("an HTTP status")
     }
 
-    /// What the Go SDK made of the answer; null where nothing was recorded.
+    /// The response as the Go SDK decoded it; null if it was not recorded.
     pub(crate) fn decoded(&self) -> &Value {
         &self.0["decoded"]
     }
@@ -59,7 +58,7 @@ impl Exchange {
         id.as_str().expect("a request id")
     }
 
-    /// The request's headers, names in lower case.
+    /// The headers of the request, with names in lower case.
     pub(crate) fn headers(&self) -> Vec<(&str, &str)> {
         let headers = self.0["request_headers"].as_object().expect("headers");
         headers
@@ -72,7 +71,7 @@ impl Exchange {
         self.0["request_headers"][name].as_str()
     }
 
-    /// The secret that signed the request.
+    /// The secret with which the request was signed.
     pub(crate) fn secret(&self) -> &'static str {
         match self.call().contains("wrong secret") {
             true => "wrong",

@@ -1,9 +1,9 @@
-//! The clock that moves by hand, and knows when it may.
+//! [`Manual`]: the clock that tests advance, and the rule when it may advance.
 //!
-//! It may move when nothing can happen without it: every task of the workers
-//! waits, and nothing that one of them waits for is there. A thread leaves the
-//! list of waits before it takes what it waited for, so none is ever seen
-//! waiting that is at work.
+//! The clock may advance when nothing can happen without it: every task of the workers
+//! is waiting, and no event that one of them waits for has occurred. A thread removes
+//! its wait from the list before it consumes the event. A working thread is therefore
+//! never listed as waiting.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,49 +15,50 @@ use parking_lot::{Condvar, Mutex};
 use time::OffsetDateTime;
 
 use super::after;
-use super::task::{depth, off_duty, on_duty};
+use super::task::{depth, resume_tasks, suspend_tasks};
 use super::wait::{Probe, Source, is_ready, select};
 
-/// How long a worker may be busy, in the machine's time.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a worker may be busy before the clock reports a hang, in system time.
+const MAX_BUSY: Duration = Duration::from_secs(60);
 
 pub(super) struct Manual {
     start: Instant,
     start_utc: OffsetDateTime,
-    /// Held by who moves the clock step by step.
-    moving: Mutex<()>,
+    /// Held by the thread that advances the clock step by step.
+    advancing: Mutex<()>,
     state: Mutex<State>,
-    /// Something began to wait or ended.
-    quieter: Condvar,
+    /// Notified when a task ends, and when a wait begins or ends.
+    changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     elapsed: Duration,
-    /// Tasks that do not wait.
+    /// Number of tasks that are not waiting.
     busy: usize,
     waits: BTreeMap<u64, Wait>,
-    tickets: u64,
+    last_id: u64,
 }
 
-/// A thread that waits.
+/// A waiting thread.
 struct Wait {
     due: Option<Instant>,
-    /// Dropped when it is due, which wakes the thread.
+    /// Dropped at the due time, which disconnects the receiver and so wakes the thread.
     alarm: Option<Sender<Infallible>>,
-    on: Vec<Probe>,
+    /// Checks for the events that the thread waits for.
+    probes: Vec<Probe>,
 }
 
 impl State {
     fn is_idle(&self) -> bool {
-        self.busy == 0 && self.waits.values().all(Wait::is_asleep)
+        self.busy == 0 && self.waits.values().all(Wait::is_waiting)
     }
 
     fn next_due(&self) -> Option<Instant> {
         self.waits.values().filter_map(|wait| wait.due).min()
     }
 
-    fn ring(&mut self, now: Instant) {
+    fn fire_alarms(&mut self, now: Instant) {
         let is_due = |wait: &&mut Wait| wait.due.is_some_and(|due| due <= now);
         for wait in self.waits.values_mut().filter(is_due) {
             wait.alarm = None;
@@ -66,8 +67,10 @@ impl State {
 }
 
 impl Wait {
-    fn is_asleep(&self) -> bool {
-        self.alarm.is_some() && !self.on.iter().any(|is_ready| is_ready())
+    fn is_waiting(&self) -> bool {
+        // A thread whose event has occurred counts as busy, although it has not woken
+        // yet. Otherwise the clock could advance before the thread reacts.
+        self.alarm.is_some() && !self.probes.iter().any(|is_ready| is_ready())
     }
 }
 
@@ -76,13 +79,13 @@ impl Manual {
         Manual {
             start: crate::clock::now(),
             start_utc: start,
-            moving: Mutex::default(),
+            advancing: Mutex::default(),
             state: Mutex::default(),
-            quieter: Condvar::new(),
+            changed: Condvar::new(),
         }
     }
 
-    // What time it is.
+    // The time.
 
     pub(super) fn elapsed(&self) -> Duration {
         self.state.lock().elapsed
@@ -97,37 +100,37 @@ impl Manual {
         self.start_utc.saturating_add(elapsed)
     }
 
-    // Who is busy.
+    // Busy tasks, and waits.
 
-    pub(super) fn begins(&self) {
+    pub(super) fn task_started(&self) {
         self.state.lock().busy += 1;
     }
 
-    pub(super) fn ends(&self) {
+    pub(super) fn task_ended(&self) {
         self.state.lock().busy -= 1;
-        self.quieter.notify_all();
+        self.changed.notify_all();
     }
 
-    /// Runs `wait` as if this thread had nothing to do.
+    /// Runs `wait` without counting the tasks of this thread as busy.
     pub(super) fn blocked<T>(self: &Arc<Self>, wait: impl FnOnce() -> T) -> T {
         let depth = depth(self);
         self.state.lock().busy -= depth;
-        self.quieter.notify_all();
-        // Also when it panics.
-        let _busy_again = BusyAgain(self, depth, off_duty());
+        self.changed.notify_all();
+        // A guard, so that the count is right if `wait` panics.
+        let _busy_again = BusyAgain(self, depth, suspend_tasks());
         wait()
     }
 
     pub(super) fn wait(self: &Arc<Self>, on: &[&dyn Source], until: Option<Instant>) -> bool {
         loop {
-            let (alarm, rung) = bounded(0);
-            let Some(ticket) = self.begin_wait(on, until, alarm) else {
+            let (alarm, fired) = bounded(0);
+            let Some(id) = self.begin_wait(on, until, alarm) else {
                 return is_ready(on);
             };
             let mut all = select(on);
-            all.recv(&rung);
+            all.recv(&fired);
             all.ready();
-            let is_due = self.end_wait(ticket);
+            let is_due = self.end_wait(id);
             if is_ready(on) {
                 return true;
             }
@@ -137,44 +140,44 @@ impl Manual {
         }
     }
 
-    /// None when the time has come.
+    /// Registers a wait, and returns its id; `None` if the due time has been reached.
     fn begin_wait(
         self: &Arc<Self>,
         on: &[&dyn Source],
         due: Option<Instant>,
         alarm: Sender<Infallible>,
     ) -> Option<u64> {
-        let on = on.iter().map(|source| source.probe()).collect();
+        let probes = on.iter().map(|source| source.probe()).collect();
         let mut state = self.state.lock();
         if due.is_some_and(|due| due <= after(self.start, state.elapsed)) {
             return None;
         }
         state.busy -= depth(self);
-        state.tickets += 1;
-        let (ticket, alarm) = (state.tickets, Some(alarm));
-        state.waits.insert(ticket, Wait { due, alarm, on });
+        state.last_id += 1;
+        let (id, alarm) = (state.last_id, Some(alarm));
+        state.waits.insert(id, Wait { due, alarm, probes });
         drop(state);
-        self.quieter.notify_all();
-        Some(ticket)
+        self.changed.notify_all();
+        Some(id)
     }
 
-    /// Whether the time has come.
-    fn end_wait(self: &Arc<Self>, ticket: u64) -> bool {
+    /// Removes a wait, and returns whether its due time was reached.
+    fn end_wait(self: &Arc<Self>, id: u64) -> bool {
         let mut state = self.state.lock();
         state.busy += depth(self);
-        let wait = state.waits.remove(&ticket);
+        let wait = state.waits.remove(&id);
         drop(state);
-        self.quieter.notify_all();
+        self.changed.notify_all();
         wait.is_some_and(|wait| wait.alarm.is_none())
     }
 
-    // Moving.
+    // Advancing.
 
     pub(super) fn jump(&self, by: Duration) {
         let mut state = self.state.lock();
         state.elapsed = state.elapsed.saturating_add(by);
         let now = after(self.start, state.elapsed);
-        state.ring(now);
+        state.fire_alarms(now);
     }
 
     pub(super) fn advance_until(
@@ -182,7 +185,7 @@ impl Manual {
         limit: Duration,
         mut condition: impl FnMut() -> bool,
     ) -> bool {
-        let _moving = self.moving.lock();
+        let _advancing = self.advancing.lock();
         let end = after(self.now(), limit);
         loop {
             self.settle();
@@ -195,8 +198,8 @@ impl Manual {
         }
     }
 
-    /// Goes to the next time that something is due, or to the end; false at
-    /// the end.
+    /// Advances to the next due time, or to `end` if that is earlier. Returns false if
+    /// the clock is already at `end`.
     fn step(&self, end: Instant) -> bool {
         let mut state = self.state.lock();
         let now = after(self.start, state.elapsed);
@@ -205,19 +208,23 @@ impl Manual {
         }
         let next = state.next_due().map_or(end, |due| due.clamp(now, end));
         state.elapsed += next - now;
-        state.ring(next);
+        state.fire_alarms(next);
         true
     }
 
-    /// Waits until nothing happens any more without time passing.
+    /// Waits until nothing more can happen without the clock advancing.
+    ///
+    /// # Panics
+    ///
+    /// After [`MAX_BUSY`]: a test that hangs would say nothing about the reason.
     fn settle(&self) {
-        let patience = crate::clock::now() + PATIENCE;
+        let deadline = crate::clock::now() + MAX_BUSY;
         let mut state = self.state.lock();
         while !state.is_idle() {
-            let waited = self.quieter.wait_until(&mut state, patience);
+            let waited = self.changed.wait_until(&mut state, deadline);
             assert!(
                 !waited.timed_out() || state.is_idle(),
-                "the clock cannot move on: {} tasks of a worker are busy since a minute; \
+                "the clock cannot advance: {} tasks of a worker have been busy for a minute; \
                  a callback that waits for the test must do so inside Clock::blocked",
                 state.busy
             );
@@ -225,12 +232,12 @@ impl Manual {
     }
 }
 
-/// Counts a thread as busy again, when dropped.
+/// Counts the tasks of a thread as busy again when dropped.
 struct BusyAgain<'a>(&'a Manual, usize, Vec<usize>);
 
 impl Drop for BusyAgain<'_> {
     fn drop(&mut self) {
-        on_duty(std::mem::take(&mut self.2));
+        resume_tasks(std::mem::take(&mut self.2));
         self.0.state.lock().busy += self.1;
     }
 }
@@ -251,7 +258,7 @@ mod tests {
         Clock::manual(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// Counts the times that it has slept.
+    /// Starts a task that sleeps several times, and returns the number of sleeps so far.
     fn sleeper(clock: &Clock, time: Duration, times: usize) -> Arc<AtomicUsize> {
         let slept = Arc::new(AtomicUsize::new(0));
         let (task, clock, count) = (clock.task(), clock.clone(), slept.clone());
@@ -267,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_skipped_however_far_it_goes() {
+    fn a_long_advance_skips_no_wakeup() {
         let clock = manual();
         let (often, seldom) = (
             sleeper(&clock, SECOND, 1000),
@@ -283,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_where_it_is_told_to() {
+    fn advance_until_stops_at_the_condition_or_the_limit() {
         let clock = manual();
         let slept = sleeper(&clock, SECOND, 100);
         assert!(clock.advance_until(100 * SECOND, || slept.load(Ordering::SeqCst) == 3));
@@ -294,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_is_one_sleep() {
+    fn a_jump_ends_only_one_sleep() {
         let clock = manual();
         let slept = sleeper(&clock, SECOND, 2);
         clock.advance(Duration::ZERO);
@@ -306,15 +313,15 @@ mod tests {
     }
 
     #[test]
-    fn a_message_on_its_way_is_waited_for() {
+    fn advance_waits_for_a_message_in_flight() {
         let clock = manual();
         let (sender, receiver) = unbounded();
         let (task, echo, waiting) = (clock.task(), unbounded(), clock.clone());
-        let answer = echo.0;
+        let reply = echo.0;
         let echoing = thread::spawn(move || {
             task.run(|| {
                 while let Ok(n) = waiting.recv::<u32>(&receiver, None) {
-                    let _ = answer.send(n);
+                    let _ = reply.send(n);
                 }
             });
         });
@@ -329,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_blocked_is_not_waited_for() {
+    fn advance_does_not_wait_for_a_blocked_task() {
         let clock = manual();
         let (open, gate) = unbounded::<()>();
         let (task, blocking) = (clock.task(), clock.clone());
@@ -340,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn may_be_moved_by_what_runs_on_it() {
+    fn a_task_may_advance_its_own_clock() {
         let clock = manual();
         clock.task().run(|| clock.advance(SECOND));
         assert_eq!(clock.utc().unix_timestamp(), 1);

@@ -1,14 +1,15 @@
-//! What time it is, and every wait for it.
+//! The current time, and all waits with a deadline.
 //!
-//! The one place that asks the machine: a search for `Instant::now` finds this
-//! folder and no other. What decides takes the time as a value; what waits
-//! takes a deadline and waits by a [`Clock`], so that a test can put one in
-//! that moves by hand.
+//! This folder is the only one that calls `Instant::now`. Code that decides takes the
+//! time as a value. Code that waits takes a deadline and waits on a [`Clock`], so that a
+//! test can pass a manual clock.
 //!
-//! - `mod` (here): [`Clock`], the machine's or a manual one.
-//! - [`wait`]: waits for queues and signals until a time.
-//! - [`task`]: what a manual clock has to know to be busy.
-//! - [`manual`]: the clock that moves by hand.
+//! In reading order:
+//!
+//! - `mod` (this file): [`Clock`], the system clock or a manual one.
+//! - [`wait`]: waits for queues and signals, with a deadline.
+//! - [`task`]: work that a manual clock waits for.
+//! - [`manual`]: the clock that tests advance by hand.
 
 mod manual;
 mod task;
@@ -23,32 +24,34 @@ use time::OffsetDateTime;
 use self::manual::Manual;
 pub(crate) use self::wait::{Probe, Source};
 
-/// The machine's monotonic time, for what no worker waits for.
+/// The monotonic time of the system, for measurements that no worker waits for.
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Longer than any program runs, and far from where an `Instant` ends.
+/// Longer than any program runs, and far below the largest `Instant`.
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// `delay` after `start`. A user may say [`Duration::MAX`] for "never", which
-/// must not be a panic: nothing is later than in a hundred years.
+/// The time `delay` after `start`.
+///
+/// Users pass [`Duration::MAX`] for "never", and adding that would panic. The delay is
+/// therefore limited to a hundred years.
 pub(crate) fn after(start: Instant, delay: Duration) -> Instant {
     start + delay.min(CENTURY)
 }
 
-/// The machine's calendar time, for what is written on the wire.
+/// The calendar time of the system, for dates on the wire.
 pub(crate) fn utc() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// What time it is for a worker: the machine's time, or in tests a time that
-/// stands until it is moved by hand.
+/// The clock of a worker: the system clock, or in tests a manual clock, which stands
+/// still until the test advances it.
 ///
-/// All that a worker times follows the clock of its configuration: heartbeats
-/// and their timeout, pauses between reads, retries and reconnects, checkpoint
-/// intervals, deadlines of shutdowns, ages in snapshots. So a test can live
-/// through a week in a moment, and at each time knows what has happened:
+/// A worker uses the clock of its configuration for everything it times: heartbeats and
+/// their timeout, pauses between reads, retries and reconnects, checkpoint intervals,
+/// shutdown deadlines, and ages in snapshots. With a manual clock, a test runs through a
+/// week in a moment, and knows at each time what has happened:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -63,7 +66,7 @@ pub(crate) fn utc() -> OffsetDateTime {
 ///
 /// # fn main() -> Result<(), tablestore_tunnel::TunnelError> {
 /// let clock = Clock::manual(datetime!(2026-01-01 00:00 UTC));
-/// // The service lives by the same clock.
+/// // The emulated service uses the same clock.
 /// let emulator = Emulator::builder().clock(clock.clone().into()).start()?;
 /// let orders = emulator.create_table(TableSpec::new("orders").primary_key("id", KeyType::Integer))?;
 /// let client = TunnelClient::new(
@@ -84,7 +87,7 @@ pub(crate) fn utc() -> OffsetDateTime {
 ///
 /// clock.advance(Duration::from_secs(60)); // the channels are open by now
 /// orders.put([1], [("item", "tea")])?;
-/// clock.advance(Duration::from_secs(10)); // no pause between reads is longer
+/// clock.advance(Duration::from_secs(10)); // the longest pause between reads
 /// assert_eq!(seen.load(Ordering::Relaxed), 1);
 /// daemon.close()?;
 /// # Ok(())
@@ -92,31 +95,30 @@ pub(crate) fn utc() -> OffsetDateTime {
 /// # main().expect("the example");
 /// ```
 ///
-/// Not what happens on the network: a request that hangs does so by the
-/// machine's time, dates on the wire are the machine's, and
-/// [`TunnelClient`](crate::TunnelClient)'s own methods retry by it.
+/// The network always uses the system clock: request timeouts, dates on the wire, and
+/// the retries of [`TunnelClient`](crate::TunnelClient)'s own methods.
 ///
-/// The deadline of a shutdown is by the clock too: while a callback is blocked,
-/// closing or dropping a daemon waits until it returns, or until another thread
-/// moves the clock that far.
+/// The shutdown deadline follows the worker's clock as well. While a callback is
+/// blocked, closing or dropping a daemon waits until the callback returns, or until
+/// another thread advances the clock past the deadline.
 ///
-/// Clones are the same clock. Defaults to [`Clock::system`].
+/// Clones are handles to the same clock. Defaults to [`Clock::system`].
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<Manual>>);
 
 impl Clock {
-    /// The machine's time.
+    /// The system clock.
     pub fn system() -> Clock {
         Clock(None)
     }
 
-    /// For tests: a clock that stands at `start` until it is moved by
-    /// [`advance`](Self::advance) or [`jump`](Self::jump).
+    /// A clock for tests, which stands at `start` until [`advance`](Self::advance) or
+    /// [`jump`](Self::jump) moves it.
     pub fn manual(start: OffsetDateTime) -> Clock {
         Clock(Some(Arc::new(Manual::new(start))))
     }
 
-    /// The calendar time by this clock.
+    /// The calendar time of this clock.
     pub fn utc(&self) -> OffsetDateTime {
         match &self.0 {
             None => utc(),
@@ -124,49 +126,51 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward as time passes: it stops at every time
-    /// that something of a worker is due, lets that happen, with all that
-    /// follows from it, and goes on. When it returns, the workers on this
-    /// clock have done everything that was to be done by then and wait for
-    /// the next thing.
+    /// Moves a manual clock forward step by step, as if time passed.
     ///
-    /// Blocks the calling thread meanwhile. What a callback waits for *must*
-    /// come without it, or the callback waits inside [`blocked`](Self::blocked).
+    /// Stops at each time at which a worker has something due, and waits until the worker
+    /// has done that and everything that follows from it. When this method returns, the
+    /// workers on this clock have done everything that was due, and wait for their next
+    /// deadline or event.
+    ///
+    /// Blocks the calling thread. A callback *must not* wait for that thread, unless it
+    /// waits inside [`blocked`](Self::blocked).
     ///
     /// # Panics
     ///
-    /// If a worker is still busy after a minute of the machine's time: a
-    /// callback that blocks, or a request that gets no answer. If this is the
-    /// machine's clock, which nobody moves.
+    /// If a worker is still busy after one minute of system time, for example because a
+    /// callback blocks or a request gets no response. If this is the system clock.
     pub fn advance(&self, by: Duration) {
         self.advance_until(by, || false);
     }
 
-    /// As [`advance`](Self::advance), until `condition` is true, which is
-    /// asked now and at each stop, but no further than `limit`. Whether it
-    /// came true.
+    /// Like [`advance`](Self::advance), but stops as soon as `condition` is true, and
+    /// after `limit` at the latest. Returns whether `condition` became true.
+    ///
+    /// Evaluates `condition` before the first step and after each step.
     ///
     /// # Panics
     ///
-    /// As [`advance`](Self::advance).
+    /// Like [`advance`](Self::advance).
     pub fn advance_until(&self, limit: Duration, condition: impl FnMut() -> bool) -> bool {
         let manual = self.expect_manual();
         self.blocked(|| manual.advance_until(limit, condition))
     }
 
-    /// Moves a manual clock forward at once, without any stop on the way, as
-    /// if the machine had slept, and waits for nothing.
+    /// Moves a manual clock forward in one step, as if the machine had been suspended.
+    /// Does not wait for the workers.
     ///
     /// # Panics
     ///
-    /// If this is the machine's clock.
+    /// If this is the system clock.
     pub fn jump(&self, by: Duration) {
         self.expect_manual().jump(by);
     }
 
-    /// Runs what blocks until the test does something: while `wait` runs, a
-    /// manual clock moves on without waiting for this thread. For callbacks;
-    /// elsewhere, and with the machine's clock, only runs it.
+    /// Runs `wait`, which blocks until the test does something. Meanwhile, a manual clock
+    /// advances without waiting for this thread.
+    ///
+    /// For callbacks. Elsewhere, and with the system clock, only runs `wait`.
     pub fn blocked<T>(&self, wait: impl FnOnce() -> T) -> T {
         match &self.0 {
             None => wait(),
@@ -174,7 +178,7 @@ impl Clock {
         }
     }
 
-    /// Sleeps by this clock: a callback that takes its time, in a test.
+    /// Sleeps on this clock, for example to simulate a slow callback in a test.
     pub fn sleep(&self, time: Duration) {
         self.wait(&[], Some(after(self.now(), time)));
     }
@@ -187,8 +191,8 @@ impl Clock {
         }
     }
 
-    /// The monotonic time in microseconds, for ages that are kept in atomics;
-    /// never 0.
+    /// The monotonic time in microseconds, for timestamps in atomics. Never 0, so that 0
+    /// can mean "not set".
     pub(crate) fn micros(&self) -> u64 {
         static START: OnceLock<Instant> = OnceLock::new();
         let elapsed = match &self.0 {
@@ -198,12 +202,12 @@ impl Clock {
         u64::try_from(elapsed.as_micros()).map_or(u64::MAX, |micros| micros.max(1))
     }
 
-    /// How long ago `then` was, a time of [`micros`](Self::micros).
+    /// Time since `then`, which is a value of [`micros`](Self::micros).
     pub(crate) fn age(&self, then: u64) -> Duration {
         Duration::from_micros(self.micros().saturating_sub(then))
     }
 
-    /// Whether the clock is moved by hand.
+    /// Whether this is a manual clock.
     pub fn is_manual(&self) -> bool {
         self.0.is_some()
     }
@@ -228,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_is_far_away_and_no_panic() {
+    fn the_longest_delay_does_not_panic() {
         let start = now();
         let second = Duration::from_secs(1);
         assert_eq!(after(start, second), start + second);
@@ -249,7 +253,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "only a manual clock")]
-    fn the_machines_clock_cannot_be_moved() {
+    fn the_system_clock_cannot_be_moved() {
         Clock::system().advance(Duration::from_secs(1));
     }
 }

@@ -1,6 +1,6 @@
-//! What a worker is busy with, for a clock that must not move meanwhile.
+//! [`Task`]: work that a manual clock waits for before it advances.
 //!
-//! With the machine's clock all of this is nothing.
+//! With the system clock, tasks have no effect.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -9,35 +9,37 @@ use super::Clock;
 use super::manual::Manual;
 
 thread_local! {
-    /// The clocks of the tasks that this thread runs, by address; one may
-    /// run inside another where a pool's thread waits for its pool.
-    static RUNS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The clocks of the tasks that this thread runs, as addresses. Tasks can be nested:
+    /// a pool thread that waits for its own pool runs other tasks meanwhile.
+    static TASKS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Something that is to be done without time passing: a manual clock waits
-/// from its making to its end, but for the waits in between.
+/// Work during which a manual clock does not advance, except while the work waits on
+/// the clock.
 pub(crate) struct Task(Option<Arc<Manual>>);
 
 impl Clock {
-    /// Something that is to be done; made by who asks for it, so that there is
-    /// no gap before the thread that does it begins.
+    /// Starts a task.
+    ///
+    /// Call this on the thread that requests the work, not on the thread that does it.
+    /// Otherwise the clock could advance before the other thread begins.
     pub(crate) fn task(&self) -> Task {
         if let Some(manual) = &self.0 {
-            manual.begins();
+            manual.task_started();
         }
         Task(self.0.clone())
     }
 }
 
 impl Task {
-    /// Does it, on this thread.
+    /// Runs the work of the task on this thread.
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
         let Some(manual) = &self.0 else {
             return work();
         };
-        RUNS.with_borrow_mut(|runs| runs.push(id(manual)));
-        // Also when it panics.
-        let _end = End(self);
+        TASKS.with_borrow_mut(|tasks| tasks.push(id(manual)));
+        // A guard, so that the task also ends if `work` panics.
+        let _end = RemoveOnDrop(self);
         work()
     }
 }
@@ -45,34 +47,40 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         if let Some(manual) = &self.0 {
-            manual.ends();
+            manual.task_ended();
         }
     }
 }
 
-/// Takes the task off its thread and drops it.
-struct End(#[expect(dead_code, reason = "dropped after the thread is off it")] Task);
+/// Removes the task from its thread when dropped, and then ends it.
+struct RemoveOnDrop(
+    #[expect(
+        dead_code,
+        reason = "held to be dropped after it is removed from the thread"
+    )]
+    Task,
+);
 
-impl Drop for End {
+impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
-        RUNS.with_borrow_mut(|runs| runs.pop());
+        TASKS.with_borrow_mut(|tasks| tasks.pop());
     }
 }
 
-/// Takes this thread off all its tasks, while it is blocked.
-pub(super) fn off_duty() -> Vec<usize> {
-    RUNS.take()
+/// Removes all tasks from this thread while it is blocked.
+pub(super) fn suspend_tasks() -> Vec<usize> {
+    TASKS.take()
 }
 
-/// Puts it back.
-pub(super) fn on_duty(runs: Vec<usize>) {
-    RUNS.set(runs);
+/// Restores the tasks that [`suspend_tasks`] removed.
+pub(super) fn resume_tasks(tasks: Vec<usize>) {
+    TASKS.set(tasks);
 }
 
-/// How many tasks of this clock the thread runs.
+/// Number of tasks of this clock that the current thread runs.
 pub(super) fn depth(manual: &Arc<Manual>) -> usize {
     let id = id(manual);
-    RUNS.with_borrow(|runs| runs.iter().filter(|clock| **clock == id).count())
+    TASKS.with_borrow(|tasks| tasks.iter().filter(|clock| **clock == id).count())
 }
 
 fn id(manual: &Arc<Manual>) -> usize {

@@ -1,5 +1,5 @@
-//! Waits for queues and signals until a time: the only waits of a worker that
-//! are no request.
+//! Waits for queues and signals with a deadline. Apart from requests, a worker waits
+//! nowhere else.
 
 use std::time::Instant;
 
@@ -7,10 +7,10 @@ use crossbeam_channel::{Receiver, Select, TryRecvError};
 
 use super::Clock;
 
-/// Tells whether something is ready, to a thread other than the one that waits.
+/// Checks whether an event has occurred, from a thread other than the waiting one.
 pub(crate) type Probe = Box<dyn Fn() -> bool + Send>;
 
-/// What can be waited for.
+/// A queue or signal that a [`Clock`] can wait for.
 pub(crate) trait Source {
     fn add_to<'a>(&'a self, select: &mut Select<'a>);
     fn probe(&self) -> Probe;
@@ -28,9 +28,11 @@ impl<T: Send + 'static> Source for Receiver<T> {
 }
 
 impl Clock {
-    /// Waits until one of `on` has something, or is disconnected (true), or
-    /// until the time comes (false). Takes nothing: what is there may be gone
-    /// again where others take from the same queue.
+    /// Waits until one of `on` is ready or disconnected, and returns true. Returns false
+    /// at the time `until`.
+    ///
+    /// Receives nothing. If other threads receive from the same queue, it may be empty
+    /// again when this method returns.
     pub(crate) fn wait(&self, on: &[&dyn Source], until: Option<Instant>) -> bool {
         match &self.0 {
             None => ready(select(on), until),
@@ -38,16 +40,18 @@ impl Clock {
         }
     }
 
-    /// Takes from a queue, waiting until the time comes at most.
+    /// Receives from a queue; waits until the time `until` at the latest.
     ///
     /// # Errors
     ///
-    /// `Empty` when the time has come, `Disconnected` when nothing comes.
+    /// `Empty` at the time `until`, `Disconnected` if all senders are gone.
     pub(crate) fn recv<T: Send + 'static>(
         &self,
         from: &Receiver<T>,
         until: Option<Instant>,
     ) -> Result<T, TryRecvError> {
+        // A loop, because another thread may receive the message between the wait and
+        // `try_recv`.
         loop {
             match from.try_recv() {
                 Err(TryRecvError::Empty) => {}
@@ -72,7 +76,7 @@ pub(super) fn is_ready(on: &[&dyn Source]) -> bool {
     !on.is_empty() && select(on).try_ready().is_ok()
 }
 
-/// With nothing to wait for, until the time.
+/// Waits for an event or the deadline. Without sources, waits for the deadline only.
 fn ready(mut select: Select<'_>, until: Option<Instant>) -> bool {
     match until {
         Some(until) => select.ready_deadline(until).is_ok(),
@@ -90,7 +94,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn what_is_there_counts_before_the_time() {
+    fn an_event_takes_precedence_over_the_deadline() {
         let clock = Clock::system();
         let (sender, receiver) = bounded(1);
         let now = clock.now();
@@ -104,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_for_nothing_is_a_sleep() {
+    fn a_wait_without_sources_is_a_sleep() {
         let clock = Clock::system();
         let began = clock.now();
         clock.sleep(Duration::from_millis(5));

@@ -1,15 +1,22 @@
-//! How many bytes may be read and not yet processed, over all workers of a
-//! configuration.
+//! The memory budget: limits the bytes that are read and not yet processed, over all
+//! workers of a configuration.
 //!
-//! A reader borrows an [`SizeEstimate`] before it reads: little for a channel that
-//! had nothing, so that any number of idle channels can be polled at once. When
-//! the head of an answer tells more, the permit grows, if that needs no wait; if
-//! it does, the answer is let go unread, the permit goes back, and the reader
-//! waits for enough before it asks again. So nobody who has a permit ever waits
-//! for one. What the answer did not need is paid back, and the rest when the
-//! batch is dropped. An answer that does not tell its length, or is larger than
-//! the whole budget, is a debt, which later reads wait for; no permit is larger
-//! than the budget, so such a batch gets through as soon as there is no other.
+//! The life of a permit:
+//!
+//! 1. Before a read, the reader acquires a permit for its [`SizeEstimate`]. The estimate
+//!    is small after an empty response, so any number of idle channels can be polled at
+//!    the same time.
+//! 2. When the response headers announce a larger body, the permit grows, but only if
+//!    that needs no wait. Otherwise the reader drops the response unread, releases its
+//!    permit, waits for a large enough permit, and reads again. A reader with a permit
+//!    therefore never waits for more, which excludes deadlocks.
+//! 3. After the read, the permit shrinks to the actual size.
+//! 4. When the batch is dropped, the rest is released.
+//!
+//! A response without a length, or larger than the whole budget, makes the free bytes
+//! negative, and later reads wait until they are positive again. No permit requests more
+//! than the whole budget, so even an oversized batch is read as soon as no other batch is
+//! in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,17 +26,18 @@ use crate::error::TunnelError;
 use crate::sync::latest::Latest;
 use crate::sync::stop::Stop;
 
-/// As much as the service gives in one answer, as far as is known.
-const USUAL_ANSWER: usize = 4 << 20;
-/// More than an answer without records, and not worth to be counted closer.
-const SMALL_ANSWER: usize = 64 << 10;
+/// The usual upper limit of the service for one response, in bytes.
+const FULL_RESPONSE: usize = 4 << 20;
+/// Estimate after a small response, in bytes. Larger than a response without records, and
+/// small enough that a more precise estimate would not pay.
+const SMALL_RESPONSE: usize = 64 << 10;
 
-/// What an open channel takes by itself: the touched part of its thread's stack,
-/// what the C library keeps for the thread, and its queues. 56 KiB while it is
-/// idle and 72 while it is busy, as measured (docs/performance.md).
+/// Memory of an open channel itself, in bytes: the touched part of its thread's stack, the
+/// C library's data for the thread, and the queues. Measured: 56 KiB for an idle channel,
+/// 72 KiB for a busy one (docs/performance.md).
 const CHANNEL: usize = 64 << 10;
 
-/// The bytes that may lie in memory. Clones share it.
+/// The memory budget of a configuration. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryBudget(Arc<Semaphore>);
 
@@ -38,20 +46,21 @@ impl MemoryBudget {
         MemoryBudget(Arc::new(Semaphore::new(bytes)))
     }
 
-    /// Waits until there is room for an answer; none when `closing` is fired.
+    /// Waits for a permit for one response; `None` if `closing` is triggered first.
     pub(crate) fn acquire(&self, estimate: &SizeEstimate, closing: &Stop) -> Option<MemoryPermit> {
         let bytes = self.0.acquire(signed(estimate.bytes), closing, || ())?;
         Some(self.permit(bytes))
     }
 
-    /// Room for an answer, if there is some at once.
+    /// A permit for one response, if it is available without waiting.
     pub(crate) fn try_acquire(&self, estimate: &SizeEstimate) -> Option<MemoryPermit> {
         let bytes = self.0.try_acquire(signed(estimate.bytes))?;
         Some(self.permit(bytes))
     }
 
-    /// What an open channel takes by itself, until it is dropped: so much less is
-    /// there for answers. Of many channels it is half of the budget at most.
+    /// Reserves the memory of an open channel itself, until the result is dropped. That
+    /// memory is not available for responses. However many channels are open, they leave
+    /// half of the budget for responses.
     pub(crate) fn open_channel(&self) -> OpenChannel {
         OpenChannel {
             bytes: self.0.shrink(signed(CHANNEL)),
@@ -67,7 +76,7 @@ impl MemoryBudget {
     }
 }
 
-/// What one answer of a channel may need.
+/// The expected size of the next response of a channel.
 #[derive(Debug)]
 pub(crate) struct SizeEstimate {
     bytes: usize,
@@ -75,81 +84,86 @@ pub(crate) struct SizeEstimate {
 }
 
 impl SizeEstimate {
-    /// Of a channel that has not been read yet: most have something then.
+    /// The estimate for a channel that has not been read yet. Most channels have records
+    /// then, so it is a full response.
     pub(crate) fn new() -> SizeEstimate {
         SizeEstimate {
-            bytes: USUAL_ANSWER,
-            largest: USUAL_ANSWER,
+            bytes: FULL_RESPONSE,
+            largest: FULL_RESPONSE,
         }
     }
 
-    /// The channel got an answer of this size, or has one that is this large:
-    /// after a small one comes another, after others perhaps the largest.
+    /// Updates the estimate after a response of this size, or after such a response was
+    /// rejected for lack of memory.
+    ///
+    /// After a small response, the next one is probably small as well. After any other,
+    /// it may be as large as the largest so far.
     pub(crate) fn learn(&mut self, bytes: usize) {
         self.largest = self.largest.max(bytes);
-        self.bytes = match bytes <= SMALL_ANSWER {
-            true => SMALL_ANSWER,
+        self.bytes = match bytes <= SMALL_RESPONSE {
+            true => SMALL_RESPONSE,
             false => self.largest,
         };
     }
 }
 
-/// Where the permit of a read lies while the read is under way, for whoever hears
-/// first how large the answer is.
+/// A slot for the permit of the read in flight. The HTTP layer grows the permit there as
+/// soon as it knows the size of the response.
 #[derive(Debug)]
 pub(crate) struct Room {
     permit: Latest<MemoryPermit>,
-    /// How large an answer was that there was no room for; 0: none.
-    refused: AtomicUsize,
+    /// Size of the response that did not fit into the budget; 0 if there was none.
+    rejected: AtomicUsize,
 }
 
 impl Room {
     pub(crate) fn new() -> Room {
         Room {
             permit: Latest::new(),
-            refused: AtomicUsize::new(0),
+            rejected: AtomicUsize::new(0),
         }
     }
 
-    /// A read begins.
+    /// Stores the permit at the start of a read.
     pub(crate) fn enter(&self, permit: MemoryPermit) {
-        self.refused.store(0, Ordering::Relaxed);
+        self.rejected.store(0, Ordering::Relaxed);
         self.permit.set(permit);
     }
 
-    /// The read has ended: the permit as it is now.
+    /// Takes the permit at the end of the read.
     pub(crate) fn leave(&self) -> Option<MemoryPermit> {
         self.permit.take()
     }
 
-    /// The size of the answer that was refused, if that is why the read failed.
+    /// The size of the rejected response; `None` if the read did not fail for that reason.
     pub(crate) fn refused(&self) -> Option<usize> {
-        Some(self.refused.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
+        Some(self.rejected.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 
-    /// Makes room for an answer of that size, without waiting.
+    /// Grows the permit for a response of this size, without waiting.
     ///
     /// # Errors
     ///
-    /// When there is none; the read is to be given up.
+    /// If the budget has not enough free bytes. The read then has to be abandoned.
     pub(crate) fn make(&self, bytes: usize) -> Result<(), TunnelError> {
-        // Without a read under way the program reads by itself.
+        // No read of a worker is in flight: the program reads the channel itself, and
+        // such reads are not limited.
         let Some(mut permit) = self.permit.take() else {
             return Ok(());
         };
-        let has_room = permit.grow(bytes);
+        let fits = permit.grow(bytes);
         self.permit.set(permit);
-        if has_room {
+        if fits {
             return Ok(());
         }
-        self.refused.store(bytes, Ordering::Relaxed);
+        self.rejected.store(bytes, Ordering::Relaxed);
         Err(TunnelError::client(
-            "the memory budget has no room for the answer; it is read again when there is",
+            "the response does not fit into the memory budget now; it will be read again later",
         ))
     }
 }
 
-/// Bytes of the budget, which go back when dropped.
+/// Bytes of the budget, released when dropped.
 #[derive(Debug)]
 pub(crate) struct MemoryPermit {
     semaphore: Arc<Semaphore>,
@@ -157,8 +171,8 @@ pub(crate) struct MemoryPermit {
 }
 
 impl MemoryPermit {
-    /// Takes what is missing for that many bytes, but no more than there are in
-    /// all, if that needs no wait.
+    /// Grows the permit to `bytes`, but at most to the whole budget, if that needs no
+    /// wait. Returns whether the permit is large enough.
     fn grow(&mut self, bytes: usize) -> bool {
         let missing = signed(bytes).min(self.semaphore.total()) - self.bytes;
         if missing <= 0 {
@@ -169,15 +183,18 @@ impl MemoryPermit {
         acquired.is_some()
     }
 
-    /// The answer has come: the permit is for what it really takes.
+    /// Sets the permit to the actual size of the response.
     pub(crate) fn settle(&mut self, bytes: usize) {
         let bytes = signed(bytes);
+        // Negative if the response is larger than the permit: then this takes bytes,
+        // without waiting, because the response is in memory already.
         let unused = self.bytes - bytes;
         self.bytes = bytes;
         self.semaphore.release(unused);
     }
 
-    /// The same with `index` for the records, if that needs no wait.
+    /// Like [`settle`](Self::settle), and adds `index` bytes for the index of the records
+    /// if that needs no wait.
     pub(crate) fn settle_with(&mut self, index: usize, body: usize) {
         let whole = body.saturating_add(index);
         match self.grow(whole) {
@@ -186,18 +203,18 @@ impl MemoryPermit {
         }
     }
 
-    /// Whether it is for that many bytes, or more.
+    /// Whether the permit covers at least `bytes`.
     pub(crate) fn covers(&self, bytes: usize) -> bool {
         self.bytes >= signed(bytes)
     }
 
-    /// Takes another permit of the same budget over.
+    /// Adds another permit of the same budget to this one.
     pub(crate) fn join(&mut self, mut other: MemoryPermit) {
         self.bytes += std::mem::take(&mut other.bytes);
     }
 }
 
-/// See [`MemoryBudget::open_channel`].
+/// The reservation of [`MemoryBudget::open_channel`], released when dropped.
 #[derive(Debug)]
 pub(crate) struct OpenChannel {
     semaphore: Arc<Semaphore>,
@@ -229,7 +246,7 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    /// Of a channel that had nothing the last time.
+    /// The estimate for a channel whose last response was empty.
     fn idle() -> SizeEstimate {
         let mut estimate = SizeEstimate::new();
         estimate.learn(100);
@@ -241,22 +258,22 @@ mod tests {
     }
 
     #[test]
-    fn a_loan_is_settled_and_goes_back() {
+    fn a_permit_is_settled_and_released() {
         let budget = MemoryBudget::new(64 * MIB);
         let mut estimate = SizeEstimate::new();
         assert_eq!(estimate.bytes, 4 * MIB);
-        // What an answer took, and what is borrowed for the next one.
-        for (answer, next) in [
-            (0, SMALL_ANSWER),
+        // The size of a response, and the estimate for the next one.
+        for (response, next) in [
+            (0, SMALL_RESPONSE),
             (MIB, 4 * MIB),
             (9 * MIB, 9 * MIB),
-            (100, SMALL_ANSWER),
+            (100, SMALL_RESPONSE),
             (5 * MIB, 9 * MIB),
         ] {
-            let mut permit = budget.try_acquire(&estimate).expect("room");
-            permit.settle(answer);
-            estimate.learn(answer);
-            assert_eq!(in_use(&budget), answer);
+            let mut permit = budget.try_acquire(&estimate).expect("free bytes");
+            permit.settle(response);
+            estimate.learn(response);
+            assert_eq!(in_use(&budget), response);
             drop(permit);
             assert_eq!(in_use(&budget), 0);
             assert_eq!(estimate.bytes, next);
@@ -264,15 +281,15 @@ mod tests {
     }
 
     #[test]
-    fn idle_channels_are_read_at_once_however_many_they_are() {
+    fn any_number_of_idle_channels_can_be_read_at_the_same_time() {
         let budget = MemoryBudget::new(64 * MIB);
         let idle = idle();
-        let loans: Vec<_> = (0..1000).map(|_| budget.try_acquire(&idle)).collect();
-        assert!(loans.iter().all(Option::is_some));
+        let permits: Vec<_> = (0..1000).map(|_| budget.try_acquire(&idle)).collect();
+        assert!(permits.iter().all(Option::is_some));
     }
 
     #[test]
-    fn open_channels_take_a_part_of_the_budget_but_leave_half_of_it() {
+    fn open_channels_leave_half_of_the_budget_for_responses() {
         let budget = MemoryBudget::new(MIB);
         let channels: Vec<_> = (0..1000).map(|_| budget.open_channel()).collect();
         assert_eq!(budget.0.total(), signed(MIB / 2));
@@ -286,60 +303,70 @@ mod tests {
     }
 
     #[test]
-    fn a_loan_grows_while_there_is_room() {
+    fn a_permit_grows_while_bytes_are_free() {
         let budget = MemoryBudget::new(8 * MIB);
         let room = Room::new();
         let idle = idle();
-        room.enter(budget.try_acquire(&idle).expect("room"));
-        room.make(SMALL_ANSWER).expect("what it has");
-        assert_eq!(in_use(&budget), SMALL_ANSWER);
-        room.make(3 * MIB).expect("room");
+        room.enter(budget.try_acquire(&idle).expect("free bytes"));
+        room.make(SMALL_RESPONSE).expect("large enough already");
+        assert_eq!(in_use(&budget), SMALL_RESPONSE);
+        room.make(3 * MIB).expect("free bytes");
         assert_eq!((in_use(&budget), room.refused()), (3 * MIB, None));
-        let other = budget.try_acquire(&SizeEstimate::new()).expect("room");
+        let other = budget
+            .try_acquire(&SizeEstimate::new())
+            .expect("free bytes");
         room.make(5 * MIB).expect_err("no room");
         assert_eq!((in_use(&budget), room.refused()), (7 * MIB, Some(5 * MIB)));
         drop(other);
-        // It is larger than all there is, which it may have.
+        // The response is larger than the budget, and the permit gets all of it.
         room.make(100 * MIB).expect("alone");
         assert_eq!(in_use(&budget), 8 * MIB);
         drop(room.leave().expect("the permit"));
         assert_eq!(in_use(&budget), 0);
-        room.make(100 * MIB).expect("none of the worker's reads");
+        room.make(100 * MIB).expect("no read of a worker");
     }
 
     #[test]
-    fn a_loan_grows_past_nobody() {
+    fn a_permit_does_not_grow_while_others_wait() {
         let budget = MemoryBudget::new(8 * MIB);
         let closing = Stop::new();
         let room = Room::new();
-        room.enter(budget.try_acquire(&idle()).expect("room"));
-        let half = budget.try_acquire(&SizeEstimate::new()).expect("room");
+        room.enter(budget.try_acquire(&idle()).expect("free bytes"));
+        let half = budget
+            .try_acquire(&SizeEstimate::new())
+            .expect("free bytes");
         thread::scope(|scope| {
             let waiter = scope.spawn(|| budget.acquire(&SizeEstimate::new(), &closing));
             while !budget.0.has_queue() {
                 thread::yield_now();
             }
-            room.make(MIB).expect_err("somebody waits");
+            room.make(MIB).expect_err("another reader waits");
             drop(half);
             assert!(waiter.join().expect("waiter").is_some());
         });
     }
 
     #[test]
-    fn the_index_of_records_is_counted_where_there_is_room() {
+    fn the_record_index_is_counted_if_it_fits() {
         let budget = MemoryBudget::new(8 * MIB);
-        // Of 4 MiB each, and 4 MiB for others or none.
+        // Each permit is for 4 MiB, and others have 4 MiB or nothing.
         for (others, body, index, counted) in [
             (false, MIB, MIB, 2 * MIB),
             (true, MIB, MIB, 2 * MIB),
             (false, 4 * MIB, MIB, 5 * MIB),
             (true, 4 * MIB, MIB, 4 * MIB),
-            // A debt, which the body alone is as well.
+            // The body alone exceeds the free bytes.
             (true, 5 * MIB, MIB, 5 * MIB),
             (false, 10 * MIB, MIB, 11 * MIB),
         ] {
-            let mut permit = budget.try_acquire(&SizeEstimate::new()).expect("room");
-            let others = others.then(|| budget.try_acquire(&SizeEstimate::new()).expect("room"));
+            let mut permit = budget
+                .try_acquire(&SizeEstimate::new())
+                .expect("free bytes");
+            let others = others.then(|| {
+                budget
+                    .try_acquire(&SizeEstimate::new())
+                    .expect("free bytes")
+            });
             permit.settle_with(index, body);
             drop(others);
             assert_eq!(in_use(&budget), counted, "{body} and {index}");
@@ -350,10 +377,14 @@ mod tests {
     }
 
     #[test]
-    fn joined_loans_go_back_together() {
+    fn joined_permits_are_released_together() {
         let budget = MemoryBudget::new(64 * MIB);
-        let mut first = budget.try_acquire(&SizeEstimate::new()).expect("room");
-        let mut second = budget.try_acquire(&SizeEstimate::new()).expect("room");
+        let mut first = budget
+            .try_acquire(&SizeEstimate::new())
+            .expect("free bytes");
+        let mut second = budget
+            .try_acquire(&SizeEstimate::new())
+            .expect("free bytes");
         first.settle(2);
         second.settle(3);
         first.join(second);
@@ -363,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_larger_than_the_budget_gets_through_alone() {
+    fn a_batch_larger_than_the_budget_is_read_alone() {
         let budget = MemoryBudget::new(10);
         let closing = Stop::new();
         let mut permit = budget.acquire(&SizeEstimate::new(), &closing).expect("all");
@@ -385,10 +416,12 @@ mod tests {
     }
 
     #[test]
-    fn closing_ends_the_wait() {
+    fn closing_ends_the_wait_for_a_permit() {
         let budget = MemoryBudget::new(MIB);
         let closing = Stop::new();
-        let _all = budget.try_acquire(&SizeEstimate::new()).expect("room");
+        let _all = budget
+            .try_acquire(&SizeEstimate::new())
+            .expect("free bytes");
         thread::scope(|scope| {
             let waiter = scope.spawn(|| budget.acquire(&SizeEstimate::new(), &closing));
             closing.trigger();

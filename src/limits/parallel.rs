@@ -1,9 +1,9 @@
-//! How many channels of a worker read and process at once.
+//! Limits how many channels of a worker read and process at the same time.
 //!
-//! A channel takes a permit before it reads, and the permit is given back when
-//! the last batch read with it is done. As long as nobody waits for a permit a
-//! channel keeps its own and reads ahead; when somebody does, it first
-//! finishes what it has read and then queues up behind.
+//! A channel acquires a permit before it reads. The permit is released when the last batch
+//! that was read with it has been processed. As long as no other channel waits for a
+//! permit, the channel keeps its permit and reads ahead. If another channel waits, the
+//! channel processes what it has read, and then waits in the queue for a new permit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,7 @@ pub(crate) struct ParallelPermit {
 }
 
 impl ParallelPermit {
-    /// Gives the permit back; false if that was done before.
+    /// Releases the permit; returns false if it was released before.
     pub(crate) fn release(&self) -> bool {
         let was_held = self.is_held.swap(false, Ordering::AcqRel);
         if was_held {
@@ -62,23 +62,24 @@ impl Drop for ParallelPermit {
     }
 }
 
-/// One channel's part in the quota. Its reader comes and goes; the batches
-/// that it reads hold the permit as well.
+/// The share of one channel in the quota. The permit is shared by the channel's reader,
+/// while it reads, and by the batches that it has read.
 #[derive(Debug)]
 pub(crate) struct ChannelQuota {
-    /// None: unlimited.
+    /// `None` if unlimited.
     quota: Option<Quota>,
-    /// The callback gives the permit back.
+    /// Whether the callback releases the permit.
     is_manual: bool,
-    /// What the reader holds.
+    /// The permit that the reader holds.
     permit: Latest<Arc<ParallelPermit>>,
 }
 
-/// Whether the reader may read.
+/// The result of [`ChannelQuota::enter`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
+    /// The reader may read.
     Free,
-    /// First everything that was read is to be processed, then
+    /// The reader has to wait until everything it has read is processed, and then call
     /// [`ChannelQuota::queue_up`].
     Queue,
 }
@@ -92,7 +93,7 @@ impl ChannelQuota {
         }
     }
 
-    /// Asks for a permit to read with.
+    /// Checks whether the reader may read with the permit that it holds.
     pub(crate) fn enter(&self) -> Entry {
         let Some(quota) = &self.quota else {
             return Entry::Free;
@@ -102,12 +103,16 @@ impl ChannelQuota {
                 self.permit.give_back(permit);
                 Entry::Free
             }
+            // This drops the reader's permit. The waiting channel gets it as soon as the
+            // batches that share it are processed.
             _ => Entry::Queue,
         }
     }
 
-    /// Waits for a new permit; false when `closing` is fired. Calls `queued` if
-    /// there is none at once, when others can see that somebody waits.
+    /// Waits for a new permit; returns false if `closing` is triggered first.
+    ///
+    /// If no permit is free, calls `queued` once the other channels can see that this one
+    /// waits.
     pub(crate) fn queue_up(&self, closing: &Stop, queued: impl FnOnce()) -> bool {
         let Some(quota) = &self.quota else {
             return true;
@@ -116,7 +121,8 @@ impl ChannelQuota {
             return false;
         };
         self.permit.set(Arc::new(permit));
-        // Either this sees the stop, or who closes sees the permit: see `end`.
+        // The closing thread triggers the stop before it calls `end`. So either this
+        // thread sees the stop, or `end` sees the permit; it is released in any case.
         if closing.is_triggered() {
             self.leave();
             return false;
@@ -124,30 +130,32 @@ impl ChannelQuota {
         true
     }
 
-    /// The permit that a batch holds until it is done.
+    /// The permit for a batch to hold until it is processed.
     pub(crate) fn permit(&self) -> Option<Arc<ParallelPermit>> {
         let permit = self.permit.take()?;
         self.permit.give_back(permit.clone());
         Some(permit)
     }
 
-    /// The reader pauses; `processed` when a callback will get what it read.
+    /// Drops the reader's permit during a pause. `processed` is whether a callback will
+    /// receive the records that were read.
     pub(crate) fn pause(&self, processed: bool) {
-        // A permit that the callback gives back stays acquired until it does; but
-        // without a callback nobody would.
+        // A permit that the callback releases has to stay acquired until then. But
+        // without a callback, nothing else would release it.
         if !(self.is_manual && processed) {
             self.leave();
         }
     }
 
-    /// The reader reads no more; its batches still hold the permit.
+    /// Drops the reader's permit at its end. Its batches still hold theirs.
     pub(crate) fn leave(&self) {
         drop(self.permit.take());
     }
 
-    /// The channel is closed: a read that is still on its way counts for
-    /// nothing. To be called after the stop of [`queue_up`](Self::queue_up)
-    /// has been fired.
+    /// Releases the permit when the channel is closed, even if a read is in flight.
+    ///
+    /// Call this after the stop that was passed to [`queue_up`](Self::queue_up) has been
+    /// triggered.
     pub(crate) fn end(&self) {
         if let Some(permit) = self.permit.take() {
             permit.release();
@@ -175,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_goes_back_when_reader_and_batches_are_done_with_it() {
+    fn a_permit_is_released_when_reader_and_batches_have_dropped_it() {
         let quota = Quota::new(2);
         let (channel, closing) = pair(&quota, false);
         assert_eq!(channel.enter(), Entry::Queue);
@@ -190,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_others_wait_for_is_not_kept() {
+    fn a_permit_that_others_wait_for_is_not_kept() {
         let quota = Quota::new(1);
         let (first, closing) = pair(&quota, false);
         let (second, _) = pair(&quota, false);
@@ -200,14 +208,14 @@ mod tests {
             while !quota.is_wanted() {
                 std::thread::yield_now();
             }
-            assert_eq!(first.enter(), Entry::Queue, "and the permit is given back");
+            assert_eq!(first.enter(), Entry::Queue, "and the permit is released");
             assert!(waiter.join().expect("waiter"));
         });
         assert_eq!(quota.0.in_use(), 1);
     }
 
     #[test]
-    fn a_place_released_by_hand_is_gone_once() {
+    fn a_permit_is_released_by_the_callback_only_once() {
         let quota = Quota::new(1);
         let (channel, closing) = pair(&quota, true);
         assert!(channel.queue_up(&closing, || ()));
@@ -221,14 +229,14 @@ mod tests {
         assert!(channel.queue_up(&closing, || ()));
         assert!(
             !batch.release(),
-            "an old handle has no power over a new permit"
+            "an old handle cannot release a new permit"
         );
         channel.pause(false);
-        assert_eq!(quota.0.in_use(), 0, "nobody else would give it back");
+        assert_eq!(quota.0.in_use(), 0, "nothing else would release it");
     }
 
     #[test]
-    fn the_end_of_a_channel_gives_its_place_back() {
+    fn closing_a_channel_releases_its_permit() {
         let quota = Quota::new(1);
         let (channel, closing) = pair(&quota, true);
         assert!(channel.queue_up(&closing, || ()));

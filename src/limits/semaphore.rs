@@ -1,10 +1,10 @@
-//! A number of units that many threads take from: first come, first served,
-//! and without a lock as long as there is enough for all.
+//! A fair counting semaphore: first come, first served, and without a lock as long as
+//! no thread has to wait.
 //!
-//! How many units are free and whether somebody waits lie in one atomic word,
-//! whose changes are the pure functions of [`Balance`]. Once somebody waits,
-//! nobody else takes any: units that are given back go to the queue, in its
-//! order. Its lock is held to look at the queue, never while waiting.
+//! The number of free units and the flag that a thread waits are in one atomic word.
+//! [`Balance`] has its state transitions, as pure functions. While a thread waits, new
+//! threads cannot overtake it: released units go to the queue, in its order. The lock of
+//! the queue is held to inspect the queue, never while waiting.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,10 +15,10 @@ use parking_lot::Mutex;
 
 use crate::sync::stop::Stop;
 
-/// What is free, and whether there is a queue.
+/// The number of free units, and whether threads wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Balance {
-    /// Negative when more was used than had been asked for.
+    /// Negative if more units are used than were acquired.
     free: i64,
     queued: bool,
 }
@@ -35,12 +35,12 @@ impl Balance {
         self.free << 1 | i64::from(self.queued)
     }
 
-    /// For who comes: nothing past the queue.
+    /// Acquires units for a new thread, which may not overtake the queue.
     fn acquire(self, units: i64) -> Option<Balance> {
         if self.queued { None } else { self.grant(units) }
     }
 
-    /// For the first of the queue.
+    /// Acquires units for the first thread of the queue.
     fn grant(self, units: i64) -> Option<Balance> {
         let free = self.free - units;
         (free >= 0).then_some(Balance { free, ..self })
@@ -58,11 +58,13 @@ impl Balance {
     }
 }
 
-/// Units to be acquired and given back.
+/// A fair counting semaphore.
 pub(crate) struct Semaphore {
-    /// How many there were at first, and are now.
-    most: i64,
+    /// Initial number of units.
+    initial: i64,
+    /// Current number of units, free or acquired.
     total: AtomicI64,
+    /// A [`Balance`].
     word: AtomicI64,
     queue: Mutex<Queue>,
 }
@@ -76,35 +78,37 @@ struct Queue {
 struct Waiter {
     ticket: u64,
     units: i64,
-    /// Is told how many were granted.
+    /// Receives the number of granted units.
     granted: Sender<i64>,
 }
 
-/// Who is told so.
+/// A grant to send to its waiter, once the queue is unlocked.
 type Granted = (Sender<i64>, i64);
 
 impl Semaphore {
-    /// All of `total` are free. What is more than half of the numbers there
-    /// are counts as that half.
+    /// Creates a semaphore with `total` free units, limited to half of `i64::MAX`.
     pub(crate) fn new(total: usize) -> Semaphore {
-        // One bit of the word tells of the queue.
+        // One bit of the word is the flag that a thread waits.
         let total = i64::try_from(total).unwrap_or(i64::MAX).min(i64::MAX >> 1);
         let balance = Balance {
             free: total,
             queued: false,
         };
         Semaphore {
-            most: total,
+            initial: total,
             total: AtomicI64::new(total),
             word: AtomicI64::new(balance.word()),
             queue: Mutex::default(),
         }
     }
 
-    /// Takes `units`, but no more than there are in all, waiting behind all
-    /// that came before. None when `closing` is fired before they are there.
-    /// Calls `queued` from the queue, if it has to wait there.
+    /// Acquires `units`, but at most all units there are. Waits behind all earlier
+    /// threads.
+    ///
+    /// Returns the number of acquired units; `None` if `closing` is triggered first. If
+    /// the thread has to wait, calls `queued` once it is in the queue.
     pub(crate) fn acquire(&self, units: i64, closing: &Stop, queued: impl FnOnce()) -> Option<i64> {
+        // The fast path: one atomic operation, without the lock.
         let acquired = self.try_acquire(units);
         if acquired.is_some() {
             return acquired;
@@ -118,14 +122,14 @@ impl Semaphore {
         units
     }
 
-    /// Takes `units`, but no more than there are in all, if that needs no wait.
+    /// Acquires `units`, but at most all units there are, if that needs no wait.
     pub(crate) fn try_acquire(&self, units: i64) -> Option<i64> {
         let units = units.min(self.total());
         self.change(|balance| balance.acquire(units)).map(|_| units)
     }
 
-    /// Gives units back; less than none takes some that are used already,
-    /// whether they are free or not.
+    /// Releases units. A negative number acquires units without waiting, even if fewer
+    /// are free: for units that are in use already.
     pub(crate) fn release(&self, units: i64) {
         let before = self.change(|balance| Some(balance.release(units)));
         if before.is_some_and(|balance| balance.queued) {
@@ -134,37 +138,41 @@ impl Semaphore {
         }
     }
 
-    /// How many there are in all.
+    /// Number of units, free or acquired.
     pub(crate) fn total(&self) -> i64 {
         self.total.load(Ordering::Acquire)
     }
 
-    /// Takes units out for as long as they are not [added](Semaphore::grow) again, but
-    /// leaves half of what there was at first; how many it took. Who has units
-    /// keeps them, and who waits for more than there are now waits for all.
+    /// Removes units until they are [added](Semaphore::grow) again, but leaves half of the
+    /// initial number. Returns the number of removed units.
+    ///
+    /// Acquired units stay acquired. A thread that waits for more units than are left
+    /// then waits for all of them.
     pub(crate) fn shrink(&self, units: i64) -> i64 {
-        let take = |total: i64| units.min(total - self.most / 2).max(0);
-        let less = |total| Some(total - take(total));
+        let removable = |total: i64| units.min(total - self.initial / 2).max(0);
+        // The total shrinks before the free units, so that the queue is already served with
+        // the new total. Otherwise a waiter for all units would wait for removed ones.
+        let less = |total| Some(total - removable(total));
         let before = self
             .total
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        let acquired = before.map_or(0, take);
-        self.release(-acquired);
-        acquired
+        let removed = before.map_or(0, removable);
+        self.release(-removed);
+        removed
     }
 
-    /// Puts units in again that were [removed](Semaphore::shrink).
+    /// Adds units that were [removed](Semaphore::shrink).
     pub(crate) fn grow(&self, units: i64) {
         self.total.fetch_add(units, Ordering::AcqRel);
         self.release(units);
     }
 
-    /// Whether somebody waits.
+    /// Whether a thread waits.
     pub(crate) fn has_queue(&self) -> bool {
         self.balance().queued
     }
 
-    /// How many units are acquired; more than there are while there is a debt.
+    /// Number of acquired units. Exceeds the total while the free units are negative.
     pub(crate) fn in_use(&self) -> i64 {
         self.total() - self.balance().free
     }
@@ -172,8 +180,8 @@ impl Semaphore {
     fn enqueue(&self, units: i64) -> (u64, Receiver<i64>) {
         let (sender, receiver) = bounded(1);
         let mut queue = self.queue.lock();
-        // From here on whoever gives units back looks at the queue; what was
-        // given before is seen by our own look at it.
+        // No wakeup is lost: a release after this point sees the flag and serves the
+        // queue; units released before it are granted by the `serve` below.
         self.change(|balance| Some(balance.queue(true)));
         queue.tickets += 1;
         let ticket = queue.tickets;
@@ -188,19 +196,19 @@ impl Semaphore {
         (ticket, receiver)
     }
 
-    /// Leaves the queue, with nothing.
+    /// Leaves the queue without units.
     fn leave(&self, ticket: u64, granted: &Receiver<i64>) {
         let mut queue = self.queue.lock();
-        let permit = queue.waiters.iter().position(|w| w.ticket == ticket);
-        match permit {
-            Some(permit) => {
-                queue.waiters.remove(permit);
-                // Who was behind us may ask for less.
+        let position = queue.waiters.iter().position(|w| w.ticket == ticket);
+        match position {
+            Some(position) => {
+                queue.waiters.remove(position);
+                // The next waiter may request fewer units, which are free already.
                 let granted = self.serve(&mut queue);
                 drop(queue);
                 wake(granted);
             }
-            // The units were ours already, or are about to be told.
+            // The units were granted concurrently; the message is sent or about to be.
             None => {
                 drop(queue);
                 self.release(granted.recv().unwrap_or_default());
@@ -208,7 +216,8 @@ impl Semaphore {
         }
     }
 
-    /// Takes out of the queue, in its order, who can have what they wait for.
+    /// Removes waiters from the queue, in order, while their units are free. The caller
+    /// sends the grants after it has released the lock.
     fn serve(&self, queue: &mut Queue) -> Vec<Granted> {
         let mut granted = Vec::new();
         while let Some(first) = queue.waiters.front() {
@@ -223,7 +232,7 @@ impl Semaphore {
         granted
     }
 
-    /// Applies `change`; gives what was before, or none if nothing changed.
+    /// Applies `change`. Returns the balance before; `None` if `change` declined.
     fn change(&self, change: impl Fn(Balance) -> Option<Balance>) -> Option<Balance> {
         let change = |word| change(Balance::from_word(word)).map(Balance::word);
         let before = self
@@ -247,7 +256,8 @@ impl fmt::Debug for Semaphore {
     }
 }
 
-/// After the lock is let go.
+/// Sends the grants. Called without the lock, because sending wakes other threads, which
+/// may need the lock next.
 fn wake(granted: Vec<Granted>) {
     for (sender, units) in granted {
         let _ = sender.try_send(units);
@@ -275,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn accounting() {
+    fn balance_transitions() {
         for (before, units, acquired, granted) in [
             ((10, false), 4, Some(6), Some(6)),
             ((10, false), 10, Some(0), Some(0)),
@@ -298,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_passes_who_came_before() {
+    fn no_thread_overtakes_an_earlier_one() {
         let semaphore = Semaphore::new(10);
         assert_eq!(semaphore.try_acquire(8), Some(8));
         let (_, large) = semaphore.enqueue(6);
@@ -320,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_there_is_waits_for_everything() {
+    fn a_request_above_the_total_waits_for_all_units() {
         let semaphore = Semaphore::new(10);
         assert_eq!(semaphore.try_acquire(1), Some(1));
         let closing = Stop::new();
@@ -335,13 +345,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_is_missing_until_it_is_added_again() {
+    fn removed_units_are_missing_until_they_are_added_again() {
         let semaphore = Semaphore::new(10);
         assert_eq!(semaphore.try_acquire(7), Some(7));
         assert_eq!(semaphore.shrink(2), 2);
         assert_eq!((semaphore.total(), semaphore.in_use()), (8, 7));
         assert_eq!(semaphore.try_acquire(2), None);
-        // Half is left, be it that all of it is in use.
+        // Half of the units stay, even if all of them are in use.
         assert_eq!((semaphore.shrink(9), semaphore.shrink(1)), (3, 0));
         assert_eq!((semaphore.total(), semaphore.in_use()), (5, 7));
         semaphore.release(7);
@@ -353,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_all_gets_what_is_left_when_some_are_removed() {
+    fn a_waiter_for_all_units_gets_those_left_after_a_removal() {
         let semaphore = Semaphore::new(10);
         assert_eq!(semaphore.try_acquire(6), Some(6));
         let (_, waiter) = semaphore.enqueue(10);
@@ -365,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_debt_is_paid_before_anything_is_granted() {
+    fn nothing_is_granted_while_the_free_units_are_negative() {
         let semaphore = Semaphore::new(10);
         assert_eq!(semaphore.try_acquire(4), Some(4));
         semaphore.release(-20);
@@ -379,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_ends_the_wait_and_lets_others_on() {
+    fn closing_ends_the_wait_and_serves_the_next() {
         let semaphore = Semaphore::new(10);
         assert_eq!(semaphore.try_acquire(5), Some(5));
         let closing = Stop::new();
@@ -388,16 +398,16 @@ mod tests {
             while !semaphore.has_queue() {
                 thread::yield_now();
             }
-            let (_, behind) = semaphore.enqueue(5);
+            let (_, next) = semaphore.enqueue(5);
             closing.trigger();
             assert_eq!(waiter.join().expect("waiter"), None);
-            assert!(behind.try_recv().is_ok());
+            assert!(next.try_recv().is_ok());
         });
         assert_eq!(semaphore.in_use(), 10);
     }
 
     #[test]
-    fn what_was_granted_to_who_left_goes_on_to_the_next() {
+    fn units_granted_to_a_leaving_thread_go_to_the_next() {
         let semaphore = Semaphore::new(1);
         assert_eq!(semaphore.try_acquire(1), Some(1));
         let (ticket, first) = semaphore.enqueue(1);
@@ -409,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn many_threads_never_have_more_than_there_is() {
+    fn many_threads_never_exceed_the_total() {
         let semaphore = Arc::new(Semaphore::new(10));
         let threads: Vec<_> = (1..=6)
             .map(|units| {
@@ -417,7 +427,7 @@ mod tests {
                 thread::spawn(move || {
                     let closing = Stop::new();
                     for round in 0..500 {
-                        // Some leave the queue, whether they were served or not.
+                        // Some threads leave the queue, served or not.
                         if round % 16 == 15 {
                             let (ticket, granted) = semaphore.enqueue(units);
                             semaphore.leave(ticket, &granted);

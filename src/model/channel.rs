@@ -1,13 +1,13 @@
-//! A channel of a tunnel, as the service describes it.
+//! [`ChannelInfo`]: a channel of a tunnel, as the service describes it.
 
 use time::OffsetDateTime;
 
 use super::string_enum;
 
 string_enum! {
-    /// What a channel delivers.
+    /// The kind of data that a channel delivers.
     ChannelType {
-        /// A part of the rows that the table had when the tunnel was created.
+        /// Some of the rows that the table had when the tunnel was created.
         BaseData = "BaseData",
         /// The changes of one partition.
         Stream = "Stream",
@@ -15,36 +15,37 @@ string_enum! {
 }
 
 string_enum! {
-    /// What the service does with a channel.
+    /// The status of a channel at the service.
     ChannelStatus {
-        /// Waits, for its parents to be consumed or for a client.
+        /// Waiting for a client, or for its parents to be consumed.
         Wait = "WAIT",
-        /// Is given to a client.
+        /// Assigned to a client.
         Open = "OPEN",
-        /// Is being taken from a client, or has been suspended.
+        /// Being taken from its client, or suspended.
         Closing = "CLOSING",
-        /// Has been given back by a client, and waits for the next one.
+        /// Released by a client, and waiting for the next one.
         Close = "CLOSE",
-        /// Has been consumed to its end.
+        /// Consumed to its end.
         Terminated = "TERMINATED",
     }
 }
 
-/// What the service tells about a channel.
+/// The description of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelInfo {
-    /// Unique in the tunnel. That of base data begins with `BaseData_`.
+    /// Id of the channel, unique in the tunnel. Ids of base data channels start with
+    /// `BaseData_`.
     pub channel_id: String,
-    /// What it delivers.
+    /// The kind of data that the channel delivers.
     pub channel_type: ChannelType,
-    /// What the service does with it.
+    /// Status of the channel.
     pub channel_status: ChannelStatus,
-    /// The client that it is given to; empty if there is none.
+    /// Id of the client to which the channel is assigned; empty if there is none.
     pub client_id: String,
-    /// Up to when changes have been consumed; none before any were, and for
-    /// base data. Go: `ChannelRPO`, in nanoseconds since the epoch.
+    /// Time up to which changes have been consumed; `None` if no change has been consumed
+    /// yet, and for base data. Go: `ChannelRPO`, in nanoseconds since the epoch.
     pub channel_rpo: Option<OffsetDateTime>,
-    /// The number of rows that have been consumed, if the service says so.
+    /// Number of consumed rows; `None` if the service does not report it.
     pub channel_count: Option<i64>,
 }

@@ -1,28 +1,28 @@
 //! Single reads and checkpoints, for consumers without a worker.
 //!
-//! `Debug` shows a fingerprint of each token, which is where in a table a
-//! consumer is.
+//! A token reveals the position of a consumer in a table, so `Debug` shows only a
+//! fingerprint of it.
 
 use std::fmt;
 
 use super::redact::Fingerprint;
 use crate::record::Record;
 
-/// What [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint) asks for.
+/// The request of [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GetCheckpointRequest {
-    /// The tunnel.
+    /// Id of the tunnel.
     pub tunnel_id: String,
-    /// The client that asks; the service takes any, even one that has never
+    /// Id of the client. The service accepts any id, even of a client that has never
     /// connected.
     pub client_id: String,
-    /// The channel.
+    /// Id of the channel.
     pub channel_id: String,
 }
 
 impl GetCheckpointRequest {
-    /// The checkpoint of a channel.
+    /// Creates a request for the checkpoint of a channel.
     pub fn new(
         tunnel_id: impl Into<String>,
         client_id: impl Into<String>,
@@ -36,15 +36,15 @@ impl GetCheckpointRequest {
     }
 }
 
-/// The answer to [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint).
+/// The response of [`TunnelClient::get_checkpoint`](crate::TunnelClient::get_checkpoint).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GetCheckpointResponse {
-    /// The token to read on with; `finished` at the end of the channel.
+    /// The token from which to continue; `finished` at the end of the channel.
     pub checkpoint: String,
-    /// The number of the checkpoint; the next one is saved with this plus 1.
+    /// Sequence number of the checkpoint. The next checkpoint needs this number plus 1.
     pub sequence_number: i64,
-    /// The id of the request, to name to the service's support.
+    /// Id of the request; quote it when you contact the service's support.
     pub request_id: String,
 }
 
@@ -58,19 +58,19 @@ impl fmt::Debug for GetCheckpointResponse {
     }
 }
 
-/// What [`TunnelClient::checkpoint`](crate::TunnelClient::checkpoint) asks for.
+/// The request of [`TunnelClient::checkpoint`](crate::TunnelClient::checkpoint).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckpointRequest {
-    /// The tunnel.
+    /// Id of the tunnel.
     pub tunnel_id: String,
-    /// The client that saves.
+    /// Id of the client that saves the checkpoint.
     pub client_id: String,
-    /// The channel.
+    /// Id of the channel.
     pub channel_id: String,
-    /// The token that the next consumer shall read on with.
+    /// The token from which the next consumer continues.
     pub checkpoint: String,
-    /// The number of the last checkpoint plus 1.
+    /// Sequence number of the last checkpoint plus 1.
     pub sequence_number: i64,
 }
 
@@ -87,7 +87,7 @@ impl fmt::Debug for CheckpointRequest {
 }
 
 impl CheckpointRequest {
-    /// A checkpoint for a channel.
+    /// Creates a request to save a checkpoint of a channel.
     pub fn new(
         tunnel_id: impl Into<String>,
         client_id: impl Into<String>,
@@ -105,26 +105,26 @@ impl CheckpointRequest {
     }
 }
 
-/// The answer to [`TunnelClient::checkpoint`](crate::TunnelClient::checkpoint).
+/// The response of [`TunnelClient::checkpoint`](crate::TunnelClient::checkpoint).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckpointResponse {
-    /// The id of the request, to name to the service's support.
+    /// Id of the request; quote it when you contact the service's support.
     pub request_id: String,
 }
 
-/// What [`TunnelClient::read_records`](crate::TunnelClient::read_records) asks for.
+/// The request of [`TunnelClient::read_records`](crate::TunnelClient::read_records).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadRecordsRequest {
-    /// The tunnel.
+    /// Id of the tunnel.
     pub tunnel_id: String,
-    /// The client that reads; the service takes any, even one that has never
+    /// Id of the client. The service accepts any id, even of a client that has never
     /// connected.
     pub client_id: String,
-    /// The channel.
+    /// Id of the channel.
     pub channel_id: String,
-    /// Where to read on: a checkpoint, or the last answer's next token.
+    /// The token from which to read: a checkpoint, or the next token of the last response.
     pub token: String,
 }
 
@@ -140,7 +140,7 @@ impl fmt::Debug for ReadRecordsRequest {
 }
 
 impl ReadRecordsRequest {
-    /// The records of a channel from a token on.
+    /// Creates a request to read a channel from a token.
     pub fn new(
         tunnel_id: impl Into<String>,
         client_id: impl Into<String>,
@@ -156,20 +156,22 @@ impl ReadRecordsRequest {
     }
 }
 
-/// The answer to [`TunnelClient::read_records`](crate::TunnelClient::read_records).
+/// The response of [`TunnelClient::read_records`](crate::TunnelClient::read_records).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReadRecordsResponse {
-    /// The records in order; windows into the answer's body, which stays in
-    /// memory while one of them does.
+    /// The records, in order. They share the body of the response, which stays in memory
+    /// as long as one of them.
     pub records: Vec<Record<'static>>,
-    /// Where to read on; [`FINISH_TAG`](crate::FINISH_TAG) at the end of the channel.
+    /// The token from which to continue; [`FINISH_TAG`](crate::FINISH_TAG) at the end of
+    /// the channel.
     pub next_token: String,
-    /// Whether there is more to read at once; none if the service does not say.
+    /// Whether more records can be read immediately; `None` if the service does not
+    /// report it.
     pub may_more_record: Option<bool>,
-    /// The length of the answer's body in bytes.
+    /// Length of the response body in bytes.
     pub size: usize,
-    /// The id of the request, to name to the service's support.
+    /// Id of the request; quote it when you contact the service's support.
     pub request_id: String,
 }
 

@@ -1,14 +1,14 @@
-//! Requests and answers of the meta API, as users see them.
+//! The public requests and responses of [`TunnelClient`](crate::TunnelClient).
 //!
 //! In reading order:
 //!
-//! - [`tunnel`]: a tunnel, and how to create, list, describe and delete one.
-//! - [`start`]: where in the change log a tunnel starts and ends.
+//! - [`tunnel`]: create, list, describe and delete tunnels.
+//! - [`start`]: the part of the change log that a tunnel delivers.
 //! - [`channel`]: a channel of a tunnel.
-//! - [`schedule`]: changing the status of channels by hand.
-//! - [`rpo`]: how far a tunnel has been consumed, in more detail.
+//! - [`schedule`]: change the status of channels.
+//! - [`rpo`]: consumption progress in detail.
 //! - [`consume`]: single reads and checkpoints, without a worker.
-//! - [`redact`]: what `Debug` shows of a token.
+//! - [`redact`]: tokens in `Debug` output.
 
 mod channel;
 mod consume;
@@ -35,8 +35,7 @@ pub use self::tunnel::{
     TunnelInfo, TunnelStage, TunnelType,
 };
 
-/// An enum for a string of the service that may gain values, with the methods
-/// that all of them have.
+/// Defines an enum for a string of the service, which may gain new values.
 macro_rules! string_enum {
     (
         $(#[$meta:meta])*
@@ -47,12 +46,12 @@ macro_rules! string_enum {
         #[non_exhaustive]
         pub enum $name {
             $( $(#[$variant_meta])* $variant, )*
-            /// A value that this version does not know, as the service wrote it.
+            /// A value that this version of the crate does not know, unchanged.
             Unknown(String),
         }
 
         impl $name {
-            /// The value as the service and the other SDKs write it.
+            /// The value as a string, as the service and the other SDKs use it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $( $name::$variant => $text, )*

@@ -1,5 +1,5 @@
-//! What `Debug` shows of a token: enough to tell two apart. The whole one
-//! tells where in a table a consumer is, which belongs in no log.
+//! [`Fingerprint`]: a token in `Debug` output. Enough to distinguish two tokens; a whole
+//! token reveals the position of a consumer in a table, and must not be logged.
 
 use std::fmt;
 
@@ -7,7 +7,8 @@ use md5::{Digest, Md5};
 
 use crate::FINISH_TAG;
 
-/// A token as `Debug` shows it.
+/// Prints the length and a hash of a token. Prints empty tokens and [`FINISH_TAG`]
+/// unchanged, since they reveal nothing.
 pub(crate) struct Fingerprint<'a>(pub(crate) &'a str);
 
 impl fmt::Debug for Fingerprint<'_> {
@@ -32,11 +33,11 @@ mod tests {
     use crate::worker::ChannelReport;
 
     #[test]
-    fn tells_tokens_apart() {
+    fn fingerprints_distinguish_tokens() {
         let text = |token| format!("{:?}", Fingerprint(token));
         assert_eq!(text(""), "\"\"");
         assert_eq!(text(FINISH_TAG), "\"finished\"");
-        // The MD5 of "abc", as RFC 1321 has it.
+        // The MD5 of "abc" from RFC 1321.
         assert_eq!(text("abc"), "<3 bytes, 90015098>");
         assert_ne!(text("abd"), text("abc"));
     }
@@ -44,14 +45,14 @@ mod tests {
     #[test]
     fn no_public_type_prints_a_token() {
         let secret = || "where-we-are".to_owned();
-        let receipt = ChannelReport {
+        let report = ChannelReport {
             last_delivered: Some(secret()),
             last_finished: Some(secret()),
             last_saved: Some(secret()),
             ..ChannelReport::default()
         };
         let texts = [
-            format!("{receipt:?}"),
+            format!("{report:?}"),
             format!("{:?}", CheckpointRequest::new("t", "c", "ch", secret(), 1)),
             format!("{:?}", ReadRecordsRequest::new("t", "c", "ch", secret())),
             format!(

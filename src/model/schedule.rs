@@ -1,19 +1,19 @@
-//! Changing the status of channels by hand.
+//! Requests to change the status of channels.
 
 use super::channel::ChannelStatus;
 
-/// What [`TunnelClient::schedule`](crate::TunnelClient::schedule) asks for.
+/// The request of [`TunnelClient::schedule`](crate::TunnelClient::schedule).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduleRequest {
-    /// The tunnel.
+    /// Id of the tunnel.
     pub tunnel_id: String,
-    /// The channels and what they shall become, in order.
+    /// The channels with their new statuses, in order.
     pub channels: Vec<ScheduleChannel>,
 }
 
 impl ScheduleRequest {
-    /// New statuses for channels of one tunnel.
+    /// Creates a request to change the status of channels of one tunnel.
     ///
     /// ```
     /// use tablestore_tunnel::{ScheduleRequest, suspend_channel};
@@ -31,20 +31,20 @@ impl ScheduleRequest {
     }
 }
 
-/// A channel and what it shall become.
+/// A channel and its new status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduleChannel {
-    /// The channel.
+    /// Id of the channel.
     pub channel_id: String,
-    /// Its new status; one that a client can be told, so neither
-    /// [`Wait`](ChannelStatus::Wait) nor an unknown one.
+    /// New status. Neither [`Wait`](ChannelStatus::Wait) nor an unknown status is
+    /// allowed.
     pub channel_status: ChannelStatus,
 }
 
 impl ScheduleChannel {
-    /// A channel and its new status. The functions beside this type say the
-    /// usual ones by name.
+    /// Creates an entry for a channel. For the common statuses, use the functions next to
+    /// this type, such as [`suspend_channel`].
     pub fn new(channel_id: impl Into<String>, channel_status: ChannelStatus) -> ScheduleChannel {
         ScheduleChannel {
             channel_id: channel_id.into(),
@@ -53,31 +53,31 @@ impl ScheduleChannel {
     }
 }
 
-/// Takes a channel from its client. Go: `SuspendChannel`.
+/// Suspends a channel: the service takes it from its client. Go: `SuspendChannel`.
 pub fn suspend_channel(channel_id: impl Into<String>) -> ScheduleChannel {
     ScheduleChannel::new(channel_id, ChannelStatus::Closing)
 }
 
-/// Lets a suspended channel be consumed again. Go: `ResumeChannel`.
+/// Resumes a suspended channel. Go: `ResumeChannel`.
 pub fn resume_channel(channel_id: impl Into<String>) -> ScheduleChannel {
     ScheduleChannel::new(channel_id, ChannelStatus::Open)
 }
 
-/// Lets a channel be consumed. Go: `OpenChannel`.
+/// Opens a channel, so that clients can consume it. Go: `OpenChannel`.
 pub fn open_channel(channel_id: impl Into<String>) -> ScheduleChannel {
     ScheduleChannel::new(channel_id, ChannelStatus::Open)
 }
 
-/// Ends a channel for good; what it has not delivered yet, it never will.
-/// Go: `TerminateChannel`.
+/// Terminates a channel for good. Records that it has not delivered yet are never
+/// delivered. Go: `TerminateChannel`.
 pub fn terminate_channel(channel_id: impl Into<String>) -> ScheduleChannel {
     ScheduleChannel::new(channel_id, ChannelStatus::Terminated)
 }
 
-/// The answer to [`TunnelClient::schedule`](crate::TunnelClient::schedule).
+/// The response of [`TunnelClient::schedule`](crate::TunnelClient::schedule).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduleResponse {
-    /// The id of the request, to name to the service's support.
+    /// Id of the request; quote it when you contact the service's support.
     pub request_id: String,
 }

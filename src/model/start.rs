@@ -1,12 +1,12 @@
-//! Where in the change log a tunnel starts and ends.
+//! [`StreamTunnelConfig`]: the part of the change log that a tunnel delivers.
 
 use time::OffsetDateTime;
 
-/// The stretch of the change log that a tunnel delivers.
+/// The part of the change log that a tunnel delivers.
 ///
-/// Go: `StreamTunnelConfig`, whose flag and start offset are one
-/// [`StartOffset`] here, since the service takes only one of them. A tunnel of
-/// base data ignores it.
+/// Go: `StreamTunnelConfig`. The flag and the start offset of Go are one
+/// [`StartOffset`] here, because the service accepts only one of them. A tunnel of type
+/// [`BaseData`](crate::TunnelType::BaseData) ignores this configuration.
 ///
 /// ```
 /// use tablestore_tunnel::StreamTunnelConfig;
@@ -18,24 +18,23 @@ use time::OffsetDateTime;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamTunnelConfig {
-    /// Where it starts. Defaults to [`StartOffset::Latest`].
+    /// Start of the part. Defaults to [`StartOffset::Latest`].
     pub start: StartOffset,
-    /// Where it ends, to the nanosecond; after the start, and in the future if
-    /// that is wanted. Defaults to none: it goes on for ever.
+    /// End of the part, with nanosecond precision. Must be after the start, and may be in
+    /// the future. Defaults to `None`, which means no end.
     pub end: Option<OffsetDateTime>,
 }
 
-/// Where in the change log a tunnel starts.
+/// The position in the change log where a tunnel starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartOffset {
-    /// With the first change after the tunnel was created.
+    /// The first change after the tunnel was created.
     Latest,
-    /// With the oldest change that the log still has.
+    /// The oldest change that the log still has.
     Earliest,
-    /// With the first change of this time or later, to the nanosecond. The
-    /// service takes a time between its log's oldest entry plus 5 minutes, and
-    /// now.
+    /// The first change at or after this time, with nanosecond precision. The service
+    /// accepts times from 5 minutes after the oldest entry of the log up to now.
     At(OffsetDateTime),
 }
 
@@ -50,15 +49,15 @@ impl StreamTunnelConfig {
         StreamTunnelConfig::from_start(StartOffset::Earliest)
     }
 
-    /// Starts with the first change of this time or later.
+    /// Starts with the first change at or after this time.
     ///
     /// Go: `StartOffset`, in nanoseconds since the epoch.
     pub fn starting_at(time: OffsetDateTime) -> StreamTunnelConfig {
         StreamTunnelConfig::from_start(StartOffset::At(time))
     }
 
-    /// Ends before the first change of this time or later: its channels then
-    /// finish. Defaults to none.
+    /// Ends before the first change at or after this time. The channels of the tunnel
+    /// finish there. Defaults to no end.
     ///
     /// Go: `EndOffset`, in nanoseconds since the epoch.
     pub fn ending_at(mut self, time: OffsetDateTime) -> StreamTunnelConfig {

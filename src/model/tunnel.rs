@@ -1,4 +1,4 @@
-//! A tunnel, and how to create, list, describe and delete one.
+//! Requests to create, list, describe and delete tunnels, and their responses.
 
 use time::OffsetDateTime;
 
@@ -7,7 +7,7 @@ use super::start::StreamTunnelConfig;
 use super::string_enum;
 
 string_enum! {
-    /// What a tunnel delivers.
+    /// The kind of data that a tunnel delivers.
     TunnelType {
         /// The rows that the table has when the tunnel is created.
         BaseData = "BaseData",
@@ -19,38 +19,38 @@ string_enum! {
 }
 
 string_enum! {
-    /// How far a tunnel has come.
+    /// The stage of a tunnel.
     TunnelStage {
-        /// It is being set up; it has no channels yet.
+        /// The tunnel is being initialized, and has no channels yet.
         InitBaseDataAndStreamShard = "InitBaseDataAndStreamShard",
-        /// It delivers base data.
+        /// The tunnel delivers base data.
         ProcessBaseData = "ProcessBaseData",
-        /// It delivers changes. A tunnel of base data alone ends in this stage
-        /// too, once all of it has been consumed.
+        /// The tunnel delivers changes. A tunnel without a stream also reaches this stage,
+        /// once its base data has been consumed.
         ProcessStream = "ProcessStream",
     }
 }
 
-/// What [`TunnelClient::create_tunnel`](crate::TunnelClient::create_tunnel) asks for.
+/// The request of [`TunnelClient::create_tunnel`](crate::TunnelClient::create_tunnel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateTunnelRequest {
-    /// The table, which exists.
+    /// Name of an existing table.
     pub table_name: String,
-    /// The tunnel, which the table does not have yet.
+    /// Name of the new tunnel, unique in the table.
     pub tunnel_name: String,
-    /// What it delivers. Go: `Type`.
+    /// The kind of data that the tunnel delivers. Go: `Type`.
     pub tunnel_type: TunnelType,
-    /// The stretch of the change log. Defaults to none, which means
-    /// [`StreamTunnelConfig::latest`].
+    /// The part of the change log that the tunnel delivers. Defaults to `None`, which
+    /// means [`StreamTunnelConfig::latest`].
     pub stream_tunnel_config: Option<StreamTunnelConfig>,
-    /// For time-series tables, a switch that the service has turned off for the
-    /// time being. Go: `NeedAllTimeSeriesColumns`. Defaults to false.
+    /// An option for time series tables, which the service has currently disabled. Go:
+    /// `NeedAllTimeSeriesColumns`. Defaults to false.
     pub need_all_time_series_columns: bool,
 }
 
 impl CreateTunnelRequest {
-    /// A tunnel from now on. Names have 1 to 255 bytes.
+    /// Creates a request for a tunnel that starts now. Names have 1 to 255 bytes.
     pub fn new(
         table_name: impl Into<String>,
         tunnel_name: impl Into<String>,
@@ -65,35 +65,34 @@ impl CreateTunnelRequest {
         }
     }
 
-    /// The stretch of the change log that the tunnel delivers.
-    ///
-    /// Defaults to all changes after the tunnel was created.
+    /// Sets the part of the change log that the tunnel delivers. Defaults to all changes
+    /// after the tunnel was created.
     pub fn stream_tunnel_config(mut self, config: StreamTunnelConfig) -> CreateTunnelRequest {
         self.stream_tunnel_config = Some(config);
         self
     }
 }
 
-/// The answer to [`TunnelClient::create_tunnel`](crate::TunnelClient::create_tunnel).
+/// The response of [`TunnelClient::create_tunnel`](crate::TunnelClient::create_tunnel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateTunnelResponse {
-    /// The id of the new tunnel, which workers connect with.
+    /// Id of the new tunnel, which workers need to connect.
     pub tunnel_id: String,
-    /// The id of the request, to name to the service's support.
+    /// Id of the request; quote it when you contact the service's support.
     pub request_id: String,
 }
 
-/// What [`TunnelClient::list_tunnel`](crate::TunnelClient::list_tunnel) asks for.
+/// The request of [`TunnelClient::list_tunnel`](crate::TunnelClient::list_tunnel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListTunnelRequest {
-    /// The table whose tunnels are listed.
+    /// Name of the table whose tunnels to list.
     pub table_name: String,
 }
 
 impl ListTunnelRequest {
-    /// All tunnels of a table.
+    /// Creates a request for all tunnels of a table.
     pub fn new(table_name: impl Into<String>) -> ListTunnelRequest {
         ListTunnelRequest {
             table_name: table_name.into(),
@@ -101,55 +100,56 @@ impl ListTunnelRequest {
     }
 }
 
-/// The answer to [`TunnelClient::list_tunnel`](crate::TunnelClient::list_tunnel).
+/// The response of [`TunnelClient::list_tunnel`](crate::TunnelClient::list_tunnel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListTunnelResponse {
-    /// The tunnels, in the service's order.
+    /// The tunnels, in the order of the service.
     pub tunnels: Vec<TunnelInfo>,
-    /// The id of the request, to name to the service's support.
+    /// Id of the request; quote it when you contact the service's support.
     pub request_id: String,
 }
 
-/// What the service tells about a tunnel.
+/// The description of a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TunnelInfo {
-    /// What workers connect with.
+    /// Id of the tunnel, which workers need to connect.
     pub tunnel_id: String,
-    /// The name, unique in its table; empty if the service left it out.
+    /// Name of the tunnel, unique in its table; empty if the service omits it.
     pub tunnel_name: String,
-    /// What it delivers.
+    /// The kind of data that the tunnel delivers.
     pub tunnel_type: TunnelType,
-    /// Its table.
+    /// Name of the table.
     pub table_name: String,
-    /// The instance of the table.
+    /// Name of the instance.
     pub instance_name: String,
-    /// The change log that it reads; empty for a tunnel of base data.
+    /// Id of the change log; empty for a tunnel without a stream.
     pub stream_id: String,
-    /// How far it has come.
+    /// Stage of the tunnel.
     pub stage: TunnelStage,
-    /// Whether changes that it still needed are gone, so that only a new tunnel
-    /// helps.
+    /// Whether the log has lost changes that the tunnel has not delivered yet. Such a
+    /// tunnel cannot continue, and has to be replaced by a new one.
     pub expired: bool,
-    /// When it was created, if the service says so.
+    /// Time of creation; `None` if the service does not report it.
     pub create_time: Option<OffsetDateTime>,
-    /// The stretch of the change log, if the service names one.
+    /// The part of the change log that the tunnel delivers; `None` if the service does not
+    /// report it.
     pub stream_tunnel_config: Option<StreamTunnelConfig>,
 }
 
-/// What [`TunnelClient::describe_tunnel`](crate::TunnelClient::describe_tunnel) asks for.
+/// The request of [`TunnelClient::describe_tunnel`](crate::TunnelClient::describe_tunnel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DescribeTunnelRequest {
-    /// The table.
+    /// Name of the table.
     pub table_name: String,
-    /// The tunnel.
+    /// Name of the tunnel.
     pub tunnel_name: String,
 }
 
 impl DescribeTunnelRequest {
-    /// The tunnel of this name.
+    /// Creates a request for one tunnel.
     pub fn new(
         table_name: impl Into<String>,
         tunnel_name: impl Into<String>,
@@ -161,33 +161,33 @@ impl DescribeTunnelRequest {
     }
 }
 
-/// The answer to [`TunnelClient::describe_tunnel`](crate::TunnelClient::describe_tunnel).
+/// The response of [`TunnelClient::describe_tunnel`](crate::TunnelClient::describe_tunnel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DescribeTunnelResponse {
-    /// The tunnel itself.
+    /// The description of the tunnel.
     pub tunnel: TunnelInfo,
-    /// Its channels; none while it is being set up.
+    /// The channels of the tunnel; empty while the tunnel is being initialized.
     pub channels: Vec<ChannelInfo>,
-    /// Up to when changes have been consumed by the slowest channel; none
-    /// before any were. Go: `TunnelRPO`, in nanoseconds since the epoch.
+    /// Time up to which the slowest channel has consumed changes; `None` if no change has
+    /// been consumed yet. Go: `TunnelRPO`, in nanoseconds since the epoch.
     pub tunnel_rpo: Option<OffsetDateTime>,
-    /// The id of the request, to name to the service's support.
+    /// Id of the request; quote it when you contact the service's support.
     pub request_id: String,
 }
 
-/// What [`TunnelClient::delete_tunnel`](crate::TunnelClient::delete_tunnel) asks for.
+/// The request of [`TunnelClient::delete_tunnel`](crate::TunnelClient::delete_tunnel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteTunnelRequest {
-    /// The table.
+    /// Name of the table.
     pub table_name: String,
-    /// The tunnel.
+    /// Name of the tunnel.
     pub tunnel_name: String,
 }
 
 impl DeleteTunnelRequest {
-    /// The tunnel of this name.
+    /// Creates a request to delete a tunnel.
     pub fn new(
         table_name: impl Into<String>,
         tunnel_name: impl Into<String>,
@@ -199,10 +199,10 @@ impl DeleteTunnelRequest {
     }
 }
 
-/// The answer to [`TunnelClient::delete_tunnel`](crate::TunnelClient::delete_tunnel).
+/// The response of [`TunnelClient::delete_tunnel`](crate::TunnelClient::delete_tunnel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteTunnelResponse {
-    /// The id of the request, to name to the service's support.
+    /// Id of the request; quote it when you contact the service's support.
     pub request_id: String,
 }

@@ -1,4 +1,5 @@
-//! Where a callback is: [`ChannelContext`], and the handle to commit with.
+//! [`ChannelContext`]: the channel and batch of a callback, and the handle to commit
+//! tokens.
 
 use std::any::Any;
 use std::fmt;
@@ -11,33 +12,33 @@ use crate::sync::stop::Stop;
 
 /// Saves the checkpoints of one channel.
 ///
-/// Go: `Checkpointer`. The worker's own talks to the service, in one request
-/// at a time, and repairs a sequence number that no longer matches.
+/// Go: `Checkpointer`. The worker's own implementation sends one request at a time to the
+/// service, and corrects a sequence number that no longer matches.
 pub trait Checkpointer: fmt::Debug + Send + Sync {
-    /// Saves `token` as the place where the channel goes on. Blocks until the
-    /// service has answered, retries included; may be called on any thread.
+    /// Saves `token` as the position from which the channel continues. Blocks until the
+    /// service has responded, including retries. May be called on any thread.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::ChannelLost`](crate::ErrorCode::ChannelLost), and nothing
-    /// is sent, once the channel is no longer ours. Otherwise the failure of
-    /// the last attempt; the token is not saved then.
+    /// [`ErrorCode::ChannelLost`](crate::ErrorCode::ChannelLost), without a request, if
+    /// the worker has lost the channel. Otherwise the error of the last attempt; the token
+    /// is not saved then.
     fn checkpoint(&self, token: &str) -> Result<(), TunnelError>;
 }
 
-/// Who and where: what stays the same while a channel is open.
+/// The part of the context that does not change while a channel is open.
 #[derive(Debug)]
 pub(crate) struct ChannelIdentity {
     pub(crate) tunnel_id: Arc<str>,
     pub(crate) client_id: Arc<str>,
     pub(crate) channel_id: Arc<str>,
     pub(crate) is_stream: bool,
-    /// No further batch is taken once it is fired.
+    /// Triggered when the channel starts to close. No batch is processed after that.
     pub(crate) closing: Stop,
     pub(crate) handle: ProcessorHandle,
 }
 
-/// What belongs to one batch.
+/// The part of the context that belongs to one batch.
 #[derive(Debug, Default)]
 pub(crate) struct BatchContext {
     pub(crate) trace_id: String,
@@ -48,9 +49,9 @@ pub(crate) struct BatchContext {
     pub(crate) parallel_release: ParallelReleaseManager,
 }
 
-/// Tells a callback which channel and which batch it is called for.
+/// The channel and the batch for which a callback is called.
 ///
-/// Go: `ChannelContext`, with accessors for its fields.
+/// Go: `ChannelContext`; its fields are methods here.
 pub struct ChannelContext {
     identity: Arc<ChannelIdentity>,
     custom_value: Option<Arc<dyn Any + Send + Sync>>,
@@ -69,7 +70,7 @@ impl ChannelContext {
         }
     }
 
-    /// The same channel, outside of any batch.
+    /// A context for the same channel, without a batch.
     pub(crate) fn same_channel(&self) -> ChannelContext {
         ChannelContext::new(self.identity.clone(), self.custom_value.clone())
     }
@@ -82,84 +83,83 @@ impl ChannelContext {
         self.batch.attempt += 1;
     }
 
-    /// The tunnel.
+    /// Id of the tunnel.
     pub fn tunnel_id(&self) -> &str {
         &self.identity.tunnel_id
     }
 
-    /// The id that the service gave to this worker's session.
+    /// Id that the service assigned to this worker's session.
     pub fn client_id(&self) -> &str {
         &self.identity.client_id
     }
 
-    /// The channel.
+    /// Id of the channel.
     pub fn channel_id(&self) -> &str {
         &self.identity.channel_id
     }
 
-    /// Whether the channel carries changes (true) or base data (false).
+    /// Whether the channel delivers changes (true) or base data (false).
     pub fn is_stream_channel(&self) -> bool {
         self.identity.is_stream
     }
 
-    /// The request id of the read that brought this batch, to name to the
-    /// service's support; empty outside [`process`](crate::processor::traits::ChannelProcessor::process).
+    /// Request id of the read that returned this batch; quote it when you contact the
+    /// service's support. Empty outside
+    /// [`process`](crate::processor::traits::ChannelProcessor::process).
     pub fn trace_id(&self) -> &str {
         &self.batch.trace_id
     }
 
-    /// The token that leads behind this batch:
-    /// [`FINISH_TAG`](crate::FINISH_TAG) when nothing follows. What to commit
-    /// when all records up to and including this batch are dealt with. Empty
-    /// outside [`process`](crate::processor::traits::ChannelProcessor::process).
+    /// The token that points just past this batch; [`FINISH_TAG`](crate::FINISH_TAG) if
+    /// nothing follows. Commit it when all records up to and including this batch are
+    /// processed. Empty outside
+    /// [`process`](crate::processor::traits::ChannelProcessor::process).
     pub fn next_token(&self) -> &str {
         &self.batch.next_token
     }
 
-    /// How many records the batch has.
+    /// Number of records in the batch.
     pub fn record_count(&self) -> usize {
         self.batch.record_count
     }
 
-    /// The batch as bytes, where the factory asked for binary records.
+    /// The batch as bytes; `None` unless the factory requests binary records.
     pub fn binary_records(&self) -> Option<&[u8]> {
         self.batch.binary_records.as_deref()
     }
 
-    /// How many times this batch has been given to the callback before this
-    /// call: 0 the first time.
+    /// Number of earlier calls of the callback for this batch; 0 in the first call.
     pub fn attempt(&self) -> u32 {
         self.batch.attempt
     }
 
-    /// The factory's custom value, if it has one of this type.
+    /// The custom value of the factory; `None` if it has no value of this type.
     pub fn custom_value<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.custom_value.as_deref()?.downcast_ref()
     }
 
-    /// The handle to commit tokens with; clone it to commit from elsewhere.
+    /// The handle to commit tokens. Clone it to commit on another thread.
     pub fn processor(&self) -> &ProcessorHandle {
         &self.identity.handle
     }
 
-    /// The handle to give the channel's place back with, where
-    /// [`need_manual_release`](crate::TunnelWorkerConfigBuilder::need_manual_release)
-    /// was asked for; clone it to release from elsewhere. Go:
-    /// `ParallelReleaseManager`, which is nil where there is nothing to release.
+    /// The handle to release the channel's parallelism permit, if
+    /// [`need_manual_release`](crate::TunnelWorkerConfigBuilder::need_manual_release) is
+    /// set. Clone it to release on another thread. Go: `ParallelReleaseManager`, which is
+    /// nil if there is nothing to release.
     pub fn parallel_release(&self) -> &ParallelReleaseManager {
         &self.batch.parallel_release
     }
 
-    /// Whether the channel is being given back or was lost: a long callback
-    /// may use this to end early with an error, the batch comes again.
+    /// Whether the worker is releasing the channel, or has lost it. A long callback can
+    /// check this to return early with an error; the batch will be delivered again.
     pub fn is_closing(&self) -> bool {
         self.identity.closing.is_triggered()
     }
 
-    /// Whether a checkpoint may still be saved, as
-    /// [`commit_token`](ProcessorHandle::commit_token) sees it: false once the
-    /// channel is lost, and while no heartbeat has been answered for so long
-    /// that the service may have given the channel away.
+    /// Whether [`commit_token`](ProcessorHandle::commit_token) may still save a
+    /// checkpoint. False if the channel is lost, and while heartbeats have failed for so
+    /// long that the service may have reassigned the channel.
     pub fn may_checkpoint(&self) -> bool {
         self.identity.handle.may_checkpoint()
     }
@@ -204,18 +204,19 @@ impl ProcessorHandle {
         }
     }
 
-    /// Saves `token` (a [`ChannelContext::next_token`], `finished` included)
-    /// as the place where the channel goes on. Blocks until the service has
-    /// answered; may be called on any thread, also late.
+    /// Saves `token` as the position from which the channel continues. The token is a
+    /// [`ChannelContext::next_token`], and may be `finished`.
+    ///
+    /// Blocks until the service has responded. May be called on any thread, also after
+    /// the callback has returned.
     ///
     /// Go: `CommitToken`.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::ChannelLost`](crate::ErrorCode::ChannelLost), and nothing
-    /// is sent, once the channel is no longer ours: another worker goes on
-    /// from the last token that was saved. Otherwise the failure of the last
-    /// attempt; the token can be committed again.
+    /// [`ErrorCode::ChannelLost`](crate::ErrorCode::ChannelLost), without a request, if
+    /// the worker has lost the channel: another worker continues from the last saved
+    /// token. Otherwise the error of the last attempt; the token can be committed again.
     pub fn commit_token(&self, token: &str) -> Result<(), TunnelError> {
         self.checkpointer.checkpoint(token)
     }
@@ -225,32 +226,33 @@ impl ProcessorHandle {
     }
 }
 
-/// Gives back the place that a channel takes up among those that read and
-/// process at once. Clones are cheap and may outlive the channel.
+/// Releases the parallelism permit of a channel, which limits how many channels read and
+/// process at the same time. Clones are cheap and may outlive the channel.
 ///
-/// Go: `ParallelReleaseManager`. Belongs to the place that the batch was read
-/// with: a handle that is used late does nothing to a place that the channel
-/// has taken since.
+/// Go: `ParallelReleaseManager`. A handle belongs to the permit with which its batch was
+/// read. It cannot release a permit that the channel acquired later.
 #[derive(Clone, Debug, Default)]
 pub struct ParallelReleaseManager {
-    /// Weak: a handle that is kept must not keep the place.
-    place: Weak<ParallelPermit>,
+    /// Weak, because a handle that the program keeps must not hold the permit.
+    permit: Weak<ParallelPermit>,
 }
 
 impl ParallelReleaseManager {
-    pub(crate) fn new(place: Option<&Arc<ParallelPermit>>) -> ParallelReleaseManager {
+    pub(crate) fn new(permit: Option<&Arc<ParallelPermit>>) -> ParallelReleaseManager {
         ParallelReleaseManager {
-            place: place.map(Arc::downgrade).unwrap_or_default(),
+            permit: permit.map(Arc::downgrade).unwrap_or_default(),
         }
     }
 
-    /// Lets another channel in, while the callback goes on; the channel itself
-    /// reads again when the callback has returned and it has got another
-    /// place. May be called on any thread; never blocks.
+    /// Releases the permit, so that another channel can start while this callback
+    /// continues. May be called on any thread; never blocks. Go: `Release`.
     ///
-    /// False if there was nothing to give back: it has been done before, the
-    /// channel is closed, or places are not released by hand. Go: `Release`.
+    /// The channel itself reads again when the callback has returned and the channel has
+    /// acquired a new permit.
+    ///
+    /// Returns false if there was nothing to release: the permit was released before, the
+    /// channel is closed, or manual release is not configured.
     pub fn release(&self) -> bool {
-        self.place.upgrade().is_some_and(|place| place.release())
+        self.permit.upgrade().is_some_and(|permit| permit.release())
     }
 }

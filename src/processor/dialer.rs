@@ -1,4 +1,4 @@
-//! What stands between a channel and the service, for who wants to change it.
+//! [`ChannelDialer`]: lets a program replace or wrap the reads of a channel.
 
 use bytes::Bytes;
 use prost::Message;
@@ -9,22 +9,23 @@ use crate::error::TunnelError;
 use crate::protocol;
 use crate::record::{OwnedRecord, RawBatch, Record};
 
-/// Makes the connection that each opened channel is read through.
+/// Creates the connection through which an opened channel is read.
 ///
-/// Go: `ChannelDialer`. The worker's own connection sends the reads to the
-/// service; a dialer wraps it (to measure, to slow down, to record), or puts
-/// another in its place (a test's). Set by
-/// [`channel_dialer`](crate::TunnelWorkerConfigBuilder::channel_dialer). Unlike
-/// in Go, a connection only reads: what the service says of a channel, closing
-/// and reporting stay with the worker, whose promises hold with any dialer.
+/// Go: `ChannelDialer`. The worker's own connection reads from the service. A dialer can
+/// wrap that connection, for example to measure, to limit the rate or to record reads, or
+/// replace it, for example in a test. Set it with
+/// [`channel_dialer`](crate::TunnelWorkerConfigBuilder::channel_dialer).
+///
+/// Unlike in Go, a connection only reads. The worker handles the status of the channel,
+/// closes it and reports on it, so its guarantees hold with any dialer.
 pub trait ChannelDialer: Send + Sync {
-    /// Makes the connection of one channel, each time it is opened, after its
-    /// processor. Runs on the channel's own thread and may block.
+    /// Creates the connection of a channel, each time the channel is opened, after its
+    /// processor was created. Runs on the channel's own thread, and may block.
     ///
     /// # Errors
     ///
-    /// An error (or a panic) closes the channel, which comes back from its
-    /// last checkpoint.
+    /// After an error or a panic, the worker closes the channel. The service redelivers it
+    /// from its last checkpoint.
     fn dial(
         &self,
         channel: &ChannelContext,
@@ -34,74 +35,75 @@ pub trait ChannelDialer: Send + Sync {
 
 /// Reads one channel.
 ///
-/// Go: `ChannelConn`. All calls come from the channel's own thread, one at a
-/// time, in the order of the channel; the connection is dropped there when
-/// nothing more is to be read.
+/// Go: `ChannelConn`. The worker calls it on the channel's own thread, one call at a time,
+/// in the order of the channel. After the last read, it drops the connection on the same
+/// thread.
 pub trait ChannelConn: Send {
-    /// Reads the records behind `token`. May block; nobody waits for it when
-    /// the channel closes meanwhile, and its answer is thrown away then.
+    /// Reads the records after `token`. May block. If the channel closes meanwhile, the
+    /// worker does not wait for the result, and discards it.
     ///
-    /// An answer without records means that there are none now; a stream
-    /// channel is then read again after a pause. The token
+    /// A batch without records means that there are none now; the worker then reads a
+    /// stream channel again after a pause. The next token
     /// [`FINISH_TAG`](crate::FINISH_TAG) ends the channel.
     ///
     /// # Errors
     ///
-    /// Any error closes the channel, which comes back from its last
-    /// checkpoint: what passes is retried here. The worker's own connection
-    /// retries for [`max_retry_elapsed_time`](crate::TunnelConfig::max_retry_elapsed_time).
+    /// After any error, the worker closes the channel, and the service redelivers it from
+    /// its last checkpoint. An implementation should therefore retry temporary errors. The
+    /// worker's own connection retries for
+    /// [`max_retry_elapsed_time`](crate::TunnelConfig::max_retry_elapsed_time).
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError>;
 }
 
-/// What one read has brought. Cheap to clone; `Debug` shows no contents.
+/// The result of one read. Cheap to clone; `Debug` shows no contents.
 #[derive(Clone, Debug)]
 pub struct ChannelBatch(RawBatch);
 
 impl ChannelBatch {
-    /// A batch of records that were made here, and the token behind them.
+    /// Creates a batch from records, with the token that points just past them.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) if a record
-    /// cannot be one: without a primary key, say.
+    /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) if a record is invalid,
+    /// for example without a primary key.
     pub fn new(
         records: &[OwnedRecord],
         next_token: impl Into<String>,
     ) -> Result<ChannelBatch, TunnelError> {
-        let answer = protocol::ReadRecordsResponse {
+        let response = protocol::ReadRecordsResponse {
             records: records.iter().map(OwnedRecord::to_message).collect(),
             next_token: next_token.into(),
             may_more_record: None,
         };
-        let batch = RawBatch::parse(Bytes::from(answer.encode_to_vec()), String::new())?;
-        // Refused here and not when the callback is due.
+        let batch = RawBatch::parse(Bytes::from(response.encode_to_vec()), String::new())?;
+        // Checked here, so that the error reaches the code that built the records.
         match batch.records() {
             Ok(_) => Ok(ChannelBatch(batch)),
             Err(error) => Err(TunnelError::other(error)),
         }
     }
 
-    /// Where the channel goes on.
+    /// The token from which the channel continues.
     pub fn next_token(&self) -> &str {
         &self.0.next_token
     }
 
-    /// How many records there are.
+    /// Number of records.
     pub fn record_count(&self) -> usize {
         self.0.record_count
     }
 
-    /// Bytes of the answer.
+    /// Length of the response body in bytes.
     pub fn size(&self) -> usize {
         self.0.body.len()
     }
 
-    /// The records, decoded.
+    /// Decodes the records.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::Malformed`](crate::ErrorCode::Malformed) for a record that
-    /// does not parse or whose checksum is wrong.
+    /// [`ErrorCode::Malformed`](crate::ErrorCode::Malformed) if a record is invalid or has
+    /// a wrong checksum.
     pub fn records(&self) -> Result<Vec<Record<'_>>, TunnelError> {
         self.0.records()
     }

@@ -1,4 +1,5 @@
-//! The two factories that most programs need: a callback, and who checkpoints.
+//! The two factories that are sufficient for most programs. They take a callback, and
+//! differ in who saves the checkpoints.
 
 use std::any::Any;
 use std::fmt;
@@ -15,7 +16,7 @@ type MakeProcess = Arc<dyn Fn(&ChannelContext) -> Result<Process, ProcessError> 
 type Open = Arc<dyn Fn(&ChannelContext) -> ProcessResult + Send + Sync>;
 type Shutdown = Arc<dyn Fn(&ChannelContext) + Send + Sync>;
 
-/// What both factories are made of.
+/// The contents of both factories.
 #[derive(Clone)]
 struct Callbacks {
     make_process: MakeProcess,
@@ -67,7 +68,7 @@ impl fmt::Debug for Callbacks {
     }
 }
 
-/// One channel's callbacks.
+/// The callbacks of one channel.
 struct CallbackProcessor {
     process: Process,
     channel_open: Option<Open>,
@@ -92,7 +93,8 @@ impl ChannelProcessor for CallbackProcessor {
     }
 }
 
-/// Defines one of the two factories: they differ in who checkpoints.
+/// Defines one of the two factories. A macro, because they have the same methods and must
+/// be different public types.
 macro_rules! factory {
     ($(#[$doc:meta])* $name:ident, $mode:expr) => {
         $(#[$doc])*
@@ -100,9 +102,9 @@ macro_rules! factory {
         pub struct $name(Callbacks);
 
         impl $name {
-            /// A factory that gives every channel its own clone of `process`
-            /// (Go: `ProcessFunc`). See [`ChannelProcessor::process`] for the
-            /// contract of the callback.
+            /// Creates a factory that calls `process` for every batch (Go:
+            /// `ProcessFunc`). Every channel has its own clone of `process`. See
+            /// [`ChannelProcessor::process`] for the contract of the callback.
             pub fn new<F>(process: F) -> Self
             where
                 F: FnMut(&ChannelContext, &[Record]) -> ProcessResult + Clone + Send + Sync + 'static,
@@ -110,10 +112,11 @@ macro_rules! factory {
                 $name(Callbacks::new(process)).with_mode()
             }
 
-            /// A factory that asks `make` for a callback each time a channel
-            /// is opened: for callbacks that own what cannot be cloned. `make`
-            /// runs on the channel's own thread; its error gives the channel
-            /// back.
+            /// Creates a factory that calls `make` for a new callback each time a
+            /// channel is opened: for callbacks that cannot be cloned.
+            ///
+            /// `make` runs on the channel's own thread. If it returns an error, the
+            /// worker releases the channel.
             pub fn per_channel<M, F>(make: M) -> Self
             where
                 M: Fn(&ChannelContext) -> Result<F, ProcessError> + Send + Sync + 'static,
@@ -122,15 +125,15 @@ macro_rules! factory {
                 $name(Callbacks::per_channel(make)).with_mode()
             }
 
-            /// A value that every callback finds in
-            /// [`ChannelContext::custom_value`] (Go: `CustomValue`). Defaults to none.
+            /// Sets the value that callbacks get from
+            /// [`ChannelContext::custom_value`] (Go: `CustomValue`). Defaults to `None`.
             pub fn custom_value<T: Any + Send + Sync>(mut self, value: T) -> Self {
                 self.0.custom_value = Some(Arc::new(value));
                 self
             }
 
-            /// Called before the first read of a channel (Go:
-            /// `ChannelOpenFunc`); see [`ChannelProcessor::open`]. Defaults to none.
+            /// Sets a callback that runs before the first read of a channel (Go:
+            /// `ChannelOpenFunc`). See [`ChannelProcessor::open`]. Defaults to none.
             pub fn channel_open<F>(mut self, open: F) -> Self
             where
                 F: Fn(&ChannelContext) -> ProcessResult + Send + Sync + 'static,
@@ -139,8 +142,8 @@ macro_rules! factory {
                 self
             }
 
-            /// Called once when a channel has been closed (Go: `ShutdownFunc`);
-            /// see [`ChannelProcessor::shutdown`]. Defaults to none.
+            /// Sets a callback that runs once when a channel has been closed (Go:
+            /// `ShutdownFunc`). See [`ChannelProcessor::shutdown`]. Defaults to none.
             pub fn shutdown<F>(mut self, shutdown: F) -> Self
             where
                 F: Fn(&ChannelContext) + Send + Sync + 'static,
@@ -149,23 +152,24 @@ macro_rules! factory {
                 self
             }
 
-            /// Hand over batches as bytes (Go: `NeedBinaryRecord`), see
+            /// Sets whether batches are passed as bytes (Go: `NeedBinaryRecord`). See
             /// [`ChannelContext::binary_records`]. Defaults to false.
             pub fn need_binary_record(mut self, need: bool) -> Self {
                 self.0.options.need_binary_record = need;
                 self
             }
 
-            /// Call back for reads without records too (Go: `AlwaysCallBack`).
-            /// Defaults to false.
+            /// Sets whether the callback also runs for reads without records (Go:
+            /// `AlwaysCallBack`). Defaults to false.
             pub fn always_call_back(mut self, always: bool) -> Self {
                 self.0.options.always_call_back = always;
                 self
             }
 
-            /// Batches that may lie ready behind the one in the callback, beside
-            /// one that is being read; with 0 that one waits for the callback
-            /// (Go: `RecordPipePerChannel`). At most 1000. Defaults to 1.
+            /// Sets the maximum number of batches that wait for the callback, in
+            /// addition to one batch being processed and one being read (Go:
+            /// `RecordPipePerChannel`). With 0, the batch that was read waits for the
+            /// callback to return. At most 1000. Defaults to 1.
             pub fn record_pipe_per_channel(mut self, batches: usize) -> Self {
                 self.0.options.record_pipe_per_channel = batches;
                 self
@@ -199,10 +203,10 @@ macro_rules! factory {
 const DEFAULT_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
 factory! {
-    /// Calls back for every batch and saves the checkpoints by itself.
+    /// Runs a callback for every batch; the worker saves the checkpoints.
     ///
-    /// Go: `SimpleProcessFactory`. The token of a batch is saved only after
-    /// its callback has returned `Ok`.
+    /// Go: `SimpleProcessFactory`. The token of a batch is saved only after the callback
+    /// has returned `Ok`.
     ///
     /// ```
     /// use tablestore_tunnel::{ChannelContext, Record, SimpleProcessFactory};
@@ -219,10 +223,12 @@ factory! {
 }
 
 impl SimpleProcessFactory {
-    /// How often a channel with something new saves its checkpoint (Go:
-    /// `CpInterval`). It is saved when the channel closes in any case. Short
-    /// intervals cost requests, long ones duplicates after a crash. Zero saves
-    /// after every batch. Defaults to 10 s.
+    /// Sets the interval at which a channel with a new token saves its checkpoint (Go:
+    /// `CpInterval`). Defaults to 10 s.
+    ///
+    /// The worker also saves the checkpoint when the channel closes. A short interval
+    /// costs requests; a long one means more duplicates after a crash. Zero saves after
+    /// every batch.
     pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
         self.0.options.checkpoint = CheckpointMode::Every(interval);
         self
@@ -230,13 +236,13 @@ impl SimpleProcessFactory {
 }
 
 factory! {
-    /// Calls back for every batch and leaves the checkpoints to the program.
+    /// Runs a callback for every batch; the program saves the checkpoints.
     ///
-    /// Go: `AsyncProcessFactory`. Commit
-    /// [`ctx.next_token()`](ChannelContext::next_token) with
-    /// [`ctx.processor().commit_token(..)`](crate::processor::context::ProcessorHandle::commit_token)
-    /// when everything up to it is done, from any thread, `finished` included:
-    /// a channel that has come to its end stays open until that is committed.
+    /// Go: `AsyncProcessFactory`. When all records up to and including a batch are
+    /// processed, commit [`ctx.next_token()`](ChannelContext::next_token) with
+    /// [`ctx.processor().commit_token(..)`](crate::processor::context::ProcessorHandle::commit_token),
+    /// from any thread. Commit the token `finished` as well: a channel at its end stays
+    /// open until then.
     AsyncProcessFactory,
     CheckpointMode::ByProcessor
 }

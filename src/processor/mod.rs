@@ -1,13 +1,13 @@
-//! What user code implements, and what it is handed.
+//! The interface between a worker and user code.
 //!
 //! In reading order:
 //!
-//! - [`context`]: [`ChannelContext`], which tells a callback where it is.
-//! - [`outcome`]: [`ProcessError`], which tells the worker what to do next.
+//! - [`context`]: [`ChannelContext`], the channel and batch of a callback.
+//! - [`outcome`]: [`ProcessError`], the error of a callback and what to do about it.
 //! - [`traits`]: [`ChannelProcessorFactory`] and [`ChannelProcessor`], the contract.
-//! - [`dialer`]: [`ChannelDialer`], for who wants to read otherwise.
-//! - [`factory`]: [`SimpleProcessFactory`] and [`AsyncProcessFactory`], the two
-//!   that most programs need.
+//! - [`dialer`]: [`ChannelDialer`], which can replace or wrap the reads of a channel.
+//! - [`factory`]: [`SimpleProcessFactory`] and [`AsyncProcessFactory`], sufficient for
+//!   most programs.
 
 mod context;
 mod dialer;

@@ -1,24 +1,23 @@
-//! What a callback answers: done, or what to do about the failure.
+//! [`ProcessError`]: the error of a callback, and how the worker reacts to it.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// What a callback returns.
+/// The result of a callback.
 ///
-/// `Ok(())` says that every record of the batch is dealt with: from then on
-/// its token may be saved, and the batch will not come again.
+/// `Ok(())` means that every record of the batch is processed. From then on its token may
+/// be saved, and the batch will not be delivered again.
 pub type ProcessResult = Result<(), ProcessError>;
 
-/// A callback's failure, and what the worker is to do about the batch.
+/// The error of a callback, with the reaction that it requests from the worker.
 ///
-/// Made from any error by `?` or [`ProcessError::new`], it asks for the
-/// default: the batch is given again, with a growing delay, up to the number
-/// of attempts of the configuration
-/// ([`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts)),
-/// and then the channel is closed; it comes back from its last checkpoint,
-/// here or at another worker. The channel stays ours and no thread is held
-/// while a retry waits. The other constructors ask for something else.
+/// `?` and [`ProcessError::new`] convert any error, and request the default reaction. The
+/// worker retries the batch with a growing delay, up to the configured number of attempts
+/// ([`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts)). Then it
+/// closes the channel, and the service redelivers from the last checkpoint, to this worker
+/// or another one. While a retry waits, the worker keeps the channel, and no thread is
+/// blocked. The other constructors request other reactions.
 ///
 /// ```
 /// use tablestore_tunnel::{ProcessError, ProcessResult};
@@ -38,27 +37,27 @@ pub struct ProcessError {
     source: Box<dyn Error + Send + Sync>,
 }
 
-/// What a failed callback asks for.
+/// The reaction that a failed callback requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Again after the configured delay, as often as configured.
+    /// Retry after the configured delay, up to the configured number of attempts.
     Retry,
-    /// Again after this delay, however often.
+    /// Retry after this delay, without a limit.
     RetryAfter(Duration),
-    /// Close the channel now.
+    /// Close the channel without a retry.
     Close,
-    /// Treat the batch as done.
+    /// Treat the batch as processed.
     Skip,
 }
 
 impl ProcessError {
-    /// The default: retried as configured, then the channel is closed.
+    /// Requests the default: retries as configured, then the channel is closed.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> ProcessError {
         ProcessError::with(Outcome::Retry, error)
     }
 
-    /// The batch is given again after `delay`, and the attempt is not counted:
-    /// a callback that waits for something can ask for this as long as it likes.
+    /// Requests a retry after `delay`, which does not count as an attempt. A callback that
+    /// waits for something can request this any number of times.
     pub fn retry_after(
         delay: Duration,
         error: impl Into<Box<dyn Error + Send + Sync>>,
@@ -66,19 +65,19 @@ impl ProcessError {
         ProcessError::with(Outcome::RetryAfter(delay), error)
     }
 
-    /// The channel is closed at once, without a retry. It comes back from its
-    /// last checkpoint, here or at another worker.
+    /// Requests that the channel is closed immediately, without a retry. The service
+    /// redelivers from the last checkpoint, to this worker or another one.
     pub fn close(error: impl Into<Box<dyn Error + Send + Sync>>) -> ProcessError {
         ProcessError::with(Outcome::Close, error)
     }
 
-    /// The batch counts as done: its records are lost to this consumer, as the
-    /// callback decided, and the channel goes on.
+    /// Requests that the batch counts as processed. The channel continues, and this
+    /// consumer does not receive the records of the batch again.
     pub fn skip(error: impl Into<Box<dyn Error + Send + Sync>>) -> ProcessError {
         ProcessError::with(Outcome::Skip, error)
     }
 
-    /// The error that the callback gave.
+    /// The error of the callback.
     pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.source
     }
@@ -99,7 +98,8 @@ impl ProcessError {
     }
 }
 
-// `ProcessError` is no `Error` itself: that is what lets `?` take every error.
+// `ProcessError` must not implement `Error`: otherwise this implementation, which lets
+// `?` convert every error, would overlap with `impl From<T> for T`.
 impl<E: Error + Send + Sync + 'static> From<E> for ProcessError {
     fn from(error: E) -> ProcessError {
         ProcessError::new(error)
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_constructor_asks_for_its_outcome() {
+    fn every_constructor_requests_its_outcome() {
         let second = Duration::from_secs(1);
         for (error, outcome) in [
             (ProcessError::new("a"), Outcome::Retry),

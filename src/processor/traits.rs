@@ -8,36 +8,36 @@ use super::context::ChannelContext;
 use super::outcome::{ProcessError, ProcessResult};
 use crate::record::Record;
 
-/// Makes a [`ChannelProcessor`] for every channel that this worker opens.
+/// Creates a [`ChannelProcessor`] for every channel that this worker opens.
 ///
 /// Go: `ChannelProcessorFactory`. Most programs use
 /// [`SimpleProcessFactory`](crate::processor::factory::SimpleProcessFactory) or
 /// [`AsyncProcessFactory`](crate::processor::factory::AsyncProcessFactory) and never implement it.
 ///
-/// The methods run on the channel's own thread, which has a stack of 512 KiB,
-/// for many channels at once; they may block without holding up heartbeats or
-/// other channels. [`options`](Self::options) alone is asked when the
-/// configuration is built.
+/// The methods run on the channel's own thread, which has a stack of 256 KiB. Many
+/// channels may call them at the same time. They may block without delaying heartbeats
+/// or other channels. Only [`options`](Self::options) is called elsewhere: on the thread
+/// that builds the configuration.
 pub trait ChannelProcessorFactory: Send + Sync {
-    /// Makes the processor of one channel, each time the channel is opened.
+    /// Creates the processor of a channel, each time the channel is opened.
     ///
     /// # Errors
     ///
-    /// An error (or a panic) gives the channel back to the service, which
-    /// hands it out again, here or elsewhere.
+    /// After an error or a panic, the worker releases the channel to the service. The
+    /// service assigns it again, to this worker or another one.
     fn new_processor(
         &self,
         channel: &ChannelContext,
     ) -> Result<Box<dyn ChannelProcessor>, ProcessError>;
 
-    /// How the processors of this factory are to be served. Asked once, when the
+    /// The options for the processors of this factory. Called once, when the
     /// configuration is built. Defaults to [`ProcessorOptions::default`].
     fn options(&self) -> ProcessorOptions {
         ProcessorOptions::default()
     }
 
-    /// What every callback finds in [`ChannelContext::custom_value`]. Asked
-    /// once for every channel that is opened. Defaults to none.
+    /// The value that callbacks get from [`ChannelContext::custom_value`]. Called once
+    /// for every channel that is opened. Defaults to `None`.
     fn custom_value(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         None
     }
@@ -46,73 +46,73 @@ pub trait ChannelProcessorFactory: Send + Sync {
 /// Processes the records of one channel.
 ///
 /// Go: `ChannelProcessor`. A worker calls [`open`](Self::open) once, then
-/// [`process`](Self::process) for one batch after the other in the order of
-/// the channel, then [`shutdown`](Self::shutdown) once: never two calls at the
-/// same time, but not always on the same thread. A panic in any of them is
-/// caught, counts as an error and touches this channel only.
+/// [`process`](Self::process) for each batch in the order of the channel, then
+/// [`shutdown`](Self::shutdown) once. Calls never overlap, but may run on different
+/// threads. A panic in a method is caught, counts as an error, and affects this channel
+/// only.
 pub trait ChannelProcessor: Send {
-    /// The channel is about to be read. Runs on the channel's own thread.
+    /// Called before the first read of the channel, on the channel's own thread.
     ///
     /// # Errors
     ///
-    /// An error gives the channel back; [`shutdown`](Self::shutdown) is not
-    /// called then.
+    /// After an error, the worker releases the channel, and does not call
+    /// [`shutdown`](Self::shutdown).
     fn open(&mut self, channel: &ChannelContext) -> ProcessResult {
         let _ = channel;
         Ok(())
     }
 
-    /// Deals with one batch. Runs on the shared pool, and may take as long as
-    /// it needs: heartbeats go on meanwhile.
+    /// Processes one batch. Runs on the shared pool, and may take any time: heartbeats
+    /// continue meanwhile.
     ///
-    /// `Ok` means that the batch is done and need not come again. With
-    /// [`ProcessorOptions::need_binary_record`] the slice is empty and
-    /// [`ChannelContext::binary_records`] holds the batch.
+    /// `Ok` means that the batch is processed and must not be delivered again. With
+    /// [`ProcessorOptions::need_binary_record`], the slice is empty, and
+    /// [`ChannelContext::binary_records`] returns the batch.
     ///
     /// # Errors
     ///
-    /// See [`ProcessError`] for what an error asks for; until the batch is
-    /// done its token is not saved.
+    /// [`ProcessError`] describes how the worker reacts to an error. The token of a batch
+    /// is not saved before the batch is processed.
     fn process(&mut self, channel: &ChannelContext, records: &[Record]) -> ProcessResult;
 
-    /// The channel has been closed: nothing of it comes after this call.
+    /// Called when the channel is closed. It is the last call to the processor.
     ///
-    /// Called exactly once for every processor whose `open` returned `Ok`,
-    /// after its last `process` has returned and, where that is still allowed,
-    /// after the last checkpoint has been saved. Runs on a thread of its own.
+    /// Called exactly once for every processor whose `open` returned `Ok`, after its last
+    /// `process` has returned. If the worker may still save a checkpoint, it does so
+    /// before this call. Runs on a separate thread.
     fn shutdown(&mut self, channel: &ChannelContext) {
         let _ = channel;
     }
 }
 
-/// Who saves the checkpoints of a channel.
+/// Who saves the checkpoints of a channel: the worker or the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckpointMode {
-    /// The worker: the token of the last finished batch, at this interval
-    /// while there is something new, and when the channel closes.
+    /// The worker saves the token of the last processed batch: at this interval if there
+    /// is a new token, and when the channel closes.
     Every(Duration),
-    /// The processor, with
-    /// [`commit_token`](crate::processor::context::ProcessorHandle::commit_token). A channel that
-    /// has come to its end stays open until `finished` has been committed.
+    /// The processor saves tokens with
+    /// [`commit_token`](crate::processor::context::ProcessorHandle::commit_token). A
+    /// channel at its end stays open until `finished` has been committed.
     ByProcessor,
 }
 
-/// How a worker serves the processors of a factory.
+/// Options for the processors of a factory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProcessorOptions {
-    /// Who saves checkpoints. Defaults to the worker, every 10 s
-    /// (Go: `CpInterval`, `DefaultCheckpointInterval`).
+    /// Who saves checkpoints (Go: `CpInterval`, `DefaultCheckpointInterval`). Defaults to
+    /// the worker, every 10 s.
     pub checkpoint: CheckpointMode,
-    /// Hand over the batch as bytes, nothing decoded
-    /// (Go: `NeedBinaryRecord`). Defaults to false.
+    /// Pass batches as bytes, without decoding them (Go: `NeedBinaryRecord`). Defaults to
+    /// false.
     pub need_binary_record: bool,
-    /// Call [`ChannelProcessor::process`] for reads without records too
-    /// (Go: `AlwaysCallBack`). Defaults to false.
+    /// Call [`ChannelProcessor::process`] for reads without records as well (Go:
+    /// `AlwaysCallBack`). Defaults to false.
     pub always_call_back: bool,
-    /// How many batches may lie ready behind the one in the callback, beside
-    /// one that is being read (Go: `RecordPipePerChannel`). At most 1000.
+    /// Maximum number of batches that wait for the callback, in addition to one batch
+    /// being processed and one being read (Go: `RecordPipePerChannel`). At most 1000.
     /// Defaults to 1.
     pub record_pipe_per_channel: usize,
 }

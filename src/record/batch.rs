@@ -1,4 +1,5 @@
-//! The answer to a read: looked through at once, decoded where it is needed.
+//! [`RawBatch`]: one ReadRecords response. It is scanned for its token on arrival; its
+//! records are decoded later, on the thread that processes them.
 
 use std::ops::Range;
 use std::{fmt, str};
@@ -14,7 +15,7 @@ use super::record::{Checked, Layout, Parts, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 /// Fields of ReadRecordsResponse.
-mod answer {
+mod response {
     pub(super) const RECORDS: u64 = 1;
     pub(super) const NEXT_TOKEN: u64 = 2;
     pub(super) const MAY_MORE_RECORD: u64 = 3;
@@ -27,15 +28,18 @@ mod record {
     pub(super) const ORIGIN_RECORD: u64 = 3;
 }
 
-/// No record that can be decoded is shorter: six bytes of framing with the
-/// action, and one row of one key that has no name and no payload. Keeps a body
-/// of empty records from sizing a large `Vec`.
+/// Length of the shortest valid record in bytes: six bytes of framing with the action,
+/// and a row with one key that has no name and no payload.
+///
+/// Limits the capacity of the `Vec` of records, because the record count alone is not
+/// trusted: a body of empty records could otherwise cause a large allocation.
 pub(super) const SHORTEST_RECORD: usize = 6 + 21;
 
-/// One answer to ReadRecords: what reading on needs, and the body for the rest.
+/// One ReadRecords response: the fields that the next read needs, and the undecoded
+/// body.
 #[derive(Clone)]
 pub(crate) struct RawBatch {
-    /// The whole body of the answer.
+    /// The whole body of the response; records borrow from it.
     pub(crate) body: Bytes,
     pub(crate) request_id: String,
     pub(crate) next_token: String,
@@ -44,13 +48,12 @@ pub(crate) struct RawBatch {
 }
 
 impl RawBatch {
-    /// Looks through the body for what reading on needs; the records are
-    /// counted, not touched.
+    /// Scans the body for the fields that the next read needs. Counts the records, but
+    /// does not decode them.
     ///
     /// # Errors
     ///
-    /// `OTSMalformedData` if the body is not framed as the message, or has no
-    /// next token.
+    /// `OTSMalformedData` if the body is not a valid message, or has no next token.
     pub(crate) fn parse(body: Bytes, request_id: String) -> Result<RawBatch, TunnelError> {
         match Outline::scan(&body) {
             Ok(outline) => Ok(RawBatch {
@@ -61,43 +64,42 @@ impl RawBatch {
                 request_id,
             }),
             Err(error) => {
-                Err(malformed("answer to ReadRecords", &error).with_request_id(request_id))
+                Err(malformed("ReadRecords response", &error).with_request_id(request_id))
             }
         }
     }
 
     /// Decodes and checks all records: structure, both checksums, UTF-8.
     ///
-    /// Allocates the `Vec`, and one for what it learns of them; the records are
-    /// windows into the body.
+    /// Allocates the `Vec` and the decode cache; the records borrow from the body.
     ///
     /// # Errors
     ///
-    /// `OTSMalformedData` that tells which record, counted from 0, which byte
-    /// of the body, and what was being read.
+    /// `OTSMalformedData` if a record is invalid. The message names the index of the
+    /// record (from 0), the offset in the body, and the item that was being read.
     pub(crate) fn records(&self) -> Result<Vec<Record<'_>>, TunnelError> {
         let mut records = Vec::new();
         self.append_records(&mut records)?;
         Ok(records)
     }
 
-    /// As [`records`](Self::records), behind those of the batches before.
+    /// Like [`records`](Self::records), but appends the records to a `Vec`.
     pub(crate) fn append_records<'a>(
         &'a self,
         records: &mut Vec<Record<'a>>,
     ) -> Result<(), TunnelError> {
         self.append(records, |window, parts| {
-            Record::lent(&self.body, window, parts)
+            Record::borrowed(&self.body, window, parts)
         })
     }
 
-    /// As [`append_records`](Self::append_records), but without the body; see
-    /// [`lend`](Self::lend).
+    /// Like [`append_records`](Self::append_records), but without references to the
+    /// body. Turn the results into records with [`lend`](Self::lend).
     pub(crate) fn append_checked(&self, checked: &mut Vec<Checked>) -> Result<(), TunnelError> {
         self.append(checked, Checked::new)
     }
 
-    /// A record that was checked before.
+    /// The record for a [`Checked`] of this batch.
     #[inline]
     pub(crate) fn lend(&self, checked: &Checked) -> Record<'_> {
         checked.of(&self.body)
@@ -109,83 +111,87 @@ impl RawBatch {
         all: &mut Vec<T>,
         make: impl Fn(Range<usize>, Parts) -> T,
     ) -> Result<(), TunnelError> {
-        let most = self.body.len() / SHORTEST_RECORD;
-        all.reserve(self.record_count.min(most));
+        let max_count = self.body.len() / SHORTEST_RECORD;
+        all.reserve(self.record_count.min(max_count));
         let before = all.len();
-        decode_cache::with(|help| {
+        decode_cache::with(|cache| {
+            // This may be the second run, after a first one that appended records.
             all.truncate(before);
-            self.check_records(help, |window, parts| all.push(make(window, parts)))
+            self.check_records(cache, |window, parts| all.push(make(window, parts)))
         })
     }
 
-    /// Calls `take` with the window of each record, in order, and what is in it.
+    /// Calls `visit` with the span and the parts of each record, in order.
     #[inline(always)]
     pub(super) fn check_records<'a>(
         &'a self,
-        help: &mut Option<DecodeCache<'a>>,
-        mut take: impl FnMut(Range<usize>, Parts),
+        cache: &mut Option<DecodeCache<'a>>,
+        mut visit: impl FnMut(Range<usize>, Parts),
     ) -> Result<(), TunnelError> {
         let mut index = 0;
-        let mut answer = Cursor::new(&self.body);
-        let mut walk = || {
+        let mut response = Cursor::new(&self.body);
+        let mut check_all = || {
             loop {
-                let mut is_unusual = false;
-                if let Some(help) = help {
-                    let stopped = fast::records(&self.body, answer.at(), help, |window, parts| {
-                        take(window, parts);
-                        index += 1;
-                    });
-                    answer.bytes(stopped.at - answer.at(), "records")?;
-                    is_unusual = stopped.by_row;
+                // The fast path decodes as many records as it can. The slow path then
+                // decodes one record, which adds its cells to the cache.
+                let mut needs_slow_path = false;
+                if let Some(cache) = cache {
+                    let stopped =
+                        fast::records(&self.body, response.offset(), cache, |window, parts| {
+                            visit(window, parts);
+                            index += 1;
+                        });
+                    response.bytes(stopped.at - response.offset(), "records")?;
+                    needs_slow_path = stopped.at_slow_row;
                 }
-                let Some(message) = next_record(&mut answer)? else {
+                let Some(message) = next_record(&mut response)? else {
                     return Ok(());
                 };
                 let layout = Layout {
-                    is_unusual,
+                    needs_slow_path,
                     ..layout(message)?
                 };
-                take(message.span(), Parts::check(&self.body, layout, help)?);
+                visit(message.span(), Parts::check(&self.body, layout, cache)?);
                 index += 1;
             }
         };
-        walk().map_err(|error| self.malformed_record(index, &error))
+        check_all().map_err(|error| self.malformed_record(index, &error))
     }
 
-    /// Calls `take` with the message of each record, in order.
+    /// Calls `visit` with the message of each record, in order.
     pub(super) fn each_record<'a>(
         &'a self,
-        mut take: impl FnMut(Cursor<'a>) -> Result<(), DecodeError>,
+        mut visit: impl FnMut(Cursor<'a>) -> Result<(), DecodeError>,
     ) -> Result<(), TunnelError> {
         let mut index = 0;
-        let mut answer = Cursor::new(&self.body);
-        let mut walk = || {
-            while let Some(message) = next_record(&mut answer)? {
-                take(message)?;
+        let mut response = Cursor::new(&self.body);
+        let mut visit_all = || {
+            while let Some(message) = next_record(&mut response)? {
+                visit(message)?;
                 index += 1;
             }
             Ok(())
         };
-        walk().map_err(|error| self.malformed_record(index, &error))
+        visit_all().map_err(|error| self.malformed_record(index, &error))
     }
 
     fn malformed_record(&self, index: usize, error: &DecodeError) -> TunnelError {
-        let place = format!("record {index} of the answer to ReadRecords");
-        malformed(&place, error).with_request_id(self.request_id.as_str())
+        let what = format!("record {index} of the ReadRecords response");
+        malformed(&what, error).with_request_id(self.request_id.as_str())
     }
 }
 
-/// The message of the next record of an answer.
-fn next_record<'a>(answer: &mut Cursor<'a>) -> Result<Option<Cursor<'a>>, DecodeError> {
-    while let Some(field) = Field::next(answer)? {
-        if field.number == answer::RECORDS {
-            return field.bytes(answer, "record").map(Some);
+/// Reads the message of the next record; `None` if there are no more records.
+fn next_record<'a>(response: &mut Cursor<'a>) -> Result<Option<Cursor<'a>>, DecodeError> {
+    while let Some(field) = Field::next(response)? {
+        if field.number == response::RECORDS {
+            return field.bytes(response, "record").map(Some);
         }
     }
     Ok(None)
 }
 
-/// Neither token nor data: this may end up in a log.
+/// Prints neither the token nor data, because the output may be logged.
 impl fmt::Debug for RawBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawBatch")
@@ -197,12 +203,12 @@ impl fmt::Debug for RawBatch {
     }
 }
 
-fn malformed(place: &str, error: &DecodeError) -> TunnelError {
-    let advice = "read on from the last checkpoint, and report it if it comes again";
-    TunnelError::new(ErrorCode::Malformed, format!("{place}, {error}; {advice}"))
+fn malformed(what: &str, error: &DecodeError) -> TunnelError {
+    let advice = "read again from the last checkpoint, and report this error if it recurs";
+    TunnelError::new(ErrorCode::Malformed, format!("{what}, {error}; {advice}"))
 }
 
-/// What the top level of an answer tells.
+/// The top-level fields of a response.
 struct Outline<'a> {
     next_token: &'a str,
     may_more_record: Option<bool>,
@@ -214,16 +220,17 @@ impl<'a> Outline<'a> {
         let mut cursor = Cursor::new(body);
         let (mut next_token, mut may_more_record, mut record_count) = (None, None, 0);
         loop {
-            let (passed, len) = fast::pass(cursor.rest());
-            record_count += passed;
+            // Nearly all fields are records; the loop below handles the others.
+            let (skipped, len) = fast::skip_records(cursor.rest());
+            record_count += skipped;
             cursor.bytes(len, "records")?;
             let Some(field) = Field::next(&mut cursor)? else {
                 break;
             };
             match field.number {
-                answer::RECORDS => record_count += 1,
-                answer::NEXT_TOKEN => next_token = Some(field.bytes(&cursor, "next token")?),
-                answer::MAY_MORE_RECORD => {
+                response::RECORDS => record_count += 1,
+                response::NEXT_TOKEN => next_token = Some(field.bytes(&cursor, "next token")?),
+                response::MAY_MORE_RECORD => {
                     may_more_record = Some(field.varint(&cursor, "may_more_record")? != 0);
                 }
                 _ => {}
@@ -240,7 +247,7 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// Where the parts of a record lie in its message.
+/// Locates the parts of a record in its message.
 pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, DecodeError> {
     let window = message.span();
     let (mut action, mut row, mut origin_row) = (None, None, None);
@@ -259,7 +266,7 @@ pub(super) fn layout(mut message: Cursor<'_>) -> Result<Layout, DecodeError> {
         window,
         action: action.ok_or_else(|| missing("action type"))?,
         row: row.ok_or_else(|| missing("record"))?,
-        is_unusual: false,
+        needs_slow_path: false,
         origin_row,
     })
 }

@@ -1,10 +1,12 @@
-//! Batches kept as bytes: Go's "binary records", there and back.
+//! Encodes and decodes batches as bytes, in the format of Go's "binary records".
 //!
-//! Little endian: tag 1 and the version 0, tag 2 and the number of records;
-//! then for every record tag 3 and the action, tag 4 and a length, tag 5 and
-//! that many bytes of PlainBuffer. A record with an origin row, which Go drops
-//! here, goes on with tag 6 and a length, tag 7 and the bytes of that row. Go
-//! refuses such a batch; any other is the same, byte for byte.
+//! All numbers are little-endian. A batch is tag 1 and the version 0, tag 2 and the
+//! number of records, and the records. A record is tag 3 and the action, tag 4 and a
+//! length, tag 5 and that many bytes of PlainBuffer.
+//!
+//! A record with an origin row continues with tag 6 and a length, tag 7 and the bytes of
+//! the origin row. Go drops origin rows when it writes, and rejects a batch that has
+//! one. Batches without origin rows are identical to Go's, byte for byte.
 
 use bytes::Bytes;
 
@@ -23,36 +25,36 @@ const RECORD: u8 = 5;
 const ORIGIN_LENGTH: u8 = 6;
 const ORIGIN: u8 = 7;
 
-/// The one version of the format there is.
+/// The only version of the format.
 const VERSION_0: i32 = 0;
 
-/// The records of a batch that was kept as bytes.
+/// Decodes the records of a binary batch. Go: `UnSerializeBatchBinaryRecordFromBytes`.
 ///
-/// Reads what a consumer of binary records was given, by this crate or by Go
-/// (there `UnSerializeBatchBinaryRecordFromBytes`), and checks it as a batch
-/// from the service is checked. Of a batch written by Go origin rows are
-/// missing, as Go does not keep them.
+/// Accepts the bytes that a consumer of binary records received from this crate or from
+/// Go, and checks them as thoroughly as a response of the service. Batches written by Go
+/// contain no origin rows.
 ///
 /// # Errors
 ///
-/// `OTSMalformedData` that tells which record, counted from 0, which byte, and
-/// what was being read.
+/// `OTSMalformedData` if a record is invalid. The message names the index of the record
+/// (from 0), the offset, and the item that was being read.
 pub fn parse_binary_records(
     bytes: impl Into<Vec<u8>>,
 ) -> Result<Vec<Record<'static>>, TunnelError> {
     let bytes = Bytes::from(bytes.into());
-    decode_cache::with(|help| read_records(&bytes, help))
+    decode_cache::with(|cache| read_records(&bytes, cache))
 }
 
 fn read_records<'a>(
     bytes: &'a Bytes,
-    help: &mut Option<DecodeCache<'a>>,
+    cache: &mut Option<DecodeCache<'a>>,
 ) -> Result<Vec<Record<'static>>, TunnelError> {
     let mut cursor = Cursor::new(bytes);
     let count = read_header(&mut cursor).map_err(|error| malformed("binary records", &error))?;
+    // The count is not trusted: the capacity is limited by the length of the input.
     let mut records = Vec::with_capacity(count.min(bytes.len() / SHORTEST_RECORD));
     for index in 0..count {
-        let record = read_record(bytes, &mut cursor, help)
+        let record = read_record(bytes, &mut cursor, cache)
             .map_err(|error| malformed(&format!("record {index} of binary records"), &error))?;
         records.push(record);
     }
@@ -62,17 +64,17 @@ fn read_records<'a>(
     Ok(records)
 }
 
-fn malformed(place: &str, error: &DecodeError) -> TunnelError {
-    let advice = "pass in the bytes unchanged, as the processor got them";
-    TunnelError::new(ErrorCode::Malformed, format!("{place}, {error}; {advice}"))
+fn malformed(what: &str, error: &DecodeError) -> TunnelError {
+    let advice = "pass the bytes unchanged, as the processor received them";
+    TunnelError::new(ErrorCode::Malformed, format!("{what}, {error}; {advice}"))
 }
 
-/// The batches as one, in bytes that [`parse_binary_records`] reads. The rows
-/// are not looked into.
+/// Encodes the batches as one binary batch, which [`parse_binary_records`] decodes. The
+/// rows are copied without being checked.
 ///
 /// # Errors
 ///
-/// `OTSMalformedData` if a record's message is broken.
+/// `OTSMalformedData` if the message of a record is invalid.
 pub(crate) fn binary_records<'a>(
     batches: impl Iterator<Item = &'a RawBatch> + Clone,
 ) -> Result<Vec<u8>, TunnelError> {
@@ -120,13 +122,13 @@ fn write_number(tag: u8, number: i32, out: &mut Vec<u8>) {
     out.extend(number.to_le_bytes());
 }
 
-/// The numbers of this format are signed; a body of 2 GiB is refused long
-/// before.
+/// Converts a length to the signed numbers of this format. Saturation is unreachable:
+/// a body of 2 GiB is rejected when it is received.
 fn signed(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
 }
 
-/// Reads up to the first record and gives the number of records.
+/// Reads the header, and returns the number of records.
 fn read_header(cursor: &mut Cursor<'_>) -> Result<usize, DecodeError> {
     let version = read_number(cursor, VERSION, "version")?;
     if version != VERSION_0 {
@@ -139,7 +141,7 @@ fn read_header(cursor: &mut Cursor<'_>) -> Result<usize, DecodeError> {
 fn read_record<'a>(
     bytes: &'a Bytes,
     cursor: &mut Cursor<'a>,
-    help: &mut Option<DecodeCache<'a>>,
+    cache: &mut Option<DecodeCache<'a>>,
 ) -> Result<Record<'static>, DecodeError> {
     let number = read_number(cursor, ACTION_TYPE, "action type")?;
     let action =
@@ -151,15 +153,15 @@ fn read_record<'a>(
         }
         _ => None,
     };
-    let window = row.start..cursor.at();
+    let window = row.start..cursor.offset();
     let layout = Layout {
         window: window.clone(),
         action,
         row,
-        is_unusual: false,
+        needs_slow_path: false,
         origin_row,
     };
-    let parts = Parts::check(bytes, layout, help)?;
+    let parts = Parts::check(bytes, layout, cache)?;
     Ok(Record::new(bytes.slice(window), parts))
 }
 

@@ -1,4 +1,4 @@
-//! How records print: what Go's `String()` tells, in one line.
+//! Prints records on one line, with the contents of Go's `String()`.
 
 use std::fmt::{self, Display};
 

@@ -1,18 +1,18 @@
-//! What a record does to its row, and a cell to its column.
+//! The action of a record on its row, and of a cell on its column.
 
 use std::fmt;
 
 use super::plainbuffer::tag;
 use crate::protocol;
 
-/// What was done to the row. Go: `ActionType`.
+/// The action on the row. Go: `ActionType`.
 ///
 /// `Display` prints Go's names: `PutRow`, `UpdateRow`, `DeleteRow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ActionType {
-    /// The whole row was written; whatever it held before is gone. Rows of
-    /// base data come as this. Go: `AT_Put`.
+    /// The whole row was written, and its earlier columns are gone. Rows of base data
+    /// have this action. Go: `AT_Put`.
     PutRow,
     /// Some columns of the row were written or deleted. Go: `AT_Update`.
     UpdateRow,
@@ -21,7 +21,7 @@ pub enum ActionType {
 }
 
 impl ActionType {
-    /// The action of that number in the protocol, if there is one.
+    /// The action with this number in the protocol; `None` if there is none.
     pub(crate) fn from_wire(number: i32) -> Option<ActionType> {
         Some(match protocol::ActionType::try_from(number).ok()? {
             protocol::ActionType::PutRow => ActionType::PutRow,
@@ -49,24 +49,26 @@ impl fmt::Display for ActionType {
     }
 }
 
-/// What was done to the column. Go: `RecordColumnType`.
+/// The action on the column. Go: `RecordColumnType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ColumnKind {
-    /// A version was written; it has a value. Go: `RCT_Put`.
+    /// A version was written; the column has a value. Go: `RCT_Put`.
     Put,
-    /// The version of the given timestamp was deleted. Go: `RCT_DeleteOneVersion`.
+    /// The version with the column's timestamp was deleted. Go: `RCT_DeleteOneVersion`.
     DeleteOneVersion,
     /// All versions were deleted. Go: `RCT_DeleteAllVersions`.
     DeleteAllVersions,
-    /// An atomic counter was raised; the value is by how much, not what it
-    /// became. The service is not known to log counters this way (it logs the
-    /// sum as a put); Go would take the difference for the sum.
+    /// An atomic counter was incremented. The value is the increment, not the new value
+    /// of the counter.
+    ///
+    /// The service is not known to log counters this way: it logs the new value as a
+    /// put. Go would treat the increment as the new value.
     Increment,
 }
 
 impl ColumnKind {
-    /// The kind of that cell type, if there is one.
+    /// The kind with this cell type; `None` if there is none.
     pub(super) fn from_wire(number: u8) -> Option<ColumnKind> {
         match number {
             tag::DELETE_ONE_VERSION => Some(ColumnKind::DeleteOneVersion),
@@ -76,7 +78,7 @@ impl ColumnKind {
         }
     }
 
-    /// The cell type, which a put does not have.
+    /// The cell type; `None` for a put.
     pub(super) fn to_wire(self) -> Option<u8> {
         match self {
             ColumnKind::Put => None,

@@ -1,16 +1,16 @@
-//! Bytes become records.
+//! Decodes the records of a response.
 //!
 //! In reading order:
 //!
-//! - [`batch`]: the answer to a read, whole.
-//! - [`record`]: a record of it, as a view of the answer.
-//! - [`display`]: how records print.
-//! - [`kind`], [`value`], [`sequence`]: what a record is made of.
-//! - [`owned`]: records in parts, for those who build some.
-//! - [`token`]: where to read on.
-//! - [`binary`]: batches kept as bytes.
-//! - [`protobuf`]: the framing of protobuf.
-//! - [`plainbuffer`]: one row, checked.
+//! - [`batch`]: one ReadRecords response.
+//! - [`record`]: a record, which borrows the bytes of its response.
+//! - [`display`]: prints records.
+//! - [`kind`], [`value`], [`sequence`]: the parts of a record.
+//! - [`owned`]: records whose parts can be changed.
+//! - [`token`]: read positions in a channel.
+//! - [`binary`]: batches stored as bytes.
+//! - [`protobuf`]: finds the fields of a protobuf message.
+//! - [`plainbuffer`]: the format of one row.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -21,7 +21,7 @@ mod kind;
 mod owned;
 pub(crate) mod plainbuffer;
 mod protobuf;
-#[expect(clippy::module_inception, reason = "the record of the service")]
+#[expect(clippy::module_inception, reason = "the file of the type `Record`")]
 mod record;
 mod sequence;
 #[cfg(test)]

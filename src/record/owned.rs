@@ -1,4 +1,4 @@
-//! [`OwnedRecord`]: a record in parts, for those who build records.
+//! [`OwnedRecord`]: a record whose parts can be changed.
 
 use bytes::Bytes;
 
@@ -10,8 +10,8 @@ use super::value::Value;
 use crate::error::TunnelError;
 use crate::protocol;
 
-/// A record in parts that can be changed, to build records in tests or to
-/// keep some.
+/// A record whose parts can be changed: to build records in tests, or to keep records
+/// after the callback.
 ///
 /// ```
 /// use tablestore_tunnel::{OwnedColumn, OwnedRecord};
@@ -24,41 +24,41 @@ use crate::protocol;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OwnedRecord {
-    /// What was done to the row.
+    /// The action on the row.
     pub action: ActionType,
-    /// Where the record stands in the log; `None` for base data.
+    /// Position of the record in the log of its channel; `None` for base data.
     pub sequence_info: Option<SequenceInfo>,
-    /// Names and values of the primary key, in the order of the table.
+    /// Names and values of the primary key columns, in the order of the table.
     pub primary_key: Vec<(String, Value)>,
-    /// What was done to the columns.
+    /// The changed columns, in the order of the service.
     pub columns: Vec<OwnedColumn>,
-    /// The row before the change, where the table's stream carries it.
+    /// The columns before the change; `None` if the table's stream does not include them.
     pub origin_columns: Option<Vec<OwnedColumn>>,
 }
 
 impl OwnedRecord {
-    /// A record that overwrites the row, without columns or sequence info yet.
+    /// Creates a record that overwrites the row, without columns or sequence info.
     pub fn put<N: Into<String>, V: Into<Value>>(
         primary_key: impl IntoIterator<Item = (N, V)>,
     ) -> OwnedRecord {
         OwnedRecord::new(ActionType::PutRow, primary_key)
     }
 
-    /// A record that changes the row, without columns or sequence info yet.
+    /// Creates a record that updates the row, without columns or sequence info.
     pub fn update<N: Into<String>, V: Into<Value>>(
         primary_key: impl IntoIterator<Item = (N, V)>,
     ) -> OwnedRecord {
         OwnedRecord::new(ActionType::UpdateRow, primary_key)
     }
 
-    /// A record that deletes the row, without sequence info yet.
+    /// Creates a record that deletes the row, without sequence info.
     pub fn delete<N: Into<String>, V: Into<Value>>(
         primary_key: impl IntoIterator<Item = (N, V)>,
     ) -> OwnedRecord {
         OwnedRecord::new(ActionType::DeleteRow, primary_key)
     }
 
-    /// A record of that action, without columns or sequence info yet.
+    /// Creates a record with this action, without columns or sequence info.
     pub fn new<N: Into<String>, V: Into<Value>>(
         action: ActionType,
         primary_key: impl IntoIterator<Item = (N, V)>,
@@ -75,34 +75,33 @@ impl OwnedRecord {
         }
     }
 
-    /// Adds a column after those there are.
+    /// Appends a column.
     pub fn column(mut self, column: OwnedColumn) -> OwnedRecord {
         self.columns.push(column);
         self
     }
 
-    /// Sets where the record stands in the log, which makes it one of a stream.
+    /// Sets the position in the log. Records of a stream have one, base data has none.
     pub fn sequence_info(mut self, sequence_info: SequenceInfo) -> OwnedRecord {
         self.sequence_info = Some(sequence_info);
         self
     }
 
-    /// Sets the row before the change.
+    /// Sets the columns before the change.
     pub fn origin_columns(mut self, columns: impl IntoIterator<Item = OwnedColumn>) -> OwnedRecord {
         self.origin_columns = Some(columns.into_iter().collect());
         self
     }
 
-    /// The record as a consumer gets it.
+    /// Builds the record as a callback receives it, for unit tests of a callback.
     ///
-    /// The way to records for tests of one's own callback. A deletion gets the
-    /// delete marker.
+    /// A record that deletes its row gets the delete marker.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` for what no service sends: an empty primary key, a
-    /// put without value, a deletion with one, a deleted version without
-    /// timestamp.
+    /// `OTSClientError` if the service cannot send such a record: the primary key is
+    /// empty, a put or an increment has no value, a deletion has a value, or a deleted
+    /// version has no timestamp.
     pub fn to_record(&self) -> Result<Record<'static>, TunnelError> {
         let message = self.to_message();
         let origin = message.origin_record.unwrap_or_default();
@@ -112,18 +111,18 @@ impl OwnedRecord {
             window: 0..window.len(),
             action: self.action,
             row: 0..row_len,
-            is_unusual: false,
+            needs_slow_path: false,
             origin_row: self.origin_columns.as_ref().map(|_| row_len..window.len()),
         };
         let parts = Parts::check(&window, layout, &mut None).map_err(|error| {
             TunnelError::client(format!(
-                "a record that no service sends: {error}; give its parts what their kinds need"
+                "not a valid record: {error}; set the parts that each column kind needs"
             ))
         })?;
         Ok(Record::new(window, parts))
     }
 
-    /// The message that the service would send for this record.
+    /// The message that the service sends for this record.
     pub(crate) fn to_message(&self) -> protocol::Record {
         let deletes = self.action == ActionType::DeleteRow;
         let row = encode_row(
@@ -143,23 +142,22 @@ impl OwnedRecord {
     }
 }
 
-/// What was done to one column, in parts that can be changed.
+/// The change of one column, in parts that can be changed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OwnedColumn {
     /// Name of the column.
     pub name: String,
-    /// What was done to it.
+    /// The action on the column.
     pub kind: ColumnKind,
-    /// The value of a put or an increment; deletes have none.
+    /// The value; `None` for a deletion.
     pub value: Option<Value>,
-    /// The version in milliseconds since 1970; a deletion of all versions has
-    /// none.
+    /// The version, in milliseconds since 1970; `None` for a deletion of all versions.
     pub timestamp: Option<i64>,
 }
 
 impl OwnedColumn {
-    /// A version that was written; `timestamp` in milliseconds since 1970.
+    /// Creates a written version; `timestamp` is in milliseconds since 1970.
     pub fn put(name: impl Into<String>, value: impl Into<Value>, timestamp: i64) -> OwnedColumn {
         OwnedColumn {
             name: name.into(),
@@ -169,7 +167,7 @@ impl OwnedColumn {
         }
     }
 
-    /// A version that was deleted; `timestamp` in milliseconds since 1970.
+    /// Creates the deletion of one version; `timestamp` is in milliseconds since 1970.
     pub fn delete_one_version(name: impl Into<String>, timestamp: i64) -> OwnedColumn {
         OwnedColumn {
             name: name.into(),
@@ -179,7 +177,7 @@ impl OwnedColumn {
         }
     }
 
-    /// A column that was deleted with all its versions.
+    /// Creates the deletion of all versions of a column.
     pub fn delete_all_versions(name: impl Into<String>) -> OwnedColumn {
         OwnedColumn {
             name: name.into(),
@@ -191,7 +189,7 @@ impl OwnedColumn {
 }
 
 impl Record<'_> {
-    /// The record in parts that do not borrow from its batch.
+    /// Copies the record into parts that can be changed, independent of the batch.
     pub fn to_owned_record(&self) -> OwnedRecord {
         OwnedRecord {
             action: self.action(),

@@ -1,9 +1,9 @@
-//! The framing of protobuf, as far as finding fields without decoding what is
-//! in them: a generated message would copy and allocate for every record.
+//! Finds the fields of a protobuf message without decoding their contents. A generated
+//! message type would copy and allocate for every record.
 
 use super::plainbuffer::cursor::{Cursor, DecodeError, Problem};
 
-/// A field of a message: its number and its payload.
+/// A field of a message: number and payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field<'a> {
     pub(crate) number: u64,
@@ -18,11 +18,11 @@ enum Payload<'a> {
     Fixed,
 }
 
-/// The wire type of what tells its length.
+/// The wire type of length-delimited fields.
 const BYTES: u64 = 2;
 
 impl<'a> Payload<'a> {
-    /// Any but bytes.
+    /// Reads the payload of a field that is not length-delimited.
     #[inline(never)]
     fn other(key: u64, message: &mut Cursor<'a>) -> Result<Payload<'a>, DecodeError> {
         Ok(match key & 0x7 {
@@ -35,7 +35,7 @@ impl<'a> Payload<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// The next field, or `None` at the end of the message.
+    /// Reads the next field; `None` at the end of the message.
     #[inline(always)]
     pub(crate) fn next(message: &mut Cursor<'a>) -> Result<Option<Field<'a>>, DecodeError> {
         if message.is_empty() {
@@ -46,7 +46,7 @@ impl<'a> Field<'a> {
         if number == 0 {
             return Err(message.error("field key", Problem::Unexpected(key)));
         }
-        // Nearly all of what is read here.
+        // Nearly all fields are length-delimited, so only that case is inlined.
         let payload = if key & 0x7 == BYTES {
             let len = message.varint("field length")?;
             Payload::Bytes(message.part(len, "field")?)
@@ -56,7 +56,7 @@ impl<'a> Field<'a> {
         Ok(Some(Field { number, payload }))
     }
 
-    /// The payload of a field that has to be a number.
+    /// The payload; fails unless it is a number.
     #[inline]
     pub(crate) fn varint(
         &self,
@@ -69,7 +69,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The payload of a field that has to be bytes, text or a message.
+    /// The payload; fails unless it is bytes, text or a message.
     #[inline]
     pub(crate) fn bytes(
         &self,

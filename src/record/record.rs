@@ -1,4 +1,4 @@
-//! [`Record`]: a checked window into the batch it arrived in.
+//! [`Record`]: a checked record, which borrows the bytes of its response.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -16,50 +16,52 @@ use super::value::ValueRef;
 
 /// One change of one row, or one row of base data. Go: `Record`.
 ///
-/// A window into the answer it arrived in: cloning copies no data, and neither
-/// does reading, which walks the cells and allocates nothing. Everything was
-/// checked when the batch was decoded: structure, both checksums, UTF-8.
+/// A record borrows from the response in which it arrived. Cloning it copies no data.
+/// Reading it iterates over the cells, and allocates nothing. The structure, both
+/// checksums and UTF-8 were checked when the batch was decoded.
 ///
-/// The records that a callback gets are lent for as long as it runs. One that is
-/// to live longer, say on another thread, is a `Record<'static>`: from
-/// [`share`](Record::share), which copies nothing and keeps the memory of the whole
-/// batch, or from [`detach`](Record::detach), which copies the record.
-/// [`to_owned_record`](Record::to_owned_record) takes it apart. (In Go all records
-/// may be kept, and keep what they point at.)
+/// The records passed to a callback are valid while the callback runs. To keep a record
+/// longer, for example on another thread, convert it to a `Record<'static>`:
+/// [`share`](Record::share) copies nothing, but keeps the whole response in memory;
+/// [`detach`](Record::detach) copies the record.
+/// [`to_owned_record`](Record::to_owned_record) returns parts that can be changed. (In
+/// Go, all records can be kept, and each keeps the data that it points to.)
 ///
-/// `Display` prints what Go's `String()` tells, values as [`ValueRef`] prints
-/// them; so does `Debug`.
+/// `Display` and `Debug` print the contents of Go's `String()`, with values as
+/// [`ValueRef`] prints them.
 #[derive(Clone)]
 pub struct Record<'a> {
-    window: Window<'a>,
+    storage: Storage<'a>,
     parts: Parts,
 }
 
-/// The bytes of a record, and what keeps them.
+/// The bytes of a record, borrowed or owned.
 ///
-/// To count every record of a batch as an owner of the batch, and then as one no
-/// more, would take as long as a fifth of decoding it.
+/// A reference count per record would be simpler, but incrementing and decrementing it
+/// takes a fifth of the time of decoding.
 #[derive(Clone)]
-enum Window<'a> {
-    /// The bytes of an answer that somebody else keeps.
-    Lent {
+enum Storage<'a> {
+    /// A part of a response that the caller owns.
+    Borrowed {
         bytes: &'a [u8],
-        answer: &'a Bytes,
+        /// The whole response, from which [`Record::share`] makes an owner.
+        response: &'a Bytes,
     },
-    Own(Bytes),
+    Owned(Bytes),
 }
 
-impl Window<'_> {
+impl Storage<'_> {
     #[inline]
     fn bytes(&self) -> &[u8] {
         match self {
-            Window::Lent { bytes, .. } => bytes,
-            Window::Own(bytes) => bytes,
+            Storage::Borrowed { bytes, .. } => bytes,
+            Storage::Owned(bytes) => bytes,
         }
     }
 }
 
-/// A checked record of an answer, without the answer.
+/// A checked record without a reference to its response, so that it can be stored next
+/// to the response or sent to another thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Checked {
     start: usize,
@@ -67,51 +69,52 @@ pub(crate) struct Checked {
     parts: Parts,
 }
 
-/// What was found in a window.
+/// The decoded header fields of a record, and the spans of its parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parts {
     action: ActionType,
     delete_marker: bool,
-    /// Offset of what is read when it is asked for.
+    /// Offset of the sequence info, which is decoded on access.
     sequence_info: Option<NonZeroU32>,
     primary_key: Section,
     columns: Section,
     origin_columns: Option<Section>,
 }
 
-/// Where in some bytes the parts of an undecoded record lie.
+/// Spans of the parts of a record that is not decoded yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    /// All of it, which is to become the window.
+    /// Span of the whole record.
     pub(crate) window: Range<usize>,
     pub(crate) action: ActionType,
     pub(crate) row: Range<usize>,
-    /// Whether the row is known not to be of the usual form.
-    pub(crate) is_unusual: bool,
+    /// Whether the fast path has already declined the row.
+    pub(crate) needs_slow_path: bool,
     pub(crate) origin_row: Option<Range<usize>>,
 }
 
 impl Parts {
-    /// Checks all of a record.
+    /// Decodes and checks a record.
     pub(crate) fn check<'a>(
         bytes: &'a [u8],
         layout: Layout,
-        help: &mut Option<DecodeCache<'a>>,
+        cache: &mut Option<DecodeCache<'a>>,
     ) -> Result<Parts, DecodeError> {
         let base = layout.window.start;
         let whole = || Cursor::over(bytes, layout.window.clone());
+        // `Section` and `Checked` store offsets as `u32`.
         if u32::try_from(layout.window.len()).is_err() {
             return Err(whole().error("record of 4 GiB or more", Problem::NotAllowed));
         }
-        let row = match layout.is_unusual {
-            true => Row::check_slow(bytes, base, layout.row, help)?,
-            false => Row::check(bytes, base, layout.row, help)?,
+        let row = match layout.needs_slow_path {
+            true => Row::check_slow(bytes, base, layout.row, cache)?,
+            false => Row::check(bytes, base, layout.row, cache)?,
         };
         if row.primary_key.span().is_empty() {
             return Err(whole().error("primary key", Problem::Missing));
         }
         let origin_columns = match layout.origin_row {
-            Some(span) => Some(origin_columns(bytes, base, span, help)?),
+            Some(span) => Some(origin_columns(bytes, base, span, cache)?),
             None => None,
         };
         Ok(Parts {
@@ -120,7 +123,7 @@ impl Parts {
         })
     }
 
-    /// A record of one row.
+    /// The parts of a record with one row, that is, without an origin row.
     #[inline(always)]
     pub(crate) fn of_row(action: ActionType, row: Row) -> Parts {
         Parts {
@@ -139,74 +142,74 @@ fn origin_columns<'a>(
     bytes: &'a [u8],
     base: usize,
     span: Range<usize>,
-    help: &mut Option<DecodeCache<'a>>,
+    cache: &mut Option<DecodeCache<'a>>,
 ) -> Result<Section, DecodeError> {
-    Row::check(bytes, base, span, help).map(|row| row.columns)
+    Row::check(bytes, base, span, cache).map(|row| row.columns)
 }
 
 impl Checked {
-    /// The window of a record is less than 4 GiB.
+    /// Creates a checked record. `window` is shorter than 4 GiB, see [`Parts::check`].
     pub(crate) fn new(window: Range<usize>, parts: Parts) -> Checked {
         let (start, len) = (window.start, window.len() as u32);
         Checked { start, len, parts }
     }
 
-    /// The record of this answer.
-    pub(crate) fn of(self, answer: &Bytes) -> Record<'_> {
+    /// The record, borrowed from its response.
+    pub(crate) fn of(self, response: &Bytes) -> Record<'_> {
         let end = self.start.saturating_add(self.len as usize);
-        Record::lent(answer, self.start..end, self.parts)
+        Record::borrowed(response, self.start..end, self.parts)
     }
 }
 
 impl<'a> Record<'a> {
-    /// A window of an answer and what was found in it.
+    /// Creates a record that borrows the span `window` of `response`.
     #[inline]
-    pub(crate) fn lent(answer: &'a Bytes, window: Range<usize>, parts: Parts) -> Record<'a> {
-        let bytes = answer.get(window).unwrap_or_default();
-        let window = Window::Lent { bytes, answer };
-        Record { window, parts }
+    pub(crate) fn borrowed(response: &'a Bytes, window: Range<usize>, parts: Parts) -> Record<'a> {
+        let bytes = response.get(window).unwrap_or_default();
+        let storage = Storage::Borrowed { bytes, response };
+        Record { storage, parts }
     }
 }
 
 impl Record<'static> {
-    /// A window and what was found in it.
-    pub(crate) fn new(window: Bytes, parts: Parts) -> Record<'static> {
-        let window = Window::Own(window);
-        Record { window, parts }
+    /// Creates a record that owns its bytes.
+    pub(crate) fn new(bytes: Bytes, parts: Parts) -> Record<'static> {
+        let storage = Storage::Owned(bytes);
+        Record { storage, parts }
     }
 }
 
 impl Record<'_> {
-    /// What was done to the row. Go: `Type`.
+    /// The action on the row. Go: `Type`.
     pub fn action(&self) -> ActionType {
         self.parts.action
     }
 
-    /// Where the record stands in the log of its channel; `None` for base data.
+    /// Position of the record in the log of its channel; `None` for base data.
     pub fn sequence_info(&self) -> Option<SequenceInfo> {
         let at = self.parts.sequence_info?.get() as usize;
-        row::parse_sequence_info(self.window.bytes().get(at..)?.first_chunk()?)
+        row::parse_sequence_info(self.storage.bytes().get(at..)?.first_chunk()?)
     }
 
-    /// Time of the change in microseconds since 1970; 0 for base data, as in Go.
+    /// Time of the change, in microseconds since 1970; 0 for base data, as in Go.
     pub fn timestamp(&self) -> i64 {
         self.sequence_info()
             .map_or(0, |sequence| sequence.timestamp)
     }
 
-    /// The primary key, in the order of the table; at least one column.
+    /// The primary key columns, in the order of the table. There is at least one.
     pub fn primary_key(&self) -> PrimaryKeyColumns<'_> {
         PrimaryKeyColumns(self.cells(self.parts.primary_key))
     }
 
-    /// What was done to the columns, in the order of the service; several
-    /// versions of a column are several items.
+    /// The changed columns, in the order of the service. Several versions of a column
+    /// are several items.
     pub fn columns(&self) -> RecordColumns<'_> {
         RecordColumns(self.cells(self.parts.columns))
     }
 
-    /// The columns before the change, as far as the table's stream carries
-    /// them; else nothing.
+    /// The columns before the change, as far as the table's stream includes them; empty
+    /// otherwise.
     pub fn origin_columns(&self) -> RecordColumns<'_> {
         RecordColumns(
             self.parts
@@ -215,33 +218,35 @@ impl Record<'_> {
         )
     }
 
-    /// Whether the service sent the row before the change, be it without
-    /// columns.
+    /// Whether the service sent the row before the change. That row may have no columns.
     pub fn has_origin(&self) -> bool {
         self.parts.origin_columns.is_some()
     }
 
-    /// Whether the row carries the delete marker of PlainBuffer.
+    /// Whether the row has the delete marker of PlainBuffer.
     ///
-    /// The service does not promise one with every deletion: whether a row was
-    /// deleted is what [`Record::action`] tells.
+    /// The service does not guarantee a marker for every deletion. To find out whether a
+    /// row was deleted, use [`Record::action`].
     pub fn has_delete_marker(&self) -> bool {
         self.parts.delete_marker
     }
 
-    /// The value of the column of that name: the newest version that was put,
-    /// the first of these if several are equally new; else the value of the
-    /// primary-key column of that name.
+    /// The value of the column with this name.
     ///
-    /// `None` if the record neither puts such a column nor has such a key.
-    /// Deletions and increments are not looked at. Walks the cells: to read
-    /// most columns, iterate instead.
+    /// If the record puts the column, returns the newest version; of several versions
+    /// with the same timestamp, the first. Otherwise returns the value of the primary key
+    /// column with this name. `None` if there is neither. Ignores deletions and
+    /// increments.
+    ///
+    /// Iterates over the cells. To read most columns of a record, use
+    /// [`columns`](Record::columns) instead.
     pub fn get(&self, name: &str) -> Option<ValueRef<'_>> {
         let named = |cell: &CheckedCell<'_>| cell.has_name(name);
         let put = |cell: &CheckedCell<'_>| named(cell) && cell.kind() == ColumnKind::Put;
         self.cells(self.parts.columns)
             .filter(put)
             .reduce(|best, cell| {
+                // Not `>=`: of equal timestamps, the first cell wins.
                 if cell.timestamp() > best.timestamp() {
                     cell
                 } else {
@@ -252,28 +257,28 @@ impl Record<'_> {
             .and_then(|cell| cell.value())
     }
 
-    /// The same record, to be kept; copies nothing.
+    /// Converts the record to one that can be kept, without copying data.
     ///
-    /// For those who keep most of a batch: as long as one of its records is kept,
-    /// so is the whole answer that the batch came in. That is not counted in the
-    /// memory budget once the callback has returned.
+    /// Suitable to keep most records of a batch: a shared record keeps the whole response
+    /// in memory. That memory no longer counts towards the memory budget once the
+    /// callback has returned.
     pub fn share(&self) -> Record<'static> {
-        let window = match &self.window {
-            Window::Lent { bytes, answer } => answer.slice_ref(bytes),
-            Window::Own(bytes) => bytes.clone(),
+        let bytes = match &self.storage {
+            Storage::Borrowed { bytes, response } => response.slice_ref(bytes),
+            Storage::Owned(bytes) => bytes.clone(),
         };
-        Record::new(window, self.parts)
+        Record::new(bytes, self.parts)
     }
 
-    /// The same record in memory of its own, as large as the record.
+    /// Copies the record into memory of its own, as large as the record.
     ///
-    /// For those who keep a few of many; see [`share`](Record::share).
+    /// Suitable to keep a few records out of many; see [`share`](Record::share).
     pub fn detach(&self) -> Record<'static> {
-        Record::new(Bytes::copy_from_slice(self.window.bytes()), self.parts)
+        Record::new(Bytes::copy_from_slice(self.storage.bytes()), self.parts)
     }
 
     fn cells(&self, section: Section) -> Cells<'_> {
-        Cells::new(self.window.bytes().get(section.span()).unwrap_or_default())
+        Cells::new(self.storage.bytes().get(section.span()).unwrap_or_default())
     }
 }
 
@@ -307,7 +312,8 @@ impl<'a> PrimaryKeyColumn<'a> {
     /// Value of the column.
     #[inline(always)]
     pub fn value(&self) -> ValueRef<'a> {
-        // Never the bound: it was checked with the record.
+        // The fallback is unreachable: the iterator yields only cells with a value, and
+        // the value was checked with the record.
         self.0.value().unwrap_or(ValueRef::InfMin)
     }
 }
@@ -340,7 +346,7 @@ impl<'a> Iterator for RecordColumns<'a> {
     }
 }
 
-/// What was done to one column. Go: `RecordColumn`.
+/// The change of one column. Go: `RecordColumn`.
 #[derive(Clone, Copy)]
 pub struct RecordColumn<'a>(CheckedCell<'a>);
 
@@ -351,20 +357,19 @@ impl<'a> RecordColumn<'a> {
         self.0.name()
     }
 
-    /// What was done to the column. Go: `Type`.
+    /// The action on the column. Go: `Type`.
     #[inline]
     pub fn kind(&self) -> ColumnKind {
         self.0.kind()
     }
 
-    /// The value of a put or an increment; deletions have none.
+    /// The value of a put or an increment; `None` for a deletion.
     #[inline(always)]
     pub fn value(&self) -> Option<ValueRef<'a>> {
         self.0.value()
     }
 
-    /// The version in milliseconds since 1970; a deletion of all versions has
-    /// none.
+    /// The version, in milliseconds since 1970; `None` for a deletion of all versions.
     #[inline]
     pub fn timestamp(&self) -> Option<i64> {
         self.0.timestamp()

@@ -1,28 +1,28 @@
-//! [`SequenceInfo`]: where a record stands in the log of its channel.
+//! [`SequenceInfo`]: the position of a record in the log of its channel.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::TunnelError;
 
-/// Where a record stands in the log of its channel. Go: `SequenceInfo`.
+/// The position of a record in the log of its channel. Go: `SequenceInfo`.
 ///
-/// Ordered by the fields from first to last, which is the order of the
-/// channel's records (Go: `StreamRecordSequenceLess`).
+/// Positions compare by their fields in order, which is the order of the records in
+/// the channel (Go: `StreamRecordSequenceLess`).
 ///
-/// `Display` prints Go's `Serialization()`, three hex numbers of fixed width,
-/// which sorts as text like the numbers do as long as none is negative;
-/// `FromStr` is Go's `ParseSerializedSeqInfo`. Unlike Go, the epoch is not
-/// lost on the way from the service.
+/// `Display` prints Go's `Serialization()`: three hex numbers of fixed width. As long as
+/// no number is negative, the texts sort like the positions. `FromStr` is Go's
+/// `ParseSerializedSeqInfo`. Unlike Go, this crate keeps the epoch that the service
+/// sends.
 ///
-/// Complete, hence open to construction: the text form has these three parts.
+/// The fields are exhaustive, because the text form has exactly these three parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SequenceInfo {
     /// Epoch of the log's partition.
     pub epoch: i32,
-    /// Time of the log entry in microseconds since 1970.
+    /// Time of the log entry, in microseconds since 1970.
     pub timestamp: i64,
-    /// Counts the rows that share one timestamp.
+    /// Index of the row among the rows with the same timestamp.
     pub row_index: i32,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for SequenceInfo {
     }
 }
 
-/// As Go's `%0*x`: a minus sign for negative numbers, inside the width.
+/// Prints a number like Go's `%0*x`, where the width includes the minus sign.
 fn write_hex(f: &mut fmt::Formatter<'_>, number: i64, width: usize) -> fmt::Result {
     let magnitude = number.unsigned_abs();
     if number < 0 {
@@ -49,28 +49,28 @@ fn write_hex(f: &mut fmt::Formatter<'_>, number: i64, width: usize) -> fmt::Resu
 impl FromStr for SequenceInfo {
     type Err = TunnelError;
 
-    /// Reads what `Display` prints.
+    /// Parses the output of `Display`.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` unless the text is three hex numbers with colons
-    /// between them, of 32, 64 and 32 bits.
+    /// `OTSClientError` unless the text is three hex numbers of 32, 64 and 32 bits,
+    /// separated by colons.
     fn from_str(text: &str) -> Result<SequenceInfo, TunnelError> {
-        let refuse = || {
+        let invalid = || {
             TunnelError::client(
-                "not a sequence info: want epoch:timestamp:row_index, three hex numbers",
+                "not a sequence info: expected epoch:timestamp:row_index, three hex numbers",
             )
         };
         let mut parts = text.split(':');
-        let mut part = || parts.next().ok_or_else(refuse);
+        let mut part = || parts.next().ok_or_else(invalid);
         let (epoch, timestamp, row_index) = (part()?, part()?, part()?);
         if parts.next().is_some() {
-            return Err(refuse());
+            return Err(invalid());
         }
         Ok(SequenceInfo {
-            epoch: i32::from_str_radix(epoch, 16).map_err(|e| refuse().with_source(e))?,
-            timestamp: i64::from_str_radix(timestamp, 16).map_err(|e| refuse().with_source(e))?,
-            row_index: i32::from_str_radix(row_index, 16).map_err(|e| refuse().with_source(e))?,
+            epoch: i32::from_str_radix(epoch, 16).map_err(|e| invalid().with_source(e))?,
+            timestamp: i64::from_str_radix(timestamp, 16).map_err(|e| invalid().with_source(e))?,
+            row_index: i32::from_str_radix(row_index, 16).map_err(|e| invalid().with_source(e))?,
         })
     }
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_sequence() {
+    fn malformed_sequence_infos_are_rejected() {
         for text in [
             "",
             "000004d2",
@@ -135,7 +135,7 @@ mod tests {
             shared in 0..3_u8,
         ) {
             let sequence = |(epoch, timestamp, row_index)| SequenceInfo { epoch, timestamp, row_index };
-            // Random numbers hardly ever share a prefix by themselves.
+            // Random numbers alone would hardly ever share a prefix.
             let b = (
                 if shared > 0 { a.0 } else { b.0 },
                 if shared > 1 { a.1 } else { b.1 },

@@ -1,4 +1,4 @@
-//! Tokens: where in a channel to read on.
+//! Tokens: read positions in a channel.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,48 +8,49 @@ use prost::Message;
 use crate::error::{ErrorCode, TunnelError};
 use crate::protocol;
 
-/// The token of a channel that has no more records, ever.
+/// The token of a channel that will never have more records. Go: `FinishTag`.
 ///
-/// It is what the last answer of a channel tells to read next, and what the
-/// checkpoint of a finished channel holds. Go: `FinishTag`.
+/// The last response of a channel has this next token, and so does the checkpoint of a
+/// finished channel.
 pub const FINISH_TAG: &str = "finished";
 
-/// What the id of every channel of base data begins with.
+/// Prefix of the id of every base data channel.
 const BASE_DATA_PREFIX: &str = "BaseData_";
 
-/// A token, taken apart.
+/// The decoded fields of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// 1 or 2.
+    /// Version of the format, 1 or 2.
     pub version: i64,
-    /// PlainBuffer row of the next key of base data; empty in a stream.
+    /// The next primary key of base data, as a PlainBuffer row; empty for a stream.
     pub primary_key: Bytes,
-    /// Position in a stream; empty in base data.
+    /// Position in a stream; empty for base data.
     pub iterator: String,
-    /// Microseconds of the last record read; 0 in base data.
+    /// Timestamp of the last record that was read, in microseconds since 1970; 0 for
+    /// base data.
     pub timestamp: i64,
-    /// Records so far; version 1 does not carry it.
+    /// Number of records read so far; 0 in version 1, which does not include it.
     pub total_count: i64,
 }
 
 impl Token {
-    /// Takes a token apart.
+    /// Decodes a token.
     ///
     /// # Errors
     ///
-    /// `OTSMalformedData` for what is no token of version 1 or 2, which
-    /// [`FINISH_TAG`] is not either.
+    /// `OTSMalformedData` if `text` is not a token of version 1 or 2. [`FINISH_TAG`] is
+    /// not a token in this sense.
     pub fn parse(text: &str) -> Result<Token, TunnelError> {
         let bytes = BASE64_STANDARD
             .decode(text)
-            .map_err(|e| refuse("not base64").with_source(e))?;
+            .map_err(|e| invalid("not base64").with_source(e))?;
         let token = protocol::Token::decode(Bytes::from(bytes))
-            .map_err(|e| refuse("not a token message").with_source(e))?;
-        // What version 2 adds is optional, so that it reads version 1 as well.
+            .map_err(|e| invalid("not a token message").with_source(e))?;
+        // Version 2 only adds optional fields, so its message type decodes both.
         let content = protocol::TokenContentV2::decode(token.content)
-            .map_err(|e| refuse("contents do not parse").with_source(e))?;
+            .map_err(|e| invalid("contents do not parse").with_source(e))?;
         if !matches!(token.version, 1 | 2) {
-            return Err(refuse("version is neither 1 nor 2"));
+            return Err(invalid("version is neither 1 nor 2"));
         }
         Ok(Token {
             version: token.version,
@@ -60,8 +61,8 @@ impl Token {
         })
     }
 
-    /// The token as the service writes it: empty parts are left out, and the
-    /// timestamp is a stream's.
+    /// Encodes the token as the service does, which omits empty fields. The timestamp is
+    /// always present for a stream.
     pub fn encode(&self) -> String {
         let is_stream = !self.iterator.is_empty();
         let content = protocol::TokenContentV2 {
@@ -78,18 +79,18 @@ impl Token {
     }
 }
 
-fn refuse(problem: &str) -> TunnelError {
+fn invalid(problem: &str) -> TunnelError {
     TunnelError::new(
         ErrorCode::Malformed,
-        format!("token: {problem}; use tokens as the service gave them"),
+        format!("token: {problem}; pass tokens exactly as the service returned them"),
     )
 }
 
-/// Whether to read a channel as a stream, to be polled with pauses, or as base
-/// data, to be read on at once.
+/// Whether a channel is a stream, which is polled with pauses, or base data, which is
+/// read without pauses.
 ///
-/// A token that parses decides by its iterator. For one that does not, such as
-/// [`FINISH_TAG`], the name of the channel decides.
+/// A valid token of a stream has an iterator. If the token does not parse, as
+/// [`FINISH_TAG`] does not, the channel id decides.
 pub(crate) fn is_stream(channel_id: &str, token: &str) -> bool {
     match Token::parse(token) {
         Ok(token) => !token.iterator.is_empty(),

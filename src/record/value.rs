@@ -1,37 +1,37 @@
-//! The values of cells: [`ValueRef`] borrowed from a record, [`Value`] owned.
+//! The values of cells: [`ValueRef`] borrows from a record, [`Value`] is owned.
 
 use std::fmt;
 
-/// The value of a cell, borrowed from the batch it arrived in.
+/// The value of a cell, borrowed from its record.
 ///
-/// `Display` prints strings quoted, binaries as hex after `0x`, and the
-/// bounds as `-inf`, `+inf` and `auto-incr`.
+/// `Display` prints strings in quotes, binaries as hex after `0x`, and the special
+/// values as `-inf`, `+inf` and `auto-incr`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-// Whole words: a tag of one byte would have the rest copied across the words that
-// it was written in, and each copy wait for that.
+// The tag is a whole word. With a tag of one byte, a copy would load words that were
+// written in parts, and such a load stalls until the stores have completed.
 #[repr(u64)]
 pub enum ValueRef<'a> {
     /// A signed 64-bit integer.
     Integer(i64),
-    /// A double, bit for bit as it was written.
+    /// A double, with exactly the bits that were written.
     Double(f64),
     /// A boolean.
     Boolean(bool),
     /// UTF-8 text.
     String(&'a str),
-    /// Bytes of any kind.
+    /// Arbitrary bytes.
     Binary(&'a [u8]),
-    /// Less than every key; a bound, not something rows hold.
+    /// Less than every key. A bound of a range; rows do not contain it.
     InfMin,
-    /// Greater than every key; a bound, not something rows hold.
+    /// Greater than every key. A bound of a range; rows do not contain it.
     InfMax,
-    /// Stands for a key that the service is yet to number.
+    /// Placeholder for a key that the service has not generated yet.
     AutoIncrement,
 }
 
 impl<'a> ValueRef<'a> {
-    /// The integer, if it is one.
+    /// The integer; `None` for other types.
     pub fn as_i64(self) -> Option<i64> {
         match self {
             ValueRef::Integer(value) => Some(value),
@@ -39,7 +39,7 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The double, if it is one. Integers are not converted.
+    /// The double; `None` for other types. Does not convert integers.
     pub fn as_f64(self) -> Option<f64> {
         match self {
             ValueRef::Double(value) => Some(value),
@@ -47,7 +47,7 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The boolean, if it is one.
+    /// The boolean; `None` for other types.
     pub fn as_bool(self) -> Option<bool> {
         match self {
             ValueRef::Boolean(value) => Some(value),
@@ -55,7 +55,7 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The text, if it is a string.
+    /// The text of a string; `None` for other types.
     pub fn as_str(self) -> Option<&'a str> {
         match self {
             ValueRef::String(value) => Some(value),
@@ -63,7 +63,7 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The bytes, if it is a binary. Strings are not converted.
+    /// The bytes of a binary; `None` for other types. Does not convert strings.
     pub fn as_bytes(self) -> Option<&'a [u8]> {
         match self {
             ValueRef::Binary(value) => Some(value),
@@ -71,7 +71,7 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// A copy that does not borrow.
+    /// Copies the value to an owned one.
     pub fn to_value(self) -> Value {
         self.into()
     }
@@ -97,55 +97,55 @@ fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
-/// The value of a cell, owned: for building records and for keeping values.
+/// An owned value of a cell: to build records, or to keep values.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
     /// A signed 64-bit integer.
     Integer(i64),
-    /// A double, bit for bit as it was written.
+    /// A double, with exactly the bits that were written.
     Double(f64),
     /// A boolean.
     Boolean(bool),
     /// UTF-8 text.
     String(String),
-    /// Bytes of any kind.
+    /// Arbitrary bytes.
     Binary(Vec<u8>),
-    /// Less than every key; a bound, not something rows hold.
+    /// Less than every key. A bound of a range; rows do not contain it.
     InfMin,
-    /// Greater than every key; a bound, not something rows hold.
+    /// Greater than every key. A bound of a range; rows do not contain it.
     InfMax,
-    /// Stands for a key that the service is yet to number.
+    /// Placeholder for a key that the service has not generated yet.
     AutoIncrement,
 }
 
 impl Value {
-    /// The same value, borrowed.
+    /// Borrows the value.
     pub fn as_value_ref(&self) -> ValueRef<'_> {
         self.into()
     }
 
-    /// The integer, if it is one.
+    /// The integer; `None` for other types.
     pub fn as_i64(&self) -> Option<i64> {
         self.as_value_ref().as_i64()
     }
 
-    /// The double, if it is one. Integers are not converted.
+    /// The double; `None` for other types. Does not convert integers.
     pub fn as_f64(&self) -> Option<f64> {
         self.as_value_ref().as_f64()
     }
 
-    /// The boolean, if it is one.
+    /// The boolean; `None` for other types.
     pub fn as_bool(&self) -> Option<bool> {
         self.as_value_ref().as_bool()
     }
 
-    /// The text, if it is a string.
+    /// The text of a string; `None` for other types.
     pub fn as_str(&self) -> Option<&str> {
         self.as_value_ref().as_str()
     }
 
-    /// The bytes, if it is a binary. Strings are not converted.
+    /// The bytes of a binary; `None` for other types. Does not convert strings.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         self.as_value_ref().as_bytes()
     }

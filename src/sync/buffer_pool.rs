@@ -1,23 +1,23 @@
-//! [`BufferPool`]: large buffers that are used again.
+//! [`BufferPool`]: reuses large buffers.
 //!
-//! A batch needs a buffer for the answer and one for the index of its records,
-//! each of megabytes. Otherwise they would come as fresh pages, which the system
-//! fills with zeros one by one, and go back batch by batch.
+//! A batch needs a buffer for the response and one for the index of its records, each of
+//! several megabytes. The allocator would return them to the system after each batch and
+//! request them anew for the next, and the system has to zero every new page.
 
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
-/// Smaller ones are left to the allocator.
-pub(crate) const LEAST_BYTES: usize = 64 << 10;
+/// Minimum size of a pooled buffer in bytes. Smaller ones are left to the allocator.
+pub(crate) const MIN_BYTES: usize = 64 << 10;
 
-/// So many times others are asked for until one that nobody took goes: a tenth
-/// of a second under full load, minutes with a few idle channels.
-const KEPT_FOR: u64 = 256;
+/// Number of requests after which an unused buffer is freed. That is a tenth of a second
+/// under full load, and minutes with a few idle channels.
+const MAX_AGE: u64 = 256;
 
-/// What can be kept for later.
+/// A buffer that can be pooled.
 pub(crate) trait Buffer {
-    /// How many bytes there is room for.
+    /// Capacity in bytes.
     fn bytes(&self) -> usize;
 }
 
@@ -27,119 +27,128 @@ impl<T> Buffer for Vec<T> {
     }
 }
 
-/// Buffers that nobody uses at the moment; the last that came is the first to
-/// be taken, as it may still be in a cache.
+/// Buffers that are not in use. The buffer that was returned last is reused first,
+/// because it may still be in a CPU cache.
 ///
-/// What is kept and what is in use never add up to more than was once in use:
-/// whoever finds nothing that fits, and makes a new one, has as much of what is
-/// kept go before. So what bounds the buffers in use bounds all.
+/// Pooled buffers and buffers in use together never exceed the largest amount that was
+/// ever in use: if no pooled buffer fits, and the caller allocates a new one, the same
+/// number of bytes is freed from the pool first. A limit for the buffers in use is
+/// therefore a limit for all.
 #[derive(Debug)]
 pub(crate) struct BufferPool<B> {
-    /// Its lock is held to look at a few of them.
-    shelf: Mutex<Shelf<B>>,
-    /// How many bytes of them are kept.
-    most_bytes: usize,
+    /// The lock is held only to search a few entries. Buffers are freed without it,
+    /// because returning megabytes to the system takes time.
+    free_list: Mutex<FreeList<B>>,
+    /// Maximum total size of the pooled buffers, in bytes.
+    max_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Shelf<B> {
-    /// The oldest first.
-    kept: VecDeque<Kept<B>>,
-    /// How often one was asked for, which serves as a clock.
-    asked: u64,
+struct FreeList<B> {
+    /// Ordered by the time of return, oldest first.
+    buffers: VecDeque<Idle<B>>,
+    /// Number of requests so far, which serves as a clock.
+    requests: u64,
 }
 
 #[derive(Debug)]
-struct Kept<B> {
+struct Idle<B> {
     buffer: B,
     since: u64,
 }
 
 impl<B: Buffer> BufferPool<B> {
-    pub(crate) fn new(most_bytes: usize) -> BufferPool<B> {
-        let shelf = Shelf {
-            kept: VecDeque::new(),
-            asked: 0,
+    pub(crate) fn new(max_bytes: usize) -> BufferPool<B> {
+        let free_list = FreeList {
+            buffers: VecDeque::new(),
+            requests: 0,
         };
         BufferPool {
-            shelf: Mutex::new(shelf),
-            most_bytes,
+            free_list: Mutex::new(free_list),
+            max_bytes,
         }
     }
 
-    /// A buffer that has room for so many bytes, but not much more: what is
-    /// counted of it elsewhere is what is in it. If there is none, others make
-    /// way for the one that the caller makes.
+    /// Takes a buffer with a capacity of at least `bytes`, but not much more, because the
+    /// memory budget counts the content of a buffer, not its capacity.
+    ///
+    /// If none fits, frees enough of the oldest buffers for the one that the caller will
+    /// allocate.
     pub(crate) fn take(&self, bytes: usize) -> Option<B> {
-        let mut shelf = self.shelf.lock();
-        let found = shelf.find(bytes);
+        let mut free_list = self.free_list.lock();
+        let found = free_list.find(bytes);
+        // Freed before the caller allocates, so that the new buffer replaces the old ones
+        // instead of adding to the peak.
         let needed = match found {
-            None if bytes >= LEAST_BYTES => room_for(bytes),
+            None if bytes >= MIN_BYTES => capacity_for(bytes),
             _ => 0,
         };
-        let count = shelf.oldest(needed).max(shelf.unused());
-        let gone: Vec<_> = shelf.kept.drain(..count).collect();
-        drop(shelf);
-        drop(gone);
+        let count = free_list.oldest(needed).max(free_list.unused());
+        let to_free: Vec<_> = free_list.buffers.drain(..count).collect();
+        drop(free_list);
+        drop(to_free);
         found
     }
 
-    /// Keeps a buffer for later, in place of older ones if need be.
+    /// Returns a buffer to the pool. If the pool is full, frees the oldest buffers.
     pub(crate) fn put(&self, buffer: B) {
-        if (LEAST_BYTES..=self.most_bytes).contains(&buffer.bytes()) {
-            let mut shelf = self.shelf.lock();
-            shelf.keep(buffer);
-            let excess = shelf.bytes().saturating_sub(self.most_bytes);
-            let count = shelf.oldest(excess);
-            let gone: Vec<_> = shelf.kept.drain(..count).collect();
-            drop(shelf);
-            drop(gone);
+        if (MIN_BYTES..=self.max_bytes).contains(&buffer.bytes()) {
+            let mut free_list = self.free_list.lock();
+            free_list.push(buffer);
+            let excess = free_list.bytes().saturating_sub(self.max_bytes);
+            let count = free_list.oldest(excess);
+            let to_free: Vec<_> = free_list.buffers.drain(..count).collect();
+            drop(free_list);
+            drop(to_free);
         }
     }
 }
 
-impl<B: Buffer> Shelf<B> {
-    fn keep(&mut self, buffer: B) {
-        let since = self.asked;
-        self.kept.push_back(Kept { buffer, since });
+impl<B: Buffer> FreeList<B> {
+    fn push(&mut self, buffer: B) {
+        let since = self.requests;
+        self.buffers.push_back(Idle { buffer, since });
     }
 
     fn find(&mut self, bytes: usize) -> Option<B> {
-        self.asked += 1;
-        let most = room_for(bytes).saturating_add(bytes / 8);
-        let fits = |kept: &Kept<B>| (bytes..=most).contains(&kept.buffer.bytes());
-        let place = self.kept.iter().rposition(fits)?;
-        self.kept.remove(place).map(|kept| kept.buffer)
+        self.requests += 1;
+        // A much larger buffer would waste memory now, and be missing for the next large
+        // response.
+        let max = capacity_for(bytes).saturating_add(bytes / 8);
+        let fits = |idle: &Idle<B>| (bytes..=max).contains(&idle.buffer.bytes());
+        let index = self.buffers.iter().rposition(fits)?;
+        self.buffers.remove(index).map(|idle| idle.buffer)
     }
 
     fn bytes(&self) -> usize {
-        self.kept.iter().map(|kept| kept.buffer.bytes()).sum()
+        self.buffers.iter().map(|idle| idle.buffer.bytes()).sum()
     }
 
-    /// How many of the oldest have so many bytes together, or else how many
-    /// there are.
+    /// Number of oldest buffers that together have at least `bytes`; all buffers if the
+    /// pool has less.
     fn oldest(&self, bytes: usize) -> usize {
         let mut sum = 0;
-        let is_needed = |kept: &&Kept<B>| {
+        let is_needed = |idle: &&Idle<B>| {
             let is_needed = sum < bytes;
-            sum += kept.buffer.bytes();
+            sum += idle.buffer.bytes();
             is_needed
         };
-        self.kept.iter().take_while(is_needed).count()
+        self.buffers.iter().take_while(is_needed).count()
     }
 
-    /// How many lay there for long: others were enough since.
+    /// Number of buffers that were not needed for [`MAX_AGE`] requests.
     fn unused(&self) -> usize {
-        let is_unused = |kept: &&Kept<B>| self.asked - kept.since > KEPT_FOR;
-        self.kept.iter().take_while(is_unused).count()
+        let is_unused = |idle: &&Idle<B>| self.requests - idle.since > MAX_AGE;
+        self.buffers.iter().take_while(is_unused).count()
     }
 }
 
-/// How many bytes to make room for: the answers of a channel differ a little.
-pub(crate) fn room_for(bytes: usize) -> usize {
-    match bytes < LEAST_BYTES {
+/// The capacity to allocate for `bytes`. Rounded up, because the responses of a channel
+/// differ a little in size, and the next one should fit as well.
+pub(crate) fn capacity_for(bytes: usize) -> usize {
+    match bytes < MIN_BYTES {
         true => bytes,
-        false => bytes.checked_next_multiple_of(LEAST_BYTES).unwrap_or(bytes),
+        false => bytes.checked_next_multiple_of(MIN_BYTES).unwrap_or(bytes),
     }
 }
 
@@ -153,95 +162,103 @@ mod tests {
         Vec::with_capacity(bytes)
     }
 
-    fn taken(spare: &BufferPool<Vec<u8>>, bytes: usize) -> Option<usize> {
-        spare.take(bytes).map(|buffer| buffer.capacity())
+    fn take_bytes(pool: &BufferPool<Vec<u8>>, bytes: usize) -> Option<usize> {
+        pool.take(bytes).map(|buffer| buffer.capacity())
     }
 
-    fn kept(spare: &BufferPool<Vec<u8>>) -> Vec<usize> {
-        let shelf = spare.shelf.lock();
-        shelf.kept.iter().map(|kept| kept.buffer.bytes()).collect()
+    fn pooled(pool: &BufferPool<Vec<u8>>) -> Vec<usize> {
+        let free_list = pool.free_list.lock();
+        free_list
+            .buffers
+            .iter()
+            .map(|idle| idle.buffer.bytes())
+            .collect()
     }
 
     #[test]
-    fn the_last_that_fits_is_taken_once() {
-        let spare = BufferPool::new(64 * MIB);
+    fn the_newest_buffer_that_fits_is_taken_once() {
+        let pool = BufferPool::new(64 * MIB);
         for mib in [1, 2, 4, 2, 8] {
-            spare.put(buffer(mib * MIB));
+            pool.put(buffer(mib * MIB));
         }
-        assert_eq!(taken(&spare, 4 * MIB), Some(4 * MIB));
-        assert_eq!(taken(&spare, 2 * MIB - 100), Some(2 * MIB));
-        assert_eq!(kept(&spare), [MIB, 2 * MIB, 8 * MIB], "the older one");
-        assert_eq!(taken(&spare, 1 + MIB), None, "not the one of 2 MiB");
+        assert_eq!(take_bytes(&pool, 4 * MIB), Some(4 * MIB));
+        assert_eq!(take_bytes(&pool, 2 * MIB - 100), Some(2 * MIB));
+        assert_eq!(pooled(&pool), [MIB, 2 * MIB, 8 * MIB], "the older one");
+        assert_eq!(take_bytes(&pool, 1 + MIB), None, "not the one of 2 MiB");
     }
 
     #[test]
-    fn small_ones_are_not_kept() {
-        let spare = BufferPool::new(64 * MIB);
-        spare.put(buffer(1000));
-        spare.put(buffer(MIB));
-        assert_eq!(taken(&spare, 1000), None);
-        assert_eq!(kept(&spare), [MIB]);
+    fn small_buffers_are_not_pooled() {
+        let pool = BufferPool::new(64 * MIB);
+        pool.put(buffer(1000));
+        pool.put(buffer(MIB));
+        assert_eq!(take_bytes(&pool, 1000), None);
+        assert_eq!(pooled(&pool), [MIB]);
     }
 
     #[test]
-    fn the_oldest_go_first() {
-        let spare = BufferPool::new(4 * MIB);
+    fn the_oldest_buffers_are_freed_first() {
+        let pool = BufferPool::new(4 * MIB);
         for mib in [1, 2, 2, 5] {
-            spare.put(buffer(mib * MIB));
+            pool.put(buffer(mib * MIB));
         }
-        assert_eq!(kept(&spare), [2 * MIB, 2 * MIB], "5 are more than all");
+        assert_eq!(
+            pooled(&pool),
+            [2 * MIB, 2 * MIB],
+            "5 MiB exceed the maximum"
+        );
     }
 
     #[test]
-    fn the_oldest_make_way_for_a_new_one() {
-        let spare = BufferPool::new(64 * MIB);
+    fn the_oldest_buffers_are_freed_for_a_new_one() {
+        let pool = BufferPool::new(64 * MIB);
         for mib in [1, 2, 8, 1] {
-            spare.put(buffer(mib * MIB));
+            pool.put(buffer(mib * MIB));
         }
-        assert_eq!(taken(&spare, 5 * MIB / 2), None);
-        assert_eq!(kept(&spare), [8 * MIB, MIB], "3 MiB went for 2.5");
-        assert_eq!(taken(&spare, 100 * MIB), None);
-        assert_eq!(kept(&spare), [] as [usize; 0]);
+        assert_eq!(take_bytes(&pool, 5 * MIB / 2), None);
+        assert_eq!(pooled(&pool), [8 * MIB, MIB], "3 MiB were freed for 2.5");
+        assert_eq!(take_bytes(&pool, 100 * MIB), None);
+        assert_eq!(pooled(&pool), [] as [usize; 0]);
     }
 
     #[test]
-    fn no_more_is_there_than_was_once_in_use() {
-        let spare = BufferPool::new(16 * MIB);
+    fn the_total_never_exceeds_the_peak_in_use() {
+        let pool = BufferPool::new(16 * MIB);
         let mut random = fastrand::Rng::with_seed(7);
-        let (mut in_use, mut most) = (Vec::new(), 0);
+        let (mut in_use, mut peak) = (Vec::new(), 0);
         for _ in 0..10_000 {
             if random.usize(..16) < in_use.len() {
-                spare.put(in_use.swap_remove(random.usize(..in_use.len())));
+                pool.put(in_use.swap_remove(random.usize(..in_use.len())));
             } else {
-                let bytes = random.usize(LEAST_BYTES..4 * MIB);
-                let make = || buffer(room_for(bytes));
-                in_use.push(spare.take(bytes).unwrap_or_else(make));
+                let bytes = random.usize(MIN_BYTES..4 * MIB);
+                let make = || buffer(capacity_for(bytes));
+                in_use.push(pool.take(bytes).unwrap_or_else(make));
             }
             let now = in_use.iter().map(Buffer::bytes).sum();
-            most = most.max(now);
-            let kept: usize = kept(&spare).iter().sum();
-            assert!(now + kept <= most, "{now} and {kept}, once {most}");
+            peak = peak.max(now);
+            let pooled: usize = pooled(&pool).iter().sum();
+            assert!(now + pooled <= peak, "{now} and {pooled}, once {peak}");
         }
     }
 
     #[test]
-    fn what_nobody_took_for_long_goes() {
-        let spare = BufferPool::new(64 * MIB);
-        spare.put(buffer(2 * MIB));
-        spare.put(buffer(MIB));
-        for _ in 0..KEPT_FOR {
-            let used = spare.take(MIB).expect("the newest");
-            spare.put(used);
+    fn long_unused_buffers_are_freed() {
+        let pool = BufferPool::new(64 * MIB);
+        pool.put(buffer(2 * MIB));
+        pool.put(buffer(MIB));
+        for _ in 0..MAX_AGE {
+            let used = pool.take(MIB).expect("the newest");
+            pool.put(used);
         }
-        assert_eq!(kept(&spare), [2 * MIB, MIB]);
-        assert_eq!(taken(&spare, 0), None);
-        assert_eq!(kept(&spare), [MIB]);
+        assert_eq!(pooled(&pool), [2 * MIB, MIB]);
+        assert_eq!(take_bytes(&pool, 0), None);
+        assert_eq!(pooled(&pool), [MIB]);
     }
 
     #[test]
-    fn new_ones_have_room_for_a_little_more() {
-        assert_eq!(room_for(1), 1);
-        assert_eq!(room_for(LEAST_BYTES), LEAST_BYTES);
-        assert_eq!(room_for(LEAST_BYTES + 1), 2 * LEAST_BYTES);
+    fn the_capacity_of_large_buffers_is_rounded_up() {
+        assert_eq!(capacity_for(1), 1);
+        assert_eq!(capacity_for(MIN_BYTES), MIN_BYTES);
+        assert_eq!(capacity_for(MIN_BYTES + 1), 2 * MIN_BYTES);
     }
 }

@@ -1,10 +1,11 @@
-//! The newest value that one party has for another, without a lock.
+//! [`Latest`]: a slot for the newest value that one thread passes to another.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-/// Holds the newest value put in, until someone takes it.
+/// A slot that holds the newest value until a thread takes it.
 ///
-/// One party at a time puts values in; any may take. Nobody ever waits.
+/// Only one thread at a time may set values; any thread may take one. No operation
+/// blocks.
 #[derive(Debug)]
 pub(crate) struct Latest<T> {
     sender: Sender<T>,
@@ -17,17 +18,18 @@ impl<T> Latest<T> {
         Latest { sender, receiver }
     }
 
-    /// Replaces what is there.
+    /// Stores a value, and drops the value in the slot.
     pub(crate) fn set(&self, value: T) {
         let mut value = value;
-        // Full again only if a taker gave its value back in between.
+        // After the slot is emptied, it is full again only if another thread gave its
+        // value back in between. That value is older, so try again.
         while let Err(TrySendError::Full(back)) = self.sender.try_send(value) {
             drop(self.receiver.try_recv());
             value = back;
         }
     }
 
-    /// Puts back what was there before, which may have been nothing.
+    /// Sets the slot to `value`, or empties it for `None`.
     pub(crate) fn replace(&self, value: Option<T>) {
         match value {
             Some(value) => self.set(value),
@@ -39,7 +41,7 @@ impl<T> Latest<T> {
         self.receiver.try_recv().ok()
     }
 
-    /// Gives back what was taken, unless there is something newer by now.
+    /// Returns a taken value to the slot, unless the slot has a newer one.
     pub(crate) fn give_back(&self, value: T) {
         let _ = self.sender.try_send(value);
     }
@@ -50,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_wins() {
+    fn the_newest_value_wins() {
         let latest = Latest::new();
         assert_eq!(latest.take(), None);
         latest.set(1);
@@ -64,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_can_be_put_back() {
+    fn replace_sets_or_empties_the_slot() {
         let latest = Latest::new();
         latest.set(2);
         latest.replace(Some(1));

@@ -1,7 +1,7 @@
-//! Between the messages of the protocol and the public model.
+//! Converts between the messages of the protocol and the public model.
 //!
-//! Requests are checked on the way out; what the service leaves out of an
-//! answer becomes `None` or empty on the way in.
+//! Checks requests before they are sent. Fields that the service omits in a response
+//! become `None` or empty.
 
 use time::{Duration, OffsetDateTime};
 
@@ -124,62 +124,62 @@ pub(crate) fn read_records_request(
 }
 
 pub(crate) fn create_response(
-    answer: Answered<p::CreateTunnelResponse>,
+    response: Answered<p::CreateTunnelResponse>,
 ) -> m::CreateTunnelResponse {
     m::CreateTunnelResponse {
-        tunnel_id: answer.message.tunnel_id,
-        request_id: answer.request_id,
+        tunnel_id: response.message.tunnel_id,
+        request_id: response.request_id,
     }
 }
 
-pub(crate) fn list_response(answer: Answered<p::ListTunnelResponse>) -> m::ListTunnelResponse {
-    let tunnels = answer.message.tunnels.into_iter();
+pub(crate) fn list_response(response: Answered<p::ListTunnelResponse>) -> m::ListTunnelResponse {
+    let tunnels = response.message.tunnels.into_iter();
     m::ListTunnelResponse {
         tunnels: tunnels.map(tunnel_info).collect(),
-        request_id: answer.request_id,
+        request_id: response.request_id,
     }
 }
 
 pub(crate) fn describe_response(
-    answer: Answered<p::DescribeTunnelResponse>,
+    response: Answered<p::DescribeTunnelResponse>,
 ) -> m::DescribeTunnelResponse {
-    let channels = answer.message.channels.into_iter();
+    let channels = response.message.channels.into_iter();
     m::DescribeTunnelResponse {
-        tunnel: tunnel_info(answer.message.tunnel),
+        tunnel: tunnel_info(response.message.tunnel),
         channels: channels.map(channel_info).collect(),
-        tunnel_rpo: answer.message.tunnel_rpo.and_then(time_of),
-        request_id: answer.request_id,
+        tunnel_rpo: response.message.tunnel_rpo.and_then(time_of),
+        request_id: response.request_id,
     }
 }
 
 pub(crate) fn rpo_response(
     action: &str,
-    answer: Answered<p::GetRpoResponse>,
+    response: Answered<p::GetRpoResponse>,
 ) -> Result<m::GetRpoResponse, TunnelError> {
     let Answered {
         message,
         request_id,
-    } = answer;
-    let refuse = |error: serde_json::Error| {
+    } = response;
+    let malformed = |error: serde_json::Error| {
         failure::malformed(action, "its JSON does not parse")
             .with_source(error)
             .with_request_id(&request_id)
     };
     Ok(m::GetRpoResponse {
-        rpo_infos: rpo::channels(message.rpo_infos.as_deref()).map_err(refuse)?,
-        tunnel_rpo_infos: rpo::tunnels(message.tunnel_rpo_infos.as_deref()).map_err(refuse)?,
+        rpo_infos: rpo::channels(message.rpo_infos.as_deref()).map_err(malformed)?,
+        tunnel_rpo_infos: rpo::tunnels(message.tunnel_rpo_infos.as_deref()).map_err(malformed)?,
         tunnel_id: message.tunnel_id.filter(|id| !id.is_empty()),
         request_id,
     })
 }
 
 pub(crate) fn get_checkpoint_response(
-    answer: Answered<p::GetCheckpointResponse>,
+    response: Answered<p::GetCheckpointResponse>,
 ) -> m::GetCheckpointResponse {
     m::GetCheckpointResponse {
-        checkpoint: answer.message.checkpoint().to_owned(),
-        sequence_number: answer.message.sequence_number(),
-        request_id: answer.request_id,
+        checkpoint: response.message.checkpoint().to_owned(),
+        sequence_number: response.message.sequence_number(),
+        request_id: response.request_id,
     }
 }
 
@@ -227,7 +227,7 @@ fn schedule_channel(channel: &m::ScheduleChannel) -> Result<p::Channel, TunnelEr
     };
     Ok(p::Channel {
         channel_id: channel.channel_id.clone(),
-        // The service puts its own in.
+        // The service assigns the version.
         version: 0,
         status: status.into(),
         detail: None,
@@ -235,7 +235,7 @@ fn schedule_channel(channel: &m::ScheduleChannel) -> Result<p::Channel, TunnelEr
 }
 
 fn stream_config(config: &m::StreamTunnelConfig) -> Result<p::StreamTunnelConfig, TunnelError> {
-    // The service takes a flag or a start offset, and 0 for no offset.
+    // The service accepts either a flag or a start offset; an offset of 0 means none.
     let (flag, start_offset) = match config.start {
         m::StartOffset::Latest => (Some(p::StartOffsetFlag::Latest), None),
         m::StartOffset::Earliest => (Some(p::StartOffsetFlag::Earliest), None),
@@ -245,7 +245,7 @@ fn stream_config(config: &m::StreamTunnelConfig) -> Result<p::StreamTunnelConfig
     if let (Some(start), Some(end)) = (start_offset, end_offset)
         && end <= start
     {
-        let message = "the stream tunnel config ends before it starts; give a later end";
+        let message = "the stream tunnel config ends before it starts; set a later end";
         return Err(TunnelError::client(message));
     }
     Ok(p::StreamTunnelConfig {
@@ -255,13 +255,13 @@ fn stream_config(config: &m::StreamTunnelConfig) -> Result<p::StreamTunnelConfig
     })
 }
 
-/// Nanoseconds since the epoch, which the wire has in an unsigned number whose
-/// 0 means none.
+/// Converts a time to nanoseconds since the epoch. Fails for times that the protocol
+/// cannot represent: it uses an unsigned number, and 0 means none.
 fn nanos_of(what: &str, time: OffsetDateTime) -> Result<u64, TunnelError> {
     let nanos = u64::try_from(time.unix_timestamp_nanos()).ok();
     nanos.filter(|nanos| *nanos != 0).ok_or_else(|| {
         TunnelError::client(format!(
-            "the {what} {time} of the stream tunnel config is out of range; give a time between \
+            "the {what} {time} of the stream tunnel config is out of range; use a time between \
              1970 and 2554"
         ))
     })
@@ -307,15 +307,15 @@ fn stream_config_of(config: p::StreamTunnelConfig) -> m::StreamTunnelConfig {
     }
 }
 
-/// The time of nanoseconds since the epoch, where 0 means none.
+/// Converts nanoseconds since the epoch to a time; `None` for 0.
 ///
-/// Every i64 and u64 of nanoseconds is a year of three or four digits: no sum
-/// overflows.
+/// Cannot overflow: the nanoseconds of an `i64` or a `u64` cover the years 1677 to 2554,
+/// which an `OffsetDateTime` can represent.
 fn time_of(nanos: i64) -> Option<OffsetDateTime> {
     (nanos != 0).then(|| OffsetDateTime::UNIX_EPOCH + Duration::nanoseconds(nanos))
 }
 
-/// See [`time_of`].
+/// Like [`time_of`], for the unsigned offsets of a stream tunnel config.
 fn offset_of(nanos: u64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + std::time::Duration::from_nanos(nanos)
 }

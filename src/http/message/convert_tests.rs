@@ -1,4 +1,4 @@
-//! What the Go SDK sent and understood, against what we do.
+//! Compares requests and responses with recorded exchanges of the Go SDK.
 
 use prost::Message;
 use serde_json::Value;
@@ -15,11 +15,11 @@ fn exchanges_of(call: &str) -> Vec<Exchange> {
     found
 }
 
-/// The answer of an exchange that succeeded.
+/// The response of a successful exchange.
 fn answered<M: Message + Default>(exchange: &Exchange) -> Answered<M> {
     let body = exchange.response_body();
     Answered {
-        message: M::decode(body.as_slice()).expect("an answer"),
+        message: M::decode(body.as_slice()).expect("an response"),
         request_id: exchange.request_id().to_owned(),
     }
 }
@@ -28,7 +28,7 @@ fn text(value: &Value) -> &str {
     value.as_str().expect("text")
 }
 
-/// An RFC 3339 time in UTC of the Go SDK, in nanoseconds since the epoch.
+/// Parses an RFC 3339 time in UTC, as the Go SDK prints it, to nanoseconds since the epoch.
 fn nanos(text: &str) -> i128 {
     let (date, time) = text.trim_end_matches('Z').split_once('T').expect("a time");
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
@@ -46,7 +46,7 @@ fn nanos(text: &str) -> i128 {
     seconds.unix_timestamp_nanos() + format!("{fraction:0<9}").parse::<i128>().expect("digits")
 }
 
-/// The creations of each recording, in order.
+/// The requests to create tunnels in each recording, in order.
 fn creations() -> Vec<CreateTunnelRequest> {
     let stream = |name: &str, config: StreamTunnelConfig| {
         CreateTunnelRequest::new("lab", name, TunnelType::Stream).stream_tunnel_config(config)
@@ -69,7 +69,7 @@ fn creations() -> Vec<CreateTunnelRequest> {
 }
 
 #[test]
-fn creates_as_the_go_sdk_does() {
+fn create_matches_the_go_sdk() {
     let exchanges = exchanges_of("CreateTunnel");
     let creations = creations();
     assert_eq!(exchanges.len(), 2 * creations.len());
@@ -118,7 +118,7 @@ fn assert_config(ours: &StreamTunnelConfig, go: &Value) {
 }
 
 #[test]
-fn lists_as_the_go_sdk_does() {
+fn list_matches_the_go_sdk() {
     let request = list_request(&ListTunnelRequest::new("lab")).expect("a request");
     for exchange in exchanges_of("ListTunnel") {
         assert_eq!(request.encode_to_vec(), exchange.request_body());
@@ -135,7 +135,7 @@ fn lists_as_the_go_sdk_does() {
 }
 
 #[test]
-fn describes_as_the_go_sdk_does() {
+fn describe_matches_the_go_sdk() {
     let request = describe_request(&DescribeTunnelRequest::new("lab", "both")).expect("a request");
     for exchange in exchanges_of("DescribeTunnel") {
         assert_eq!(request.encode_to_vec(), exchange.request_body());
@@ -163,14 +163,14 @@ fn describes_as_the_go_sdk_does() {
 }
 
 #[test]
-fn reads_rpo_as_the_go_sdk_does() {
+fn get_rpo_matches_the_go_sdk() {
     for call in ["GetRpo", "GetRpoByOffset"] {
         for exchange in exchanges_of(call) {
             let message = answered::<p::GetRpoResponse>(&exchange);
             let id = message.message.tunnel_id.clone().expect("a tunnel id");
             let request = rpo_request(&GetRpoRequest::new(&*id)).expect("a request");
             assert_eq!(request.encode_to_vec(), exchange.request_body());
-            let ours = rpo_response(call, message).expect("an answer");
+            let ours = rpo_response(call, message).expect("an response");
             let go = exchange.decoded();
             assert_eq!(ours.tunnel_id, Some(id));
             assert_rpo(&ours, go);
@@ -208,8 +208,8 @@ fn assert_rpo(ours: &GetRpoResponse, go: &Value) {
 }
 
 #[test]
-fn rpo_may_be_left_out_but_not_be_nonsense() {
-    let answer = |infos: Option<&'static [u8]>| {
+fn rpo_may_be_missing_but_not_malformed() {
+    let response = |infos: Option<&'static [u8]>| {
         let message = p::GetRpoResponse {
             rpo_infos: infos.map(Into::into),
             ..Default::default()
@@ -224,17 +224,17 @@ fn rpo_may_be_left_out_but_not_be_nonsense() {
         )
     };
     for infos in [None, Some(b"".as_slice()), Some(b"null"), Some(b"{}")] {
-        assert!(answer(infos).expect("empty").rpo_infos.is_empty());
+        assert!(response(infos).expect("empty").rpo_infos.is_empty());
     }
-    let sparse = answer(Some(br#"{"g":{"c":{"Status":null,"New":[1]}}}"#)).expect("sparse");
+    let sparse = response(Some(br#"{"g":{"c":{"Status":null,"New":[1]}}}"#)).expect("sparse");
     assert_eq!(sparse.rpo_infos["g"]["c"], ChannelRpo::default());
-    let error = answer(Some(b"[1")).expect_err("nonsense");
+    let error = response(Some(b"[1")).expect_err("malformed JSON");
     assert_eq!(error.code(), &crate::ErrorCode::Malformed);
     assert_eq!(error.request_id(), Some("r-1"));
 }
 
 #[test]
-fn schedules_as_the_go_sdk_does() {
+fn schedule_matches_the_go_sdk() {
     for exchange in exchanges_of("Schedule") {
         let recorded = p::ScheduleRequest::decode(exchange.request_body().as_slice());
         let recorded = recorded.expect("a request");
@@ -247,7 +247,7 @@ fn schedules_as_the_go_sdk_does() {
 }
 
 #[test]
-fn checkpoints_as_the_go_sdk_does() {
+fn checkpoints_match_the_go_sdk() {
     for exchange in exchanges_of("GetCheckpoint") {
         let recorded = p::GetCheckpointRequest::decode(exchange.request_body().as_slice());
         let recorded = recorded.expect("a request");
@@ -259,9 +259,9 @@ fn checkpoints_as_the_go_sdk_does() {
         let request = GetCheckpointRequest::new(tunnel_id, client_id, channel_id);
         let ours = get_checkpoint_request(&request).expect("a request");
         assert_eq!(ours.encode_to_vec(), exchange.request_body());
-        let answer = answered::<p::GetCheckpointResponse>(&exchange);
-        let response = get_checkpoint_response(answer.clone());
-        assert_eq!(response.checkpoint, answer.message.checkpoint());
+        let answered = answered::<p::GetCheckpointResponse>(&exchange);
+        let response = get_checkpoint_response(answered.clone());
+        assert_eq!(response.checkpoint, answered.message.checkpoint());
         assert_eq!(response.request_id, exchange.request_id());
     }
     for exchange in exchanges_of("Checkpoint") {
@@ -280,7 +280,7 @@ fn checkpoints_as_the_go_sdk_does() {
 }
 
 #[test]
-fn reads_as_the_go_sdk_does() {
+fn reads_match_the_go_sdk() {
     for exchange in exchanges_of("ReadRecords") {
         let recorded = p::ReadRecordsRequest::decode(exchange.request_body().as_slice());
         let r = recorded.expect("a request");
@@ -302,7 +302,7 @@ fn reads_as_the_go_sdk_does() {
 }
 
 #[test]
-fn every_status_by_name() {
+fn each_status_has_its_wire_number() {
     let statuses = [
         (suspend_channel("c"), 2),
         (resume_channel("c"), 1),
@@ -316,13 +316,14 @@ fn every_status_by_name() {
         );
     }
     for status in [ChannelStatus::Wait, ChannelStatus::Unknown("X".into())] {
-        let error = schedule_channel(&ScheduleChannel::new("c", status)).expect_err("no status");
+        let error =
+            schedule_channel(&ScheduleChannel::new("c", status)).expect_err("an invalid status");
         assert!(error.message().contains("OPEN"), "{error}");
     }
 }
 
 #[test]
-fn requests_that_cannot_be_meant_are_refused() {
+fn incomplete_requests_are_rejected() {
     let create = |table: &str, tunnel: &str| {
         create_request(&CreateTunnelRequest::new(table, tunnel, TunnelType::Stream))
     };
@@ -346,7 +347,7 @@ fn requests_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
-fn offsets_that_the_wire_cannot_hold_are_refused() {
+fn offsets_out_of_range_are_rejected() {
     let epoch = OffsetDateTime::UNIX_EPOCH;
     let nano = Duration::nanoseconds(1);
     let at = StreamTunnelConfig::starting_at;
@@ -364,7 +365,7 @@ fn offsets_that_the_wire_cannot_hold_are_refused() {
 }
 
 #[test]
-fn configs_come_back_as_they_went() {
+fn stream_configs_round_trip() {
     let time = datetime!(2024-02-29 12:34:56.789012345 UTC);
     for config in [
         StreamTunnelConfig::latest(),

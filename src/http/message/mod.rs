@@ -1,10 +1,11 @@
-//! Between the messages of the protocol and the public model.
+//! Converts between the messages of the protocol and the public model.
 //!
 //! In reading order:
 //!
-//! - [`names`]: names and ids in requests, checked.
-//! - [`required_fields`]: what an answer must hold.
-//! - [`convert`]: between messages and the model; [`rpo`]: the JSON in one of them.
+//! - [`names`]: checks names and ids in requests.
+//! - [`required_fields`]: checks that responses are complete.
+//! - [`convert`]: converts requests and responses.
+//! - [`rpo`]: parses the JSON in the GetRpo responses.
 
 pub(crate) mod convert;
 pub(crate) mod names;

@@ -1,14 +1,14 @@
-//! Names and ids in requests: refuses what the service cannot mean.
+//! Checks names and ids in requests.
 //!
-//! The service documents a rule for table names and none for tunnel names, so
-//! that only what is certainly a mistake is refused here.
+//! The service documents rules for table names, but none for tunnel names. These checks
+//! therefore reject only values that are certainly wrong.
 
 use crate::error::TunnelError;
 
-/// What the service documents for table names, in bytes.
+/// Maximum length of a table name in bytes, as documented by the service.
 const MAX_NAME: usize = 255;
 
-/// Looks at the name of a table or tunnel; `what` says which.
+/// Checks the name of a table or tunnel; `what` is used in the error.
 pub(crate) fn check_name(what: &str, name: &str) -> Result<(), TunnelError> {
     check_id(what, name)?;
     if name.len() > MAX_NAME {
@@ -20,20 +20,21 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), TunnelError> {
     Ok(())
 }
 
-/// Looks at an id that the service gave out; `what` says which.
+/// Checks an id that the service assigned; `what` is used in the error.
 pub(crate) fn check_id(what: &str, id: &str) -> Result<(), TunnelError> {
     check_given(what, id)?;
-    let is_slip = |c: char| c.is_whitespace() || c.is_control();
-    if id.contains(is_slip) {
+    let is_forbidden = |c: char| c.is_whitespace() || c.is_control();
+    if id.contains(is_forbidden) {
         let shown = id.escape_debug();
         return Err(TunnelError::client(format!(
-            "the {what} \"{shown}\" holds a space or a line end; give it without"
+            "the {what} \"{shown}\" contains a space or a line end; remove it"
         )));
     }
     Ok(())
 }
 
-/// Looks at a token, which is not repeated: it may hold a row's primary key.
+/// Checks that a token is not empty. The error does not contain the token, which may
+/// include the primary key of a row.
 pub(crate) fn check_given(what: &str, token: &str) -> Result<(), TunnelError> {
     match token.is_empty() {
         true => Err(TunnelError::client(format!("the {what} is empty"))),
@@ -46,14 +47,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_what_the_service_may_take() {
+    fn names_that_the_service_may_accept_pass() {
         for name in ["t", "_t", "test-tunnel", "1st", "表", &"x".repeat(255)] {
             assert!(check_name("tunnel name", name).is_ok(), "{name}");
         }
     }
 
     #[test]
-    fn refuses_slips_and_says_which() {
+    fn bad_names_are_rejected_with_the_reason() {
         for (name, reason) in [
             ("", "empty"),
             ("a b", "space"),

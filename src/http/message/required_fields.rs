@@ -1,17 +1,17 @@
-//! What an answer must hold.
+//! Checks that responses are complete.
 //!
-//! The decoder fills in a default for a required field that is missing; here
-//! the defaults that cannot be meant are told apart.
+//! The decoder sets missing required fields to their default. This module detects the
+//! defaults that cannot be real values.
 
 use crate::protocol as p;
 
-/// An answer that knows what it must hold.
+/// A response that can check its required fields.
 pub(crate) trait Complete {
-    /// The name of a required field that is missing.
+    /// The name of a required field that is missing; `None` if the response is complete.
     fn missing(&self) -> Option<&'static str>;
 }
 
-/// The first of `fields` that is empty.
+/// The name of the first field that is empty.
 fn first_empty(fields: &[(&'static str, &str)]) -> Option<&'static str> {
     let empty = fields.iter().find(|(_, value)| value.is_empty());
     empty.map(|(name, _)| *name)
@@ -37,8 +37,8 @@ impl Complete for p::DescribeTunnelResponse {
 }
 
 impl Complete for p::TunnelInfo {
-    /// The stream's id and the instance's name may be empty: a tunnel of base
-    /// data has no stream.
+    /// Does not check the stream id and the instance name, which may be empty: a tunnel of
+    /// base data has no stream.
     fn missing(&self) -> Option<&'static str> {
         first_empty(&[
             ("tunnel_id", &self.tunnel_id),
@@ -79,8 +79,8 @@ impl Complete for p::GetCheckpointResponse {
     }
 }
 
-/// Answers without a required field.
-macro_rules! complete_as_they_are {
+/// Implements [`Complete`] for responses without required fields.
+macro_rules! always_complete {
     ($($message:ident),*) => {$(
         impl Complete for p::$message {
             fn missing(&self) -> Option<&'static str> {
@@ -90,7 +90,7 @@ macro_rules! complete_as_they_are {
     )*};
 }
 
-complete_as_they_are!(
+always_complete!(
     CheckpointResponse,
     DeleteTunnelResponse,
     GetRpoResponse,
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_an_answer_are_looked_at() {
+    fn nested_messages_are_checked() {
         let heartbeat = p::HeartbeatResponse {
             channels: vec![p::Channel::default()],
         };

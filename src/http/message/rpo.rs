@@ -1,4 +1,4 @@
-//! The JSON inside an answer that tells how far a tunnel has been consumed.
+//! Parses the JSON in the responses of GetRpo and GetRpoByOffset.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{ChannelRpo, TunnelRpo};
 
-/// A channel or a tunnel, as Go writes it: what is not set is null. A type of
-/// its own, so that serde is no part of the public API.
+/// The progress of a channel or a tunnel. The service is written in Go, so unset fields
+/// are null. A separate type, so that serde is not part of the public API.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Rpo {
-    /// Channels only.
+    /// Present for channels only.
     channel_typ: Option<String>,
     status: Option<String>,
     total_count: Option<i64>,
@@ -33,7 +33,7 @@ pub(crate) fn tunnels(
     Ok(values(map(text)?, tunnel))
 }
 
-/// What is missing, empty or null is empty.
+/// Parses a map. A missing, empty or null map is an empty map.
 fn map<V: DeserializeOwned>(text: Option<&[u8]>) -> Result<BTreeMap<String, V>, serde_json::Error> {
     match text {
         None | Some([]) => Ok(BTreeMap::new()),

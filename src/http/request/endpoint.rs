@@ -1,4 +1,4 @@
-//! Where requests go: the endpoint and the instance, checked.
+//! [`Endpoint`]: the checked destination of requests.
 
 use std::net::IpAddr;
 
@@ -6,27 +6,31 @@ use ureq::http::Uri;
 
 use crate::error::TunnelError;
 
-/// The scheme, host and port that all requests go to, and the instance there.
+/// The URL to which all requests are sent, and the name of the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// Without a slash at its end.
+    /// Scheme, host and port, without a trailing slash.
     url: String,
     instance: String,
     is_loopback: bool,
 }
 
 impl Endpoint {
-    /// Refuses what no service can be behind, and says what to write instead.
+    /// Checks an endpoint and an instance name.
+    ///
+    /// # Errors
+    ///
+    /// `OTSClientError` with the reason and the expected form.
     pub(crate) fn new(endpoint: &str, instance: &str) -> Result<Endpoint, TunnelError> {
         check_instance(instance)?;
-        let refuse = |reason: &str| refusal(endpoint, reason);
+        let invalid = |reason: &str| invalid_error(endpoint, reason);
         if endpoint.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(refuse("it holds a space or a line end"));
+            return Err(invalid("it contains a space or a line end"));
         }
         let uri: Uri = endpoint
             .parse()
-            .map_err(|error| refuse("it is no URL").with_source(error))?;
-        check_parts(&uri, endpoint).map_err(refuse)?;
+            .map_err(|error| invalid("it is not a URL").with_source(error))?;
+        check_parts(&uri, endpoint).map_err(invalid)?;
         Ok(Endpoint {
             url: endpoint.trim_end_matches('/').to_owned(),
             instance: instance.to_owned(),
@@ -42,7 +46,8 @@ impl Endpoint {
         &self.instance
     }
 
-    /// Whether it is on this machine, where no proxy leads to.
+    /// Whether the host is this machine. Such requests bypass a proxy, which could not
+    /// reach it.
     pub(crate) fn is_loopback(&self) -> bool {
         self.is_loopback
     }
@@ -58,24 +63,24 @@ fn check_parts(uri: &Uri, endpoint: &str) -> Result<(), &'static str> {
     if uri.host().unwrap_or_default().is_empty() {
         Err("it has no host")
     } else if authority.contains('@') {
-        // Not shown by `refusal`: what stands before the @ may be a secret.
-        Err("it holds a user or password")
+        // `invalid_error` redacts the URL, because the part before the @ may be a secret.
+        Err("it contains a user or password")
     } else if uri.port().is_none() && has_port(authority) {
-        Err("its port is no port number")
+        Err("its port is not a port number")
     } else if !uri.path().trim_matches('/').is_empty() || endpoint.contains(['?', '#']) {
-        Err("it has more than scheme, host and port")
+        Err("it has more parts than scheme, host and port")
     } else {
         Ok(())
     }
 }
 
-/// Whether something that is meant as a port follows the host, as in `host:`.
+/// Whether the host is followed by a colon, which announces a port, as in `host:`.
 fn has_port(authority: &str) -> bool {
     let after_address = authority.rsplit(']').next().unwrap_or_default();
     after_address.contains(':')
 }
 
-fn refusal(endpoint: &str, reason: &str) -> TunnelError {
+fn invalid_error(endpoint: &str, reason: &str) -> TunnelError {
     let shown = match endpoint.contains('@') {
         true => "[redacted]".into(),
         false => endpoint.escape_debug().to_string(),
@@ -97,8 +102,8 @@ fn check_instance(instance: &str) -> Result<(), TunnelError> {
         return Ok(());
     }
     Err(TunnelError::client(format!(
-        "the instance name \"{}\" cannot be used: it has letters, digits, `-` and `_` only; it is \
-         the name in the console, not the host of the endpoint",
+        "the instance name \"{}\" cannot be used: only letters, digits, `-` and `_` are allowed; \
+         use the name from the console, not the host of the endpoint",
         instance.escape_debug()
     )))
 }
@@ -108,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_the_service_and_local_servers() {
+    fn service_and_local_endpoints_are_accepted() {
         for (given, url, is_loopback) in [
             (
                 "https://inst.cn-hangzhou.ots.aliyuncs.com",
@@ -128,19 +133,19 @@ mod tests {
     }
 
     #[test]
-    fn refuses_bad_endpoints_with_a_reason() {
+    fn bad_endpoints_are_rejected_with_the_reason() {
         for (endpoint, reason) in [
-            ("", "no URL"),
+            ("", "not a URL"),
             ("inst.cn-hangzhou.ots.aliyuncs.com", "no scheme"),
             ("127.0.0.1:8087", "no scheme"),
             ("ftp://host", "neither"),
-            ("https://", "no URL"),
-            ("https://host/path", "more than"),
-            ("https://host?query", "more than"),
-            ("https://host/#part", "more than"),
-            ("https://host:port", "no port"),
-            ("https://host:99999", "no port"),
-            ("https://host:", "no port"),
+            ("https://", "not a URL"),
+            ("https://host/path", "more parts"),
+            ("https://host?query", "more parts"),
+            ("https://host/#part", "more parts"),
+            ("https://host:port", "not a port"),
+            ("https://host:99999", "not a port"),
+            ("https://host:", "not a port"),
             (" https://host", "space"),
             ("https://host\n", "space"),
         ] {
@@ -151,15 +156,15 @@ mod tests {
     }
 
     #[test]
-    fn does_not_repeat_a_password() {
-        let error = Endpoint::new("https://user:hidden@host", "inst").expect_err("refused");
+    fn errors_do_not_contain_a_password() {
+        let error = Endpoint::new("https://user:hidden@host", "inst").expect_err("an error");
         assert!(!format!("{error} {error:?}").contains("hidden"));
-        let error = Endpoint::new("https://user:hidden@ho st", "inst").expect_err("refused");
+        let error = Endpoint::new("https://user:hidden@ho st", "inst").expect_err("an error");
         assert!(!format!("{error} {error:?}").contains("hidden"));
     }
 
     #[test]
-    fn refuses_bad_instance_names() {
+    fn bad_instance_names_are_rejected() {
         for instance in ["", "a.b", "a b", "a/b", "实例"] {
             let error = Endpoint::new("https://host", instance).expect_err(instance);
             assert!(error.message().contains("instance name"), "{error}");

@@ -1,4 +1,4 @@
-//! What the head of a request says, and the headers that a user may add.
+//! The headers of a request, and the check of headers that users add.
 
 use time::OffsetDateTime;
 use uuid::{Builder, Uuid};
@@ -7,10 +7,10 @@ use super::sign::{self, header};
 use crate::credentials::Credentials;
 use crate::error::TunnelError;
 
-/// The version of the service's interface that the messages belong to.
+/// Version of the service's API to which the messages belong.
 const API_VERSION: &str = "2018-04-01";
 
-/// Set for every request by the client itself.
+/// Headers that the client sets in every request, and that users cannot add.
 const RESERVED: [&str; 8] = [
     header::ACCESS_KEY_ID,
     header::API_VERSION,
@@ -22,7 +22,7 @@ const RESERVED: [&str; 8] = [
     header::TRACE_ID,
 ];
 
-/// The `x-ots-*` headers of one attempt, signed.
+/// The `x-ots-*` headers of one attempt, including the signature.
 pub(crate) fn signed<'a>(
     uri: &str,
     body: &[u8],
@@ -54,12 +54,13 @@ pub(crate) fn signed<'a>(
     Ok(headers)
 }
 
-/// No secret: need not be unpredictable, and asks the system for nothing.
+/// A random trace id. It is not a secret, so a fast generator suffices, which needs no
+/// system call.
 fn trace_id() -> Uuid {
     Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid()
 }
 
-/// UTC with milliseconds, as `2019-07-10T15:00:00.123Z`.
+/// Formats a UTC time with milliseconds, such as `2019-07-10T15:00:00.123Z`.
 fn iso8601(utc: OffsetDateTime) -> String {
     format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
@@ -73,14 +74,14 @@ fn iso8601(utc: OffsetDateTime) -> String {
     )
 }
 
-/// The headers that a user adds, names in lower case; or why not.
+/// Checks the headers that a user adds, and converts their names to lower case.
 pub(crate) fn check_added(
     added: Vec<(String, String)>,
 ) -> Result<Vec<(String, String)>, TunnelError> {
     let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
     let added: Vec<_> = added.into_iter().map(lower).collect();
     for (name, value) in &added {
-        if let Some(reason) = refusal(name, value) {
+        if let Some(reason) = reason_to_reject(name, value) {
             let name = name.escape_debug();
             return Err(TunnelError::client(format!("the header {name} {reason}")));
         }
@@ -88,15 +89,16 @@ pub(crate) fn check_added(
     Ok(added)
 }
 
-fn refusal(name: &str, value: &str) -> Option<&'static str> {
+fn reason_to_reject(name: &str, value: &str) -> Option<&'static str> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let is_value = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
     if RESERVED.contains(&name) {
         Some("is set by the client itself; leave it out")
+    // Other names are rejected, because only `x-ots-` headers are signed.
     } else if !name.starts_with(header::PREFIX) || name == header::PREFIX {
         Some("cannot be added: the name must begin with `x-ots-`")
     } else if !name.bytes().all(is_name) {
-        Some("cannot be added: a name has letters, digits, `-` and `_` only")
+        Some("cannot be added: only letters, digits, `-` and `_` are allowed in a name")
     } else if value.trim().is_empty() || !value.bytes().all(is_value) {
         Some("needs a value of printable ASCII characters")
     } else {
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_covers_all_of_them() {
+    fn the_signature_covers_all_headers() {
         let headers = headers_of(&Credentials::new("id", "secret"));
         assert!(!headers.contains_key("x-ots-ststoken"));
         let sent = headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
@@ -160,18 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn empty_credentials_are_refused() {
+    fn empty_credentials_are_rejected() {
         let error = signed("/", b"", NOW, "inst", &Credentials::new("", "s"), &[]);
         assert!(
             error
-                .expect_err("refused")
+                .expect_err("an error")
                 .message()
                 .contains("access key id")
         );
     }
 
     #[test]
-    fn added_headers_are_looked_at() {
+    fn added_headers_are_checked() {
         let check = |name: &str, value: &str| check_added(vec![(name.into(), value.into())]);
         let lower = vec![("x-ots-tunnel-type".to_owned(), "a/b".to_owned())];
         assert_eq!(check("X-Ots-Tunnel-Type", "a/b").expect("fine"), lower);

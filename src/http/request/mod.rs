@@ -1,9 +1,9 @@
-//! What a request is made of.
+//! The parts of an HTTP request.
 //!
 //! In reading order:
 //!
-//! - [`endpoint`]: where requests go, checked.
-//! - [`headers`]: the headers of a request, and those that a user may add.
+//! - [`endpoint`]: the checked destination of requests.
+//! - [`headers`]: the headers of a request, including those that users add.
 //! - [`sign`]: the signature of a request.
 
 pub(crate) mod endpoint;

@@ -1,7 +1,7 @@
-//! The signature of a request, as a pure function of what is signed.
+//! The signature of a request, as a pure function of the signed parts.
 //!
-//! Used by the side that signs and by the side that verifies. Which headers a
-//! request carries is not decided here.
+//! Used by the client, which signs, and by the emulator, which verifies. This module does
+//! not decide which headers a request has.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,32 +11,33 @@ use sha1::Sha1;
 
 /// The names of the headers that the service knows.
 pub mod header {
-    /// The id of the access key.
+    /// Id of the access key.
     pub const ACCESS_KEY_ID: &str = "x-ots-accesskeyid";
-    /// The version of the API.
+    /// Version of the API.
     pub const API_VERSION: &str = "x-ots-apiversion";
-    /// The MD5 of the body, in base64.
+    /// MD5 of the body, in base64.
     pub const CONTENT_MD5: &str = "x-ots-contentmd5";
-    /// The time at which the request was signed.
+    /// Time at which the request was signed.
     pub const DATE: &str = "x-ots-date";
-    /// The instance.
+    /// Name of the instance.
     pub const INSTANCE_NAME: &str = "x-ots-instancename";
-    /// Of an answer: the id of its request.
+    /// Id of the request. A header of the response.
     pub const REQUEST_ID: &str = "x-ots-requestid";
-    /// The signature.
+    /// Signature of the request.
     pub const SIGNATURE: &str = "x-ots-signature";
-    /// The security token of a temporary key.
+    /// Security token of a temporary access key.
     pub const STS_TOKEN: &str = "x-ots-ststoken";
-    /// An id that the client gives each attempt.
+    /// Id that the client assigns to each attempt.
     pub const TRACE_ID: &str = "x-ots-trace-id";
-    /// What the names of all headers that are signed begin with.
+    /// Prefix of the names of all signed headers.
     pub const PREFIX: &str = "x-ots-";
 }
 
-/// The signature of a POST to `uri` (the path alone, as `/tunnel/list`).
+/// Computes the signature of a POST to `uri`, which is only the path, such as
+/// `/tunnel/list`.
 ///
-/// `headers` may be all headers of the request in any order and case: those
-/// that are not signed are passed over, `x-ots-signature` among them.
+/// `headers` may be all headers of the request, in any order and case. Headers that are
+/// not signed are ignored, including `x-ots-signature`.
 pub fn signature<'a>(
     secret: &str,
     uri: &str,
@@ -48,7 +49,7 @@ pub fn signature<'a>(
     BASE64.encode(mac.finalize().into_bytes())
 }
 
-/// What `x-ots-contentmd5` says about a body.
+/// Computes the value of `x-ots-contentmd5` for a body.
 pub fn content_md5(body: &[u8]) -> String {
     BASE64.encode(Md5::digest(body))
 }
@@ -59,7 +60,7 @@ fn string_to_sign<'a>(uri: &str, headers: impl Iterator<Item = (&'a str, &'a str
         .filter(|(name, value)| is_signed(name) && !value.is_empty())
         .collect();
     signed.sort();
-    // The empty line is the query, which no action has.
+    // The empty line is the query string; no action of the service has one.
     let mut text = format!("{uri}\nPOST\n\n");
     for (name, value) in signed {
         text.push_str(&name);
@@ -80,7 +81,7 @@ mod tests {
     use crate::vectors;
 
     #[test]
-    fn the_string_holds_every_signable_header_once_sorted_and_trimmed() {
+    fn the_string_to_sign_has_each_signed_header_sorted_and_trimmed() {
         let headers = [
             ("X-Ots-Date", " 2024-01-02T03:04:05.006Z "),
             ("Host", "127.0.0.1"),
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_every_signature_of_the_go_sdk() {
+    fn signatures_match_the_go_sdk() {
         let exchanges = vectors::exchanges();
         assert!(exchanges.len() > 80, "{} exchanges", exchanges.len());
         for exchange in &exchanges {
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_every_body_checksum_of_the_go_sdk() {
+    fn body_checksums_match_the_go_sdk() {
         for exchange in &vectors::exchanges() {
             let ours = content_md5(&exchange.request_body());
             assert_eq!(Some(ours.as_str()), exchange.header(header::CONTENT_MD5));
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn another_secret_signs_otherwise() {
+    fn another_secret_gives_another_signature() {
         let exchanges = vectors::exchanges();
         let first = exchanges.first().expect("an exchange");
         let ours = signature("other", first.uri(), first.headers().into_iter());

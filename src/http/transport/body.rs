@@ -1,4 +1,4 @@
-//! The bodies of answers: each in one buffer, which is used again.
+//! Reads response bodies, each into one pooled buffer.
 
 use std::io::Read;
 use std::mem;
@@ -13,36 +13,39 @@ use super::memory::Memory;
 use super::wire::Rest;
 use crate::sync::buffer_pool::BufferPool;
 
-/// What is kept for later reads: some answers of the largest
-/// usual size. How many batches wait goes up and down by as much under full load.
-const MOST_SPARE: usize = 64 << 20;
+/// Maximum total size of pooled buffers, in bytes. That is several of the largest common
+/// responses: under full load, the number of batches in memory varies by as much.
+const MAX_POOLED_BYTES: usize = 64 << 20;
 
-/// From here on a body is read past the HTTP client.
+/// Bodies of this size in bytes or more are read directly from the connection,
+/// bypassing the buffers of the HTTP client.
 const LARGE: usize = 16 << 10;
 
-/// Of all clients of the process: whose answer was in a buffer makes no difference,
-/// and what each kept for itself would add up.
-static SPARE: LazyLock<Arc<BufferPool<Memory>>> =
-    LazyLock::new(|| Arc::new(BufferPool::new(MOST_SPARE)));
+/// Shared by all clients of the process. Buffers are interchangeable, and a pool for each
+/// client would multiply the idle memory.
+static POOL: LazyLock<Arc<BufferPool<Memory>>> =
+    LazyLock::new(|| Arc::new(BufferPool::new(MAX_POOLED_BYTES)));
 
-/// Reads bodies.
+/// Reads response bodies into pooled buffers.
 pub(crate) struct Bodies(Arc<BufferPool<Memory>>);
 
-/// The memory of a body, which goes back when its last record is dropped.
+/// The memory of a body. Returns to the pool when the last record of the body is dropped.
 struct Buffer {
     memory: Memory,
-    /// So many of its bytes are the body.
+    /// Length of the body; the capacity of `memory` may be larger.
     len: usize,
-    spare: Arc<BufferPool<Memory>>,
+    pool: Arc<BufferPool<Memory>>,
 }
 
 impl Bodies {
     pub(crate) fn new() -> Bodies {
-        Bodies(SPARE.clone())
+        Bodies(POOL.clone())
     }
 
-    /// The whole body. By `due` if the answer came over a connection of ours;
-    /// else the HTTP client minds the time.
+    /// Reads the whole body.
+    ///
+    /// `due` is the deadline if the response came over a connection of this crate.
+    /// Otherwise the HTTP client enforces the timeout.
     pub(crate) fn read(
         &self,
         response: Response<Body>,
@@ -63,6 +66,7 @@ impl Bodies {
         let mut reader = body.limit(limit as u64).reader();
         match announced {
             Some(_) => self.read_announced(&mut reader, len),
+            // Without a length, the size of a pooled buffer cannot be chosen.
             None => {
                 let mut bytes = Vec::new();
                 reader.read_to_end(&mut bytes)?;
@@ -87,7 +91,7 @@ impl Bodies {
     fn read_announced(&self, reader: &mut impl Read, len: usize) -> Result<Bytes, ureq::Error> {
         let mut buffer = self.buffer(len);
         reader.read_exact(buffer.body())?;
-        // To its end, after which the connection goes back to the pool.
+        // The HTTP client reuses the connection only after it has seen the end of the body.
         let _ = reader.read(&mut [0])?;
         Ok(Bytes::from_owner(buffer))
     }
@@ -97,7 +101,7 @@ impl Bodies {
         Buffer {
             memory: memory.unwrap_or_else(|| Memory::new(len)),
             len,
-            spare: self.0.clone(),
+            pool: self.0.clone(),
         }
     }
 }
@@ -116,6 +120,6 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.spare.put(mem::take(&mut self.memory));
+        self.pool.put(mem::take(&mut self.memory));
     }
 }

@@ -1,8 +1,8 @@
-//! Host names, looked up now and then instead of at every request.
+//! [`CachingResolver`]: caches the addresses of host names for a short time.
 //!
-//! ureq looks up the host before it looks for an idle connection, and on a
-//! thread of its own where there is a timeout: one name query and one thread
-//! for each read of each channel. Here the addresses are kept for a while.
+//! ureq resolves the host before it looks for an idle connection, and starts a thread for
+//! that if there is a timeout. Without a cache, each read of each channel would cost a DNS
+//! query and a thread.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::clock;
 
-/// Shorter than any retry schedule, so that a host that has moved is found by
-/// the attempts of one request.
-const KEPT: Duration = Duration::from_secs(10);
+/// How long an address is cached. Shorter than any retry schedule, so that the retries of
+/// one request find a host that has moved.
+const TTL: Duration = Duration::from_secs(10);
 
-/// Looks names up as ureq does, and keeps the addresses for [`KEPT`].
+/// Resolves host names like ureq, and caches the addresses for [`TTL`].
 #[derive(Debug, Default)]
 pub(crate) struct CachingResolver {
     lookup: DefaultResolver,
@@ -35,14 +35,15 @@ impl Resolver for CachingResolver {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let scheme = uri.scheme_str().unwrap_or_default();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
-        // The scheme too: it stands for the port where none is given.
+        // The scheme is part of the key, because it determines the default port.
         let host = format!("{scheme}://{authority}");
         let lookup = || self.lookup.resolve(uri, config, timeout);
         self.cache.get_or_look_up(host, clock::now(), lookup)
     }
 }
 
-/// The addresses of a client's few hosts: the endpoint's, perhaps a proxy's.
+/// The addresses of a client's hosts. There are few, the endpoint and perhaps a proxy, so
+/// the cache needs no limit.
 #[derive(Debug, Default)]
 struct Cache(Mutex<HashMap<String, Entry>>);
 
@@ -53,7 +54,8 @@ struct Entry {
 }
 
 impl Cache {
-    /// The lock is not held while looking up; two threads may do it at once.
+    /// The lock is not held during a lookup, so two threads may resolve the same host at
+    /// the same time.
     fn get_or_look_up(
         &self,
         host: String,
@@ -62,10 +64,11 @@ impl Cache {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let known = self.0.lock().get(&host).cloned();
         if let Some(entry) = &known
-            && now.saturating_duration_since(entry.looked_up) < KEPT
+            && now.saturating_duration_since(entry.looked_up) < TTL
         {
             return Ok(entry.addresses.clone());
         }
+        // A failed lookup leaves the old entry as it is, so the next request tries again.
         match (lookup(), known) {
             (Ok(addresses), _) => {
                 let entry = Entry {
@@ -75,7 +78,7 @@ impl Cache {
                 self.0.lock().insert(host, entry);
                 Ok(addresses)
             }
-            // A name server that is down for a while need not stop a consumer.
+            // An outage of the name server must not stop a consumer.
             (Err(_), Some(entry)) => Ok(entry.addresses),
             (Err(error), None) => Err(error),
         }
@@ -100,17 +103,17 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_kept_for_a_while() {
+    fn addresses_are_cached_until_they_expire() {
         let (cache, start) = (Cache::default(), clock::now());
         assert_eq!(port(&cache, "http://a", start, 1), 1);
         let moment = Duration::from_nanos(1);
-        assert_eq!(port(&cache, "http://a", start + KEPT - moment, 2), 1);
-        assert_eq!(port(&cache, "http://a", start + KEPT, 2), 2);
-        assert_eq!(port(&cache, "http://a", start + KEPT + moment, 3), 2);
+        assert_eq!(port(&cache, "http://a", start + TTL - moment, 2), 1);
+        assert_eq!(port(&cache, "http://a", start + TTL, 2), 2);
+        assert_eq!(port(&cache, "http://a", start + TTL + moment, 3), 2);
     }
 
     #[test]
-    fn each_host_has_its_own() {
+    fn each_host_has_its_own_addresses() {
         let (cache, start) = (Cache::default(), clock::now());
         assert_eq!(port(&cache, "http://a", start, 1), 1);
         assert_eq!(port(&cache, "https://a", start, 2), 2);
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn old_addresses_serve_while_the_name_server_does_not() {
+    fn expired_addresses_are_used_while_lookups_fail() {
         let (cache, start) = (Cache::default(), clock::now());
         let fail = || Err(ureq::Error::HostNotFound);
         assert!(
@@ -127,7 +130,7 @@ mod tests {
                 .is_err()
         );
         port(&cache, "http://a", start, 1);
-        let later = start + KEPT * 100;
+        let later = start + TTL * 100;
         let found = cache.get_or_look_up("http://a".into(), later, fail);
         assert_eq!(found.expect("the old one")[0].port(), 1);
         assert_eq!(port(&cache, "http://a", later, 2), 2);

@@ -1,29 +1,29 @@
-//! [`Memory`]: where the body of an answer lies.
+//! [`Memory`]: the memory of a response body.
 
 use std::ops::{Deref, DerefMut};
 
 use memmap2::MmapMut;
 
-use crate::sync::buffer_pool::{Buffer, LEAST_BYTES, room_for};
+use crate::sync::buffer_pool::{Buffer, MIN_BYTES, capacity_for};
 
-/// Bytes, all of which have a value, so that none needs to be cleared.
+/// Initialized bytes, so that a reused buffer need not be zeroed before it is filled.
 pub(crate) enum Memory {
     Heap(Vec<u8>),
-    /// A map of its own goes back to the system as soon as it is dropped. The C
-    /// library would keep it: its threads share some heaps, of which only the
-    /// end goes back.
+    /// An anonymous mapping, which returns to the system as soon as it is dropped. The C
+    /// library would keep the memory: it can only return the end of a heap, and its threads
+    /// share heaps.
     Map(MmapMut),
 }
 
 impl Memory {
-    /// With room for so many.
+    /// Allocates zeroed memory for at least `len` bytes.
     pub(crate) fn new(len: usize) -> Memory {
-        if len < LEAST_BYTES {
+        if len < MIN_BYTES {
             return Memory::Heap(vec![0; len]);
         }
-        let room = room_for(len);
-        // The system has a limit to the number of maps.
-        map(room).unwrap_or_else(|| Memory::Heap(vec![0; room]))
+        let capacity = capacity_for(len);
+        // The system limits the number of mappings, so fall back to the heap.
+        map(capacity).unwrap_or_else(|| Memory::Heap(vec![0; capacity]))
     }
 }
 
@@ -68,16 +68,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_ones_are_maps() {
-        for (len, room, is_map) in [
+    fn large_buffers_are_mappings() {
+        for (len, capacity, is_map) in [
             (0, 0, false),
-            (LEAST_BYTES - 1, LEAST_BYTES - 1, false),
-            (LEAST_BYTES, LEAST_BYTES, true),
-            (LEAST_BYTES + 1, 2 * LEAST_BYTES, true),
+            (MIN_BYTES - 1, MIN_BYTES - 1, false),
+            (MIN_BYTES, MIN_BYTES, true),
+            (MIN_BYTES + 1, 2 * MIN_BYTES, true),
         ] {
             let memory = Memory::new(len);
             assert_eq!(matches!(memory, Memory::Map(_)), is_map, "{len}");
-            assert_eq!(memory.bytes(), room, "{len}");
+            assert_eq!(memory.bytes(), capacity, "{len}");
             assert!(memory.iter().all(|byte| *byte == 0), "{len}");
         }
     }

@@ -1,4 +1,5 @@
-//! One cell: its structure, its checksum, its value.
+//! One cell: structure, checksum, value. This is the slow path, which accepts every
+//! valid cell and reports the exact error of an invalid one.
 
 use std::str;
 
@@ -9,7 +10,7 @@ use super::{crc8, tag};
 use crate::record::kind::ColumnKind;
 use crate::record::value::ValueRef;
 
-/// A cell whose parts are found, but not looked into.
+/// A cell whose parts are located, but not validated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cell<'a> {
     pub(crate) name: &'a [u8],
@@ -21,7 +22,7 @@ pub(crate) struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// The next cell, or `None` where something else follows.
+    /// Reads the next cell; `None` if something else follows.
     #[inline]
     pub(crate) fn next(cursor: &mut Cursor<'a>) -> Result<Option<Cell<'a>>, DecodeError> {
         if !cursor.accept(tag::CELL) {
@@ -49,8 +50,7 @@ impl<'a> Cell<'a> {
         }))
     }
 
-    /// Refuses a cell that is damaged or makes no sense; `after` is where it
-    /// ended, for the error.
+    /// Validates the cell. `after` is the cursor at the end of the cell, for the error.
     #[inline]
     pub(crate) fn check(&self, after: &Cursor<'_>) -> Result<(), DecodeError> {
         let (stored, computed) = (self.checksum, self.computed_checksum());
@@ -62,7 +62,7 @@ impl<'a> Cell<'a> {
         }
         if let Some(typed) = self.typed {
             check_value(Cursor::ending_at(
-                after.at() - self.len_behind_value(),
+                after.offset() - self.len_after_value(),
                 typed,
             ))?;
         }
@@ -75,8 +75,8 @@ impl<'a> Cell<'a> {
         self.typed?.first().copied()
     }
 
-    /// Of its type and timestamp, where it has them, and its checksum.
-    fn len_behind_value(&self) -> usize {
+    /// Number of bytes after the value: type and timestamp, if present, and checksum.
+    fn len_after_value(&self) -> usize {
         let kind = self.kind.to_wire().map_or(0, |_| 1 + 1);
         kind + self.timestamp.map_or(0, |_| 1 + 8) + (1 + 1)
     }
@@ -89,11 +89,12 @@ impl<'a> Cell<'a> {
         if let Some(timestamp) = self.timestamp {
             crc = crc8::update(crc, &timestamp.to_le_bytes());
         }
-        // The type is summed after the timestamp, though it stands before it.
+        // The checksum covers the type after the timestamp, although the type comes
+        // first in the bytes.
         crc8::update(crc, self.kind.to_wire().as_slice())
     }
 
-    /// What each kind has to have and must not have.
+    /// Checks the parts that a cell of this kind must and must not have.
     fn check_kind(&self, has_value: bool) -> Result<(), (&'static str, Problem)> {
         match (self.kind, has_value, self.timestamp) {
             (ColumnKind::Put | ColumnKind::Increment, false, _) => {
@@ -120,7 +121,7 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ColumnKind, DecodeError> {
         .ok_or_else(|| cursor.error("cell type", Problem::Unexpected(number.into())))
 }
 
-/// A value of which `typed` is all; none if it is none.
+/// Decodes a value from its type byte and payload; `None` if they are invalid.
 #[inline(always)]
 pub(crate) fn value(typed: &[u8]) -> Option<ValueRef<'_>> {
     let (kind, payload) = typed.split_first()?;
@@ -138,7 +139,7 @@ pub(crate) fn value(typed: &[u8]) -> Option<ValueRef<'_>> {
     })
 }
 
-/// What follows its own length.
+/// The bytes after a length, if there are exactly that many.
 #[inline]
 fn sized(bytes: &[u8]) -> Option<&[u8]> {
     let (length, rest) = bytes.split_first_chunk()?;
@@ -150,7 +151,9 @@ fn size(length: [u8; 4]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(length)).ok()
 }
 
-/// The text, if it is UTF-8. Most is ASCII, which is seen some times faster.
+/// The text; `None` if it is not UTF-8.
+///
+/// Most texts are ASCII, and checking for ASCII first is several times faster.
 #[inline]
 pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
     match AsciiStr::from_ascii(bytes) {
@@ -159,8 +162,9 @@ pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
     }
 }
 
-/// Tells why there is no [`value`].
+/// Validates a value, and reports what is wrong with it.
 fn check_value(mut typed: Cursor<'_>) -> Result<(), DecodeError> {
+    // Only an invalid value is read item by item, to find the first error.
     if value(typed.rest()).is_some() {
         return Ok(());
     }

@@ -1,5 +1,5 @@
-//! [`Cells`]: the cells of a section that was checked before, read again: without
-//! looking for faults, and each part only when it is asked for.
+//! [`Cells`]: iterates over the cells of a section that was checked when the batch was
+//! decoded. Does not validate again, and decodes each part only on access.
 
 use ascii::AsciiStr;
 
@@ -7,12 +7,12 @@ use super::{cell, tag};
 use crate::record::kind::ColumnKind;
 use crate::record::value::ValueRef;
 
-/// Tags and length of a name.
+/// Number of bytes before a name: two tags and the length.
 const BEFORE_NAME: usize = 1 + 1 + 4;
-/// Length and type of a value, and the length in it.
+/// Number of bytes before a text: length and type of the value, length of the text.
 const BEFORE_TEXT: usize = 4 + 1 + 4;
 
-/// Timestamp and checksum.
+/// Timestamp and checksum with their tags.
 const END_WITH_TIMESTAMP: usize = (1 + 8) + (1 + 1);
 
 /// The cells of a checked section.
@@ -27,18 +27,18 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// A cell of which the parts are found, but not looked into.
+/// A cell whose parts are located, but not decoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CheckedCell<'a> {
-    /// All up to the end of the name.
-    head: &'a [u8],
-    /// From the length of the value on; nothing if there is no value.
+    /// From the start of the cell to the end of its name.
+    name: &'a [u8],
+    /// From the length of the value to its end; empty if there is no value.
     value: &'a [u8],
     kind: ColumnKind,
-    /// Not an option, which would be copied whole: who copies what was just written in
-    /// parts waits for that.
-    is_timed: bool,
-    time: i64,
+    /// Two fields instead of an `Option`: an `Option` is written in two parts and copied
+    /// as a whole, and such a load stalls until both stores have completed.
+    has_timestamp: bool,
+    timestamp: i64,
 }
 
 impl<'a> Iterator for Cells<'a> {
@@ -46,44 +46,45 @@ impl<'a> Iterator for Cells<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<CheckedCell<'a>> {
-        // Two tags, which are there.
+        // The section was checked, so the two tags need not be compared.
         let [_, _, length @ ..] = self.0.first_chunk::<BEFORE_NAME>()?;
-        let (head, rest) = self.0.split_at_checked(BEFORE_NAME + size(*length))?;
+        let (name, rest) = self.0.split_at_checked(BEFORE_NAME + size(*length))?;
         let (value, rest) = match rest {
             [tag::CELL_VALUE, rest @ ..] => {
                 rest.split_at_checked(4 + size(*rest.first_chunk()?))?
             }
             _ => (&[][..], rest),
         };
-        let (kind, timestamp, rest) = end(rest)?;
+        let (kind, timestamp, rest) = read_end(rest)?;
         self.0 = rest;
         Some(CheckedCell {
-            head,
+            name,
             value,
             kind,
-            is_timed: timestamp.is_some(),
-            time: timestamp.unwrap_or_default(),
+            has_timestamp: timestamp.is_some(),
+            timestamp: timestamp.unwrap_or_default(),
         })
     }
 }
 
-/// What comes after the value: the kind of the cell, its timestamp, and what follows.
+/// Reads the part after the value. Returns the kind of the cell, its timestamp, and the
+/// bytes after the cell.
 #[inline(always)]
-fn end(rest: &[u8]) -> Option<(ColumnKind, Option<i64>, &[u8])> {
+fn read_end(rest: &[u8]) -> Option<(ColumnKind, Option<i64>, &[u8])> {
     match rest.split_first_chunk::<END_WITH_TIMESTAMP>() {
         Some(([tag::CELL_TIMESTAMP, time @ .., _, _], rest)) => {
             Some((ColumnKind::Put, Some(i64::from_le_bytes(*time)), rest))
         }
         _ => match rest {
             [tag::CELL_CHECKSUM, _, rest @ ..] => Some((ColumnKind::Put, None, rest)),
-            _ => rare_end(rest),
+            _ => slow_end(rest),
         },
     }
 }
 
-/// The same of a cell that is none of a put.
+/// Like [`read_end`], for cells other than puts.
 #[inline(never)]
-fn rare_end(rest: &[u8]) -> Option<(ColumnKind, Option<i64>, &[u8])> {
+fn slow_end(rest: &[u8]) -> Option<(ColumnKind, Option<i64>, &[u8])> {
     let ([_, kind], rest) = rest.split_first_chunk()?;
     let kind = ColumnKind::from_wire(*kind)?;
     let (timestamp, rest) = match rest.split_first_chunk::<9>() {
@@ -96,7 +97,7 @@ fn rare_end(rest: &[u8]) -> Option<(ColumnKind, Option<i64>, &[u8])> {
 impl<'a> CheckedCell<'a> {
     #[inline]
     pub(crate) fn has_name(&self, name: &str) -> bool {
-        self.head.get(BEFORE_NAME..) == Some(name.as_bytes())
+        self.name.get(BEFORE_NAME..) == Some(name.as_bytes())
     }
 
     #[inline]
@@ -106,7 +107,7 @@ impl<'a> CheckedCell<'a> {
 
     #[inline]
     pub(crate) fn timestamp(&self) -> Option<i64> {
-        self.is_timed.then_some(self.time)
+        self.has_timestamp.then_some(self.timestamp)
     }
 
     #[inline]
@@ -114,13 +115,14 @@ impl<'a> CheckedCell<'a> {
         !self.value.is_empty()
     }
 
-    /// Never the default: it was checked with the record.
+    /// The name of the column.
     #[inline(always)]
     pub(crate) fn name(&self) -> &'a str {
-        text::<BEFORE_NAME>(self.head).unwrap_or_default()
+        // The default is unreachable: the name was checked with the record.
+        text::<BEFORE_NAME>(self.name).unwrap_or_default()
     }
 
-    /// The value, if the cell has one.
+    /// The value; `None` if the cell has none.
     #[inline(always)]
     pub(crate) fn value(&self) -> Option<ValueRef<'a>> {
         let ([.., kind], payload) = self.value.split_first_chunk::<5>()?;
@@ -129,32 +131,34 @@ impl<'a> CheckedCell<'a> {
             tag::VT_INTEGER => ValueRef::Integer(i64::from_le_bytes(number()?)),
             tag::VT_DOUBLE => ValueRef::Double(f64::from_le_bytes(number()?)),
             tag::VT_STRING => ValueRef::String(text::<BEFORE_TEXT>(self.value)?),
-            // What it returns in memory is copied from there, so that the others are not
-            // written there first: each copy would have to wait for that.
-            _ => rare_value(self.value)?,
+            // Not inlined, because its result is returned in memory. Inlined, it would
+            // make the common values take the same way and stall on that copy.
+            _ => slow_value(self.value)?,
         })
     }
 }
 
 #[inline(never)]
-fn rare_value(value: &[u8]) -> Option<ValueRef<'_>> {
+fn slow_value(value: &[u8]) -> Option<ValueRef<'_>> {
     cell::value(value.get(4..)?)
 }
 
-/// The text of a checked cell that lies behind its first `BEFORE` bytes.
+/// The text of a checked cell, which begins after the first `BEFORE` bytes.
 ///
-/// Mostly it is ASCII, and so are the bytes before it, lengths among them. With as many
-/// of these as make whole words of it, that is seen in half the time.
+/// Most texts are ASCII, and so are the tags and short lengths before them. The ASCII
+/// check starts some bytes early, so that it covers whole words only: that takes half
+/// the time.
 #[inline(always)]
 fn text<const BEFORE: usize>(bytes: &[u8]) -> Option<&str> {
     const WORD: usize = size_of::<u64>();
-    let lacks = (BEFORE.wrapping_sub(bytes.len())) % WORD;
-    let more = if lacks > BEFORE { 0 } else { lacks };
-    match AsciiStr::from_ascii(bytes.get(BEFORE - more..)?) {
+    let missing = (BEFORE.wrapping_sub(bytes.len())) % WORD;
+    let padding = if missing > BEFORE { 0 } else { missing };
+    match AsciiStr::from_ascii(bytes.get(BEFORE - padding..)?) {
         Ok(words) => {
-            let text: &AsciiStr = words.as_slice().get(more..)?.into();
+            let text: &AsciiStr = words.as_slice().get(padding..)?.into();
             Some(text.as_str())
         }
+        // The bytes before the text may be why this failed, so check the text alone.
         Err(_) => cell::text(bytes.get(BEFORE..)?),
     }
 }

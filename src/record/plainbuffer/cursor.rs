@@ -1,16 +1,16 @@
-//! [`Cursor`]: the one place that cuts untrusted bytes, and [`DecodeError`]: what
-//! was wrong with them and where.
+//! [`Cursor`]: the only code that slices untrusted bytes. [`DecodeError`]: what is
+//! wrong with the bytes, and at which offset.
 
 use std::fmt;
 use std::ops::Range;
 
-/// The unread part of some bytes, which knows how far from their start it is.
+/// The unread part of an input, with its offset from the start of the input.
 ///
-/// Every read names what it reads, for the error.
+/// Every read takes the name of the item that it reads, for the error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
-    /// Offset of the end of `rest`.
+    /// Offset of the end of `rest`. Unlike the start, it does not change on a read.
     end: usize,
 }
 
@@ -25,14 +25,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Bytes that end at that offset of others.
+    /// Creates a cursor over `bytes`, which end at the offset `end` of the input.
     pub(crate) fn ending_at(end: usize, bytes: &'a [u8]) -> Cursor<'a> {
         Cursor { rest: bytes, end }
     }
 
-    /// The part of `bytes` at `span`; empty if there is no such part.
+    /// Creates a cursor over the part of `bytes` at `span`. It is empty if `span` is out
+    /// of bounds.
     #[inline]
     pub(crate) fn over(bytes: &'a [u8], span: Range<usize>) -> Cursor<'a> {
+        // Not a panic: the caller's next read fails with an error that names the item.
         let end = span.end;
         bytes
             .get(span)
@@ -41,14 +43,14 @@ impl<'a> Cursor<'a> {
 
     /// Offset of the next byte.
     #[inline]
-    pub(crate) fn at(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.end - self.rest.len()
     }
 
-    /// Offsets of what is unread.
+    /// Offsets of the unread part.
     #[inline]
     pub(crate) fn span(&self) -> Range<usize> {
-        self.at()..self.end
+        self.offset()..self.end
     }
 
     #[inline]
@@ -61,7 +63,7 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
-    /// Whether the next byte is `tag`; only then is it read.
+    /// Reads the next byte if it is `tag`, and returns whether it was.
     #[inline]
     pub(crate) fn accept(&mut self, tag: u8) -> bool {
         match self.rest.split_first() {
@@ -73,7 +75,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads `tag`, which has to come now.
+    /// Reads the next byte, which has to be `tag`.
     #[inline]
     pub(crate) fn expect(&mut self, tag: u8, reading: &'static str) -> Result<(), DecodeError> {
         if self.accept(tag) {
@@ -119,33 +121,33 @@ impl<'a> Cursor<'a> {
         Ok(i64::from_le_bytes(self.array(reading)?))
     }
 
-    /// A `u32` length and that many bytes.
+    /// Reads a `u32` length, and that many bytes as a cursor of their own.
     #[inline]
     pub(crate) fn sized(&mut self, reading: &'static str) -> Result<Cursor<'a>, DecodeError> {
         let len = self.u32(reading)?;
         self.part(u64::from(len), reading)
     }
 
-    /// The next `len` bytes, to be read by themselves.
+    /// Reads the next `len` bytes as a cursor of their own.
     #[inline]
     pub(crate) fn part(
         &mut self,
         len: u64,
         reading: &'static str,
     ) -> Result<Cursor<'a>, DecodeError> {
-        // A length that no address reaches is more than what is left.
+        // A length above the address space exceeds any input, so the read fails below.
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let rest = self.bytes(len, reading)?;
         Ok(Cursor {
             rest,
-            end: self.at(),
+            end: self.offset(),
         })
     }
 
-    /// A number of protobuf, seven bits a byte.
+    /// Reads a protobuf varint: seven bits per byte, lowest first.
     #[inline(always)]
     pub(crate) fn varint(&mut self, reading: &'static str) -> Result<u64, DecodeError> {
-        // Keys have one byte, most lengths two.
+        // Field keys have one byte and most lengths two, so only these are inlined.
         match self.rest {
             [first, rest @ ..] if *first < 0x80 => {
                 self.rest = rest;
@@ -165,7 +167,7 @@ impl<'a> Cursor<'a> {
         for shift in (0..64).step_by(7) {
             let byte = self.u8(reading)?;
             let bits = u64::from(byte & 0x7F);
-            // The tenth byte has room for one bit.
+            // Nine bytes carry 63 bits, which leaves one bit for the tenth.
             if shift == 63 && bits > 1 {
                 break;
             }
@@ -177,7 +179,7 @@ impl<'a> Cursor<'a> {
         Err(self.error(reading, Problem::NumberTooLong))
     }
 
-    /// Refuses bytes after the end of what was read.
+    /// Fails if there are unread bytes.
     #[inline]
     pub(crate) fn finish(&self, reading: &'static str) -> Result<(), DecodeError> {
         match self.rest.len() {
@@ -186,10 +188,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// An error at the current offset. Cold, so that its code does not displace the code of
+    /// valid input.
     #[cold]
     pub(crate) fn error(&self, reading: &'static str, problem: Problem) -> DecodeError {
         DecodeError(Box::new(Details {
-            at: self.at(),
+            at: self.offset(),
             reading,
             problem,
         }))
@@ -216,21 +220,22 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Bytes that are not what they should be. One word, so that what is returned
-/// beside it stays small.
+/// Bytes that cannot be decoded. One word wide, so that a `Result` of a small value
+/// stays small.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DecodeError(Box<Details>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Details {
-    /// Offset where reading stopped.
+    /// Offset at which reading stopped.
     at: usize,
     /// What was being read.
     reading: &'static str,
     problem: Problem,
 }
 
-/// See [`DecodeError`]. Tells no contents, which may be nobody's business.
+/// What is wrong. Contains no data of the input, because errors are logged and the data
+/// may be confidential.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     CutShort { wanted: usize, left: usize },
@@ -276,12 +281,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_count_from_the_start_of_the_whole() {
+    fn offsets_are_relative_to_the_whole_input() {
         let mut cursor = Cursor::new(&[1, 2, 0, 0, 0, 7, 8, 9]);
         assert!(!cursor.accept(2) && cursor.accept(1));
         let part = cursor.sized("part").expect("two bytes");
         assert_eq!((part.rest(), part.span()), (&[7, 8][..], 5..7));
-        assert_eq!(cursor.at(), 7);
+        assert_eq!(cursor.offset(), 7);
         assert_eq!(
             cursor.u32("number"),
             Err(DecodeError(Box::new(Details {
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_read_takes_nothing() {
+    fn a_failed_read_consumes_nothing() {
         let mut cursor = Cursor::new(&[0xFF, 0xFF, 0xFF, 0xFF]);
         cursor.sized("part").expect_err("too long");
         cursor.i64("number").expect_err("too short");
@@ -314,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_says_where_and_what() {
+    fn an_error_names_the_offset_and_the_item() {
         let error = Cursor::new(&[]).u32("row header").expect_err("empty");
         assert_eq!(
             error.to_string(),

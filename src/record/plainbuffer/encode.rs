@@ -1,5 +1,5 @@
-//! Cells become PlainBuffer: what the service writes, for the emulator and
-//! for records that are built by hand.
+//! Encodes rows as PlainBuffer, as the service does: for the emulator, and for records
+//! that are built by hand.
 
 use super::{crc8, tag};
 use crate::record::kind::ColumnKind;
@@ -7,15 +7,15 @@ use crate::record::owned::OwnedColumn;
 use crate::record::sequence::SequenceInfo;
 use crate::record::value::Value;
 
-/// Bytes of the body of a SEQ_INFO: three tags, two `u32`, one `i64`.
+/// Length of the body of SEQ_INFO in bytes: three tags, two `u32`, one `i64`.
 const SEQ_INFO_LEN: u32 = 3 + 4 + 8 + 4;
-/// Bytes of SEQ_INFO with its tag and length.
+/// Length of SEQ_INFO in bytes, with its tag and length.
 const EXTENSION_LEN: u32 = 1 + 4 + SEQ_INFO_LEN;
 
-/// One row as a whole PlainBuffer, header included.
+/// Encodes one row as a whole PlainBuffer, header included.
 ///
-/// What is longer than a `u32` can tell comes out as a row that no decoder
-/// takes; the service's own limit is 2 MiB a cell.
+/// A name or value of 4 GiB or more yields a row that no decoder accepts. The service
+/// limits a cell to 2 MiB.
 pub fn encode_row(
     primary_key: &[(String, Value)],
     columns: &[OwnedColumn],
@@ -25,7 +25,7 @@ pub fn encode_row(
     let mut out = Vec::new();
     out.extend(tag::HEADER.to_le_bytes());
     let mut row_crc = 0;
-    // Written even for no cells: Go insists on it in origin rows.
+    // Written even without cells, because Go requires the tag in origin rows.
     out.push(tag::ROW_PK);
     for (name, value) in primary_key {
         let cell = Cell {
@@ -72,7 +72,8 @@ impl<'a> From<&'a OwnedColumn> for Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// Appends the cell and gives its checksum, which the row's is made of.
+    /// Appends the cell, and returns its checksum. The checksum of the row is computed
+    /// from the checksums of its cells.
     fn write(&self, out: &mut Vec<u8>) -> u8 {
         out.extend([tag::CELL, tag::CELL_NAME]);
         out.extend(length(self.name.len()));
@@ -94,14 +95,15 @@ impl Cell<'_> {
             out.extend(timestamp.to_le_bytes());
             crc = crc8::update(crc, &timestamp.to_le_bytes());
         }
-        // The type is summed after the timestamp, though it is written before.
+        // The checksum covers the type after the timestamp, although the type is
+        // written first.
         crc = crc8::update(crc, kind.as_slice());
         out.extend([tag::CELL_CHECKSUM, crc]);
         crc
     }
 }
 
-/// The value as it is both written and summed: type byte and payload.
+/// Type byte and payload of a value, as they are written and as they are summed.
 fn typed_bytes(value: &Value) -> Vec<u8> {
     let with_length = |kind: u8, bytes: &[u8]| [&[kind], &length(bytes.len())[..], bytes].concat();
     match value {

@@ -1,15 +1,15 @@
-//! PlainBuffer: one row as bytes, checked.
+//! PlainBuffer, the binary format of one row: checked decoding, and encoding.
 //!
 //! In reading order:
 //!
-//! - [`cursor`]: the one place that slices bytes.
-//! - [`tag`]: the numbers of PlainBuffer.
+//! - [`cursor`]: the only code that slices untrusted bytes.
+//! - [`tag`]: the constants of the format.
 //! - [`cell`]: one cell.
 //! - [`row`]: one row.
-//! - [`cells`]: the cells of a row that was checked, one after the other.
-//! - [`encode`]: from values to bytes.
+//! - [`cells`]: iterates over the cells of a checked row.
+//! - [`encode`]: values to bytes.
 //! - [`crc8`]: the checksum.
-//! - [`fast`]: records of the usual form, checked faster.
+//! - [`fast`]: the fast path for records of the common form.
 
 pub(crate) mod cell;
 pub(crate) mod cells;

@@ -1,4 +1,4 @@
-//! One row: checked once, from its header to its last byte.
+//! One row: checks it once, from its header to its last byte.
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::Range;
@@ -11,17 +11,19 @@ use super::fast::{self, SEQUENCE_INFO};
 use super::{crc8, tag};
 use crate::record::sequence::SequenceInfo;
 
-/// Cells inside a window. Windows are less than 4 GiB.
+/// The span of some cells, relative to the start of their record. Records are shorter
+/// than 4 GiB.
 ///
-/// Start and end in one word: two that are written by themselves and then read
-/// together would have to wait for each other.
+/// Start and end share one word: two fields are written separately but copied together,
+/// and such a load stalls until both stores have completed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Section(NonZeroU64);
 
 impl Section {
-    /// Behind the header of a row, so that it does not end at 0.
+    /// Creates a section from a span after the header of a row.
     #[inline]
     pub(crate) fn new(span: Range<usize>) -> Section {
+        // The header comes first, so the end is not 0 and the fallback is unreachable.
         let both = (span.end as u64) << 32 | u64::from(span.start as u32);
         Section(NonZeroU64::new(both).unwrap_or(NonZeroU64::MIN))
     }
@@ -33,64 +35,70 @@ impl Section {
     }
 }
 
-/// Where the parts of a checked row lie.
+/// The parts of a checked row, as offsets.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) primary_key: Section,
     pub(crate) columns: Section,
     pub(crate) delete_marker: bool,
-    /// Offset of the three numbers, each with its tag.
+    /// Offset of the three numbers of the sequence info, each with its tag.
     pub(crate) sequence_info: Option<NonZeroU32>,
 }
 
 impl Row {
-    /// Checks the PlainBuffer at `span`, which has to be exactly one row, in a
-    /// window that begins at `base`. What lies around it in `bytes` may be read, but
-    /// changes nothing. With help, a checksum that is wrong may be noticed later.
+    /// Checks that the PlainBuffer at `span` is exactly one valid row. Offsets in the
+    /// result are relative to `base`, the start of the record.
+    ///
+    /// Bytes around the span may be read, but do not change the result. With a cache, a
+    /// wrong checksum may be found only when the batch ends.
     pub(crate) fn check<'a>(
         bytes: &'a [u8],
         base: usize,
         span: Range<usize>,
-        help: &mut Option<DecodeCache<'a>>,
+        cache: &mut Option<DecodeCache<'a>>,
     ) -> Result<Row, DecodeError> {
-        if let Some(help) = help
-            && let Some(row) = Row::check_usual(bytes, base, &span, help)
+        // A row that the fast path declines leaves no trace: its sums count only once the
+        // row has ended. So the slow path can start over.
+        if let Some(cache) = cache
+            && let Some(row) = Row::check_fast(bytes, base, &span, cache)
         {
             return Ok(row);
         }
-        Row::check_slow(bytes, base, span, help)
+        Row::check_slow(bytes, base, span, cache)
     }
 
-    /// None unless the row is of the usual form.
+    /// Checks the row on the fast path; `None` if the row does not have the common form.
     #[inline(never)]
-    fn check_usual(
+    fn check_fast(
         bytes: &[u8],
         base: usize,
         span: &Range<usize>,
-        help: &mut DecodeCache<'_>,
+        cache: &mut DecodeCache<'_>,
     ) -> Option<Row> {
+        // The fast path reads one block before the row, so it cannot check a row at the
+        // very start of the bytes.
         let rest = bytes.get(span.start.checked_sub(LANES)?..)?;
-        let (row, end) = fast::row(rest, span.start - base, help)?;
+        let (row, end) = fast::row(rest, span.start - base, cache)?;
         (end == span.end - base).then_some(row)
     }
 
-    /// Checks a row of any form, and tells what is wrong with it.
+    /// Checks a row of any form, and reports what is wrong with it.
     #[inline(never)]
     pub(crate) fn check_slow<'a>(
         bytes: &'a [u8],
         base: usize,
         span: Range<usize>,
-        help: &mut Option<DecodeCache<'a>>,
+        cache: &mut Option<DecodeCache<'a>>,
     ) -> Result<Row, DecodeError> {
         let mut cursor = Cursor::over(bytes, span);
         let header = cursor.u32("row header")?;
         if header != tag::HEADER {
             return Err(cursor.error("row header", Problem::Unexpected(header.into())));
         }
-        let place = help.as_mut().map_or(0, |help| help.heads.begin_row());
+        let prefix_index = cache.as_mut().map_or(0, |cache| cache.prefixes.begin_row());
         let mut cells = Cells {
-            help,
-            place,
+            cache,
+            prefix_index,
             crc: 0,
         };
         let primary_key = cells.check(&mut cursor, tag::ROW_PK)?;
@@ -102,8 +110,10 @@ impl Row {
                 .and_then(|at| NonZeroU32::new((at - base) as u32)),
             false => None,
         };
+        // The checksum of a row covers the checksums of its cells and the delete marker,
+        // but not the extension.
         let computed = crc8::update_byte(crc, u8::from(delete_marker));
-        check_sum(&mut cursor, computed)?;
+        check_row_checksum(&mut cursor, computed)?;
         cursor.finish("row")?;
         let section = |span: Range<usize>| Section::new(span.start - base..span.end - base);
         Ok(Row {
@@ -115,7 +125,7 @@ impl Row {
     }
 }
 
-/// The three numbers, which are always in this order.
+/// Decodes the three numbers of a sequence info, which are always in this order.
 #[inline]
 pub(crate) fn parse_sequence_info(info: &[u8; SEQUENCE_INFO]) -> Option<SequenceInfo> {
     let [tag::SEQ_INFO_EPOCH, e0, e1, e2, e3, info @ ..] = *info else {
@@ -134,42 +144,43 @@ pub(crate) fn parse_sequence_info(info: &[u8; SEQUENCE_INFO]) -> Option<Sequence
     })
 }
 
-/// The cells of a row, as far as they are checked.
+/// The cells of a row, during the check.
 struct Cells<'h, 'a> {
-    help: &'h mut Option<DecodeCache<'a>>,
-    /// Behind the heads of those before.
-    place: usize,
-    /// The checksum of their checksums.
+    cache: &'h mut Option<DecodeCache<'a>>,
+    /// Index just past the prefixes of the previous cells.
+    prefix_index: usize,
+    /// Checksum of the checksums of the cells so far.
     crc: u8,
 }
 
 impl<'a> Cells<'_, 'a> {
-    /// The cells after `tag`, if it is there.
+    /// Checks the cells after `tag`, and returns their span. The span is empty if the
+    /// tag is absent.
     fn check(&mut self, cursor: &mut Cursor<'a>, tag: u8) -> Result<Range<usize>, DecodeError> {
         let tagged = cursor.accept(tag);
-        let start = cursor.at();
+        let start = cursor.offset();
         if tagged {
             while self.check_next(cursor)? {}
         }
-        Ok(start..cursor.at())
+        Ok(start..cursor.offset())
     }
 
-    /// Checks one cell; false where something else follows.
+    /// Checks one cell; returns false if something else follows.
     fn check_next(&mut self, cursor: &mut Cursor<'a>) -> Result<bool, DecodeError> {
         let bytes = cursor.rest();
         let Some(cell) = Cell::next(cursor)? else {
             return Ok(false);
         };
         cell.check(cursor)?;
-        if let Some(help) = &mut self.help {
-            help.heads.learn(&mut self.place, &cell, bytes);
+        if let Some(cache) = &mut self.cache {
+            cache.prefixes.learn(&mut self.prefix_index, &cell, bytes);
         }
         self.crc = crc8::update_byte(self.crc, cell.checksum);
         Ok(true)
     }
 }
 
-fn check_sum(cursor: &mut Cursor<'_>, computed: u8) -> Result<(), DecodeError> {
+fn check_row_checksum(cursor: &mut Cursor<'_>, computed: u8) -> Result<(), DecodeError> {
     cursor.expect(tag::ROW_CHECKSUM, "row checksum")?;
     let stored = cursor.u8("row checksum")?;
     if stored != computed {
@@ -178,22 +189,25 @@ fn check_sum(cursor: &mut Cursor<'_>, computed: u8) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// Where the sequence info is among what the service adds to a row. It may add
-/// what we do not know; all of it tells its length.
+/// Returns the offset of the sequence info among the extensions of a row; `None` if
+/// there is none.
+///
+/// Unknown extensions are skipped. Each extension starts with its length, so the service
+/// can add new ones.
 fn extension(mut cursor: Cursor<'_>) -> Result<Option<usize>, DecodeError> {
     let mut found = None;
     while !cursor.is_empty() {
         let tag = cursor.u8("extension tag")?;
         let body = cursor.sized("extension")?;
         if tag == tag::SEQ_INFO {
-            found = Some(body.at());
+            found = Some(body.offset());
             check_sequence_info(body)?;
         }
     }
     Ok(found)
 }
 
-/// Refuses what is not read by [`parse_sequence_info`].
+/// Reports the first error in the input of [`parse_sequence_info`].
 fn check_sequence_info(mut cursor: Cursor<'_>) -> Result<(), DecodeError> {
     cursor.expect(tag::SEQ_INFO_EPOCH, "sequence epoch")?;
     cursor.i32("sequence epoch")?;

@@ -1,6 +1,6 @@
-//! The numbers of PlainBuffer: header, tags, value types, cell types.
+//! The constants of PlainBuffer: header, tags, value types, cell types.
 
-/// What every PlainBuffer begins with, as a little-endian `u32`.
+/// The header of every PlainBuffer, as a little-endian `u32`.
 pub(crate) const HEADER: u32 = 0x75;
 
 pub(crate) const ROW_PK: u8 = 0x01;

@@ -1,4 +1,4 @@
-//! What decoding costs: two `Vec`s for a batch, nothing for what is in it.
+//! Allocations of decoding: two for a batch, whatever the number of records and cells.
 
 use allocation_counter::measure;
 
@@ -24,21 +24,21 @@ fn batch_of(count: usize, columns: usize) -> RawBatch {
     batch(&vec![OwnedRecord { columns, ..record }; count])
 }
 
-/// Allocations of decoding and of dropping what was decoded.
+/// Number of allocations while a batch is decoded and the records are dropped.
 fn decoding(batch: &RawBatch) -> u64 {
     measure(|| drop(batch.records().expect("good records"))).count_total
 }
 
 #[test]
-fn a_batch_costs_the_same_however_many_records_and_cells() {
-    // The records, and what their cells begin with.
+fn decoding_a_batch_allocates_twice_whatever_its_size() {
+    // The `Vec` of records and the table of cell prefixes.
     assert_eq!(decoding(&batch_of(1, 1)), 2);
     assert_eq!(decoding(&batch_of(1000, 1)), 2);
     assert_eq!(decoding(&batch_of(1, 100)), 2);
 }
 
 #[test]
-fn a_binary_batch_costs_the_same_however_many_records_and_cells() {
+fn decoding_a_binary_batch_allocates_three_times_whatever_its_size() {
     for (count, columns) in [(1, 1), (1000, 1), (1, 100)] {
         let bytes = batch_of(count, columns).binary_records().expect("binary");
         let mut bytes = Some(bytes);
@@ -50,9 +50,9 @@ fn a_binary_batch_costs_the_same_however_many_records_and_cells() {
 }
 
 #[test]
-fn a_body_of_empty_records_sizes_no_vec() {
+fn a_body_of_empty_records_causes_no_large_allocation() {
     let body = [&[0x0A, 0].repeat(100_000)[..], &[0x12, 0]].concat();
-    let batch = crate::record::tests::parse(body).expect("an answer");
+    let batch = crate::record::tests::parse(body).expect("a response");
     assert_eq!(batch.record_count, 100_000);
     let cost = measure(|| drop(batch.records().expect_err("no action")));
     let most = batch.body.len() / SHORTEST_RECORD * size_of::<Record>() + 1000;
@@ -64,7 +64,7 @@ fn a_body_of_empty_records_sizes_no_vec() {
 }
 
 #[test]
-fn a_count_that_is_not_true_sizes_no_vec() {
+fn a_wrong_record_count_causes_no_large_allocation() {
     let bytes = vec![1, 0, 0, 0, 0, 2, 0xFF, 0xFF, 0xFF, 0x7F];
     let mut bytes = Some(bytes);
     let cost = measure(|| {
@@ -74,7 +74,7 @@ fn a_count_that_is_not_true_sizes_no_vec() {
 }
 
 #[test]
-fn no_record_is_shorter_than_what_sizes_the_vec() {
+fn the_shortest_record_has_the_assumed_length() {
     let shortest = OwnedRecord::put([("", Value::InfMin)]);
     let frame = batch(&[]).body.len();
     assert_eq!(
@@ -85,23 +85,23 @@ fn no_record_is_shorter_than_what_sizes_the_vec() {
 }
 
 #[test]
-fn reading_and_cloning_cost_nothing() {
+fn reading_and_cloning_records_never_allocate() {
     let batch = batch_of(10, 20);
     let records = batch.records().expect("good records");
-    let mut seen = 0;
+    let mut read = 0;
     let cost = measure(|| {
         for record in &records {
             let record = record.clone();
             let columns = record.columns().chain(record.origin_columns());
-            seen += columns
+            read += columns
                 .filter_map(|c| c.value()?.as_str().map(|_| c.name().len()))
                 .count();
-            seen += record
+            read += record
                 .primary_key()
                 .filter(|c| c.value().as_str() == Some("key"))
                 .count();
-            seen += usize::from(record.get("column 7").is_some());
+            read += usize::from(record.get("column 7").is_some());
         }
     });
-    assert_eq!((cost.count_total, seen), (0, 10 * (20 + 20 + 1 + 1)));
+    assert_eq!((cost.count_total, read), (0, 10 * (20 + 20 + 1 + 1)));
 }

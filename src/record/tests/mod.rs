@@ -1,17 +1,17 @@
 //! Tests of the codec as a whole.
 //!
-//! - [`vectors`]: bytes made by software that is not ours;
-//! - [`properties`]: what holds for all records and for any bytes;
-//! - [`refusals`]: what errors say;
-//! - [`usual`]: what is wrong in records that are usual else;
-//! - [`reading`]: what a record tells;
-//! - [`allocations`]: what decoding costs.
+//! - [`reading`]: the accessors of a record, and how it prints.
+//! - [`rejections`]: invalid input, and the texts of the errors.
+//! - [`vectors`]: bytes written by other software.
+//! - [`properties`]: properties of all records and of arbitrary bytes.
+//! - [`fast_path`]: invalid records that the fast path reads first.
+//! - [`allocations`]: allocations of decoding.
 
 mod allocations;
+mod fast_path;
 mod properties;
 mod reading;
-mod refusals;
-mod usual;
+mod rejections;
 mod vectors;
 
 use bytes::Bytes;
@@ -24,18 +24,18 @@ use crate::record::owned::OwnedRecord;
 use crate::record::plainbuffer::fast::decode_cache::{self, DecodeCache};
 use crate::record::record::Record;
 
-/// An answer with these records, as the service sends it.
-fn answer(records: impl IntoIterator<Item = protocol::Record>) -> Bytes {
-    let answer = protocol::ReadRecordsResponse {
+/// A response with these records, as the service encodes it.
+fn response(records: impl IntoIterator<Item = protocol::Record>) -> Bytes {
+    let response = protocol::ReadRecordsResponse {
         records: records.into_iter().collect(),
         next_token: "next".to_owned(),
         may_more_record: Some(true),
     };
-    answer.encode_to_vec().into()
+    response.encode_to_vec().into()
 }
 
 fn batch(records: &[OwnedRecord]) -> RawBatch {
-    parse(answer(records.iter().map(OwnedRecord::to_message))).expect("a batch")
+    parse(response(records.iter().map(OwnedRecord::to_message))).expect("a batch")
 }
 
 fn parse(body: impl Into<Bytes>) -> Result<RawBatch, TunnelError> {
@@ -51,7 +51,7 @@ fn decode(message: protocol::Record) -> Result<Record<'static>, TunnelError> {
 fn decode_all(
     messages: impl IntoIterator<Item = protocol::Record>,
 ) -> Result<Vec<Record<'static>>, TunnelError> {
-    let batch = parse(answer(messages))?;
+    let batch = parse(response(messages))?;
     Ok(batch.records()?.iter().map(Record::share).collect())
 }
 
@@ -64,29 +64,26 @@ fn decode_row(row: impl Into<Bytes>) -> Result<Record<'static>, TunnelError> {
     })
 }
 
-/// Checks an answer with help and without: the same is found, or refused, for the same
-/// reason. Whether it is good.
+/// Checks a batch with and without a cache, and asserts that the records or the errors
+/// are the same. Returns whether the batch is valid.
 #[track_caller]
-fn same_with_help(batch: &RawBatch) -> bool {
+fn checks_agree(batch: &RawBatch) -> bool {
     let (mut without, mut with) = (Vec::new(), Vec::new());
-    let refused = check(batch, &mut None, &mut without).err();
-    let refused_with = decode_cache::with(|help| check(batch, help, &mut with)).err();
-    let reason = |error: &TunnelError| error.to_string();
-    assert_eq!(
-        refused.as_ref().map(reason),
-        refused_with.as_ref().map(reason)
-    );
+    let error = check(batch, &mut None, &mut without).err();
+    let error_with = decode_cache::with(|cache| check(batch, cache, &mut with)).err();
+    let text = |error: &TunnelError| error.to_string();
+    assert_eq!(error.as_ref().map(text), error_with.as_ref().map(text));
     assert_eq!(without, with);
-    refused.is_none()
+    error.is_none()
 }
 
 fn check<'a>(
     batch: &'a RawBatch,
-    help: &mut Option<DecodeCache<'a>>,
+    cache: &mut Option<DecodeCache<'a>>,
     found: &mut Vec<String>,
 ) -> Result<(), TunnelError> {
     found.clear();
-    batch.check_records(help, |window, parts| {
+    batch.check_records(cache, |window, parts| {
         found.push(format!("{window:?} {parts:?}"));
     })
 }

@@ -1,4 +1,4 @@
-//! What holds for all records and for any bytes.
+//! Properties of all records and of arbitrary bytes.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{answer, batch, decode, decode_row, parse, same_with_help};
+use super::{batch, checks_agree, decode, decode_row, parse, response};
 use crate::error::TunnelError;
 use crate::record::binary::parse_binary_records;
 use crate::record::kind::{ActionType, ColumnKind};
@@ -78,7 +78,7 @@ fn any_record() -> impl Strategy<Value = OwnedRecord> {
     )
 }
 
-/// A row of a table with columns of usual types, some of them left out.
+/// A record of one table: columns of common types, some of which are missing.
 fn alike() -> impl Strategy<Value = OwnedRecord> {
     let text = || {
         prop_oneof![
@@ -139,7 +139,7 @@ fn alike() -> impl Strategy<Value = OwnedRecord> {
     })
 }
 
-/// Compares bit for bit, which `==` does not do for doubles.
+/// Compares doubles by their bits, which `==` does not do.
 fn same(a: &OwnedRecord, b: &OwnedRecord) -> bool {
     format!("{a:?}") == format!("{b:?}") && a.to_message() == b.to_message()
 }
@@ -152,7 +152,7 @@ fn same_all(decoded: &[Record], records: &[OwnedRecord]) -> bool {
             .all(|(d, r)| same(&d.to_owned_record(), r))
 }
 
-/// Walks everything that a record has to tell.
+/// Calls every accessor of a record.
 fn read_all(record: &Record) -> usize {
     let columns = record.columns().chain(record.origin_columns());
     columns
@@ -183,25 +183,25 @@ proptest! {
         prop_assert_eq!(built.has_delete_marker(), record.action == ActionType::DeleteRow);
     }
 
-    /// What was learned from the rows before changes nothing.
+    /// The prefixes of earlier rows do not change the result for a later row.
     #[test]
-    fn a_record_is_the_same_among_others(
+    fn a_record_decodes_the_same_alone_and_after_others(
         before in vec(alike(), 1..4),
         record in alike(),
         flipped in option::of((any::<Index>(), 0..8_u32)),
     ) {
         let mut message = record.to_message();
         let mut row = message.record.to_vec();
-        if let Some((place, bit)) = flipped {
-            *place.get_mut(&mut row) ^= 1 << bit;
+        if let Some((index, bit)) = flipped {
+            *index.get_mut(&mut row) ^= 1 << bit;
         }
         message.record = row.into();
         let alone = decode(message.clone()).ok();
-        // The last bytes of an answer are read with more care.
+        // The end of a response is left to the slow path, so add a long last record.
         let after = OwnedRecord::put([("key", "a text".repeat(200))]).to_message();
         let others = before.iter().map(OwnedRecord::to_message);
-        let body = answer(others.chain([message, after]));
-        let batch = parse(body).expect("an answer");
+        let body = response(others.chain([message, after]));
+        let batch = parse(body).expect("a response");
         let among = batch.records().ok();
         let among = among.and_then(|records| Some(records.get(before.len())?.to_owned_record()));
         let alone = alone.map(|record| record.to_owned_record());
@@ -216,9 +216,9 @@ proptest! {
         prop_assert!(flipped.is_some() || alone.is_some());
     }
 
-    /// Rows that need not have the same columns come to an order of all of them.
+    /// The table converges to one order of the columns, even if rows lack some of them.
     #[test]
-    fn what_is_known_grows_only_by_what_is_new(
+    fn each_column_has_one_prefix_in_the_table(
         rows in vec(vec(any::<bool>(), 8), 1..30),
         deleted in any::<Index>(),
     ) {
@@ -233,34 +233,34 @@ proptest! {
             let columns = in_row(row).map(|(name, _)| column(name));
             columns.fold(OwnedRecord::update([("key", 1)]), OwnedRecord::column)
         }).collect();
-        let seen = rows.iter().flat_map(in_row).collect::<BTreeSet<_>>().len();
+        let distinct = rows.iter().flat_map(in_row).collect::<BTreeSet<_>>().len();
         let batch = batch(&records);
         let mut known = 0;
-        decode_cache::with(|help| {
-            batch.check_records(help, |_, _| ())?;
-            known = help.as_ref().map_or(0, |help| help.heads.iter().count());
+        decode_cache::with(|cache| {
+            batch.check_records(cache, |_, _| ())?;
+            known = cache.as_ref().map_or(0, |cache| cache.prefixes.iter().count());
             Ok::<_, TunnelError>(())
         }).expect("good rows");
-        prop_assert_eq!(known, 1 + seen);
+        prop_assert_eq!(known, 1 + distinct);
     }
 
-    /// Else decoding would take twice as long, and nothing else would tell.
+    /// A second run would double the time of decoding, and no other test would notice.
     #[test]
-    fn good_records_are_checked_once(records in vec(alike(), 1..20)) {
+    fn valid_records_are_checked_once(records in vec(alike(), 1..20)) {
         let batch = batch(&records);
         let mut times = 0;
-        let checked = decode_cache::with(|help| {
+        let checked = decode_cache::with(|cache| {
             times += 1;
-            batch.check_records(help, |_, _| ())
+            batch.check_records(cache, |_, _| ())
         });
         prop_assert!(checked.is_ok());
         prop_assert_eq!(times, 1);
     }
 
-    /// However an answer is damaged, and wherever: what is learned from its rows changes
-    /// neither what is refused, nor why, nor what is found.
+    /// For any damage to a response, the records and the error are the same with and
+    /// without the cache.
     #[test]
-    fn help_changes_nothing(
+    fn the_cache_changes_nothing(
         records in vec(alike(), 1..12),
         damage in vec((any::<Index>(), any::<u8>()), 0..3),
         cut in option::weighted(0.2, (any::<Index>(), any::<Index>())),
@@ -275,7 +275,7 @@ proptest! {
             body.drain(from.min(to)..from.max(to));
         }
         if let Ok(batch) = parse(body) {
-            same_with_help(&batch);
+            checks_agree(&batch);
         }
     }
 
@@ -289,7 +289,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_answers_never_panic(
+    fn damaged_responses_never_panic(
         records in vec(any_record(), 1..4),
         damage in vec((any::<Index>(), any::<u8>()), 1..4),
         cut in any::<Index>(),
@@ -311,7 +311,7 @@ proptest! {
 
     #[test]
     fn a_flipped_bit_is_noticed(record in any_record(), at in any::<Index>(), bit in 0..8_u8) {
-        // All of a row but its extension is summed or fixed.
+        // Without an extension, every byte of a row is fixed or covered by a checksum.
         let mut row = encode_row(&record.primary_key, &record.columns, false, None);
         decode_row(row.clone()).expect("a good row");
         *at.get_mut(&mut row) ^= 1 << bit;
@@ -319,10 +319,10 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_answer_is_noticed(records in vec(any_record(), 1..4), cut in any::<Index>()) {
-        // The token comes after the records, so that what is cut lacks it, or
-        // lacks only what is optional.
-        let body = answer(records.iter().map(OwnedRecord::to_message));
+    fn a_truncated_response_is_noticed(records in vec(any_record(), 1..4), cut in any::<Index>()) {
+        // The token comes after the records. A truncated response therefore lacks the
+        // token, or lacks only the optional field after it.
+        let body = response(records.iter().map(OwnedRecord::to_message));
         let cut = cut.index(body.len());
         match parse(body.slice(..cut)) {
             Ok(batch) => prop_assert_eq!((cut, batch.next_token.as_str()), (body.len() - 2, "next")),

@@ -1,4 +1,4 @@
-//! What a record tells, and how it prints.
+//! The accessors of a record, and how it prints.
 
 use super::{batch, decode};
 use crate::record::kind::{ActionType, ColumnKind};
@@ -25,7 +25,7 @@ fn stream_record() -> Record<'static> {
 }
 
 #[test]
-fn prints_what_go_tells() {
+fn a_record_prints_like_in_go() {
     assert_eq!(
         stream_record().to_string(),
         concat!(
@@ -47,7 +47,7 @@ fn prints_what_go_tells() {
 }
 
 #[test]
-fn columns_of_the_primary_key_compare_and_print() {
+fn primary_key_columns_compare_and_print() {
     let record = stream_record();
     let (other, keys) = (record.detach(), record.primary_key());
     assert!(keys.clone().eq(other.primary_key()));
@@ -60,7 +60,7 @@ fn columns_of_the_primary_key_compare_and_print() {
 }
 
 #[test]
-fn base_data_has_no_sequence() {
+fn base_data_has_no_sequence_info() {
     let record = OwnedRecord::put([("pk", 1)])
         .to_record()
         .expect("a good record");
@@ -75,7 +75,7 @@ fn base_data_has_no_sequence() {
 }
 
 #[test]
-fn get_gives_the_newest_put_and_else_the_key() {
+fn get_returns_the_newest_put_or_else_the_key() {
     let record = stream_record();
     assert_eq!(record.get("c"), Some(ValueRef::String("newest")));
     assert_eq!(record.get("n").and_then(ValueRef::as_i64), Some(-7));
@@ -89,12 +89,16 @@ fn get_gives_the_newest_put_and_else_the_key() {
 }
 
 #[test]
-fn an_increment_is_not_taken_for_a_put() {
-    let raise = OwnedColumn {
+fn get_ignores_increments() {
+    let increment = OwnedColumn {
         kind: ColumnKind::Increment,
         ..OwnedColumn::put("n", 3, 10)
     };
-    let record = decode(OwnedRecord::update([("pk", 1)]).column(raise).to_message());
+    let record = decode(
+        OwnedRecord::update([("pk", 1)])
+            .column(increment)
+            .to_message(),
+    );
     let record = record.expect("a good record");
     let column = record.columns().next().expect("a column");
     assert_eq!(column.kind(), ColumnKind::Increment);

@@ -1,6 +1,6 @@
-//! Bytes made by software that is not ours; see `tests/vectors/README.md`.
+//! Bytes written by other software; see `tests/vectors/README.md`.
 
-#![expect(clippy::indexing_slicing, reason = "JSON of our own files")]
+#![expect(clippy::indexing_slicing, reason = "the JSON files are our own")]
 
 use prost::Message;
 use serde_json::{Map, Value as Json, json};
@@ -120,8 +120,9 @@ fn record_json(record: &Record) -> Json {
     json
 }
 
-/// As the Go SDK tells it: no epoch, and an empty list for no origin row.
-fn as_go_tells(mut json: Json) -> Json {
+/// The form in which the Go SDK reports a record: without the epoch, and with an empty
+/// list if there is no origin row.
+fn as_go_reports(mut json: Json) -> Json {
     if let Some(sequence) = json.get_mut("sequence").and_then(Json::as_object_mut) {
         sequence.remove("epoch");
     }
@@ -167,10 +168,10 @@ fn broken_rows_are_refused() {
 }
 
 #[test]
-fn rows_are_written_as_others_write_them() {
-    // What a rewritten record does not keep: an unknown extension, a deletion
-    // without marker, an origin row that leaves out the tag of its key.
-    let leaves_out = [
+fn encoding_a_decoded_row_restores_its_bytes() {
+    // Not restored: an unknown extension, a deletion without a marker, an origin row
+    // without the tag of its key.
+    let not_restored = [
         "unknown extension",
         "delete row without marker",
         "without the primary key",
@@ -180,7 +181,7 @@ fn rows_are_written_as_others_write_them() {
         .iter()
         .filter(|line| line.get("expect").is_some())
     {
-        if leaves_out
+        if not_restored
             .iter()
             .any(|what| text(line, "name").contains(what))
         {
@@ -199,29 +200,29 @@ fn rows_are_written_as_others_write_them() {
 }
 
 #[test]
-fn answers_decode_as_the_go_sdk_decodes_them() {
-    let (mut answers, mut records) = (0, 0);
+fn responses_decode_as_in_the_go_sdk() {
+    let (mut responses, mut records) = (0, 0);
     for exchange in exchanges() {
         if exchange.uri() != "/tunnel/readrecords" {
             continue;
         }
         let decoded = exchange.decoded();
-        let batch = parse(exchange.response_body()).expect("an answer");
+        let batch = parse(exchange.response_body()).expect("a response");
         assert_eq!(batch.next_token, decoded["next_token"]);
         assert_eq!(batch.may_more_record, decoded["may_more_record"].as_bool());
         assert_eq!(batch.body.len(), decoded["size"]);
         assert_eq!(batch.record_count, decoded["record_count"]);
-        let told: Vec<Json> = batch
+        let as_json: Vec<Json> = batch
             .records()
             .expect("good records")
             .iter()
-            .map(|record| as_go_tells(record_json(record)))
+            .map(|record| as_go_reports(record_json(record)))
             .collect();
-        assert_eq!(Json::from(told.clone()), decoded["records"]);
-        answers += 1;
-        records += told.len();
+        assert_eq!(Json::from(as_json.clone()), decoded["records"]);
+        responses += 1;
+        records += as_json.len();
     }
-    assert_eq!((answers, records), (29, 135));
+    assert_eq!((responses, records), (29, 135));
 }
 
 #[test]
@@ -232,26 +233,26 @@ fn binary_batches_are_what_the_go_sdk_makes_of_them() {
             continue;
         }
         let body = exchange.response_body();
-        let mut answer = protocol::ReadRecordsResponse::decode(&*body).expect("an answer");
+        let mut response = protocol::ReadRecordsResponse::decode(&*body).expect("a response");
         let with_origin = parse(body)
-            .expect("an answer")
+            .expect("a response")
             .binary_records()
             .expect("binary");
-        // Go drops the origin rows here; without them the bytes are the same.
-        answer
+        // Go drops the origin rows; without them, the bytes must be the same.
+        response
             .records
             .iter_mut()
             .for_each(|record| record.origin_record = None);
-        let bare = parse(answer.encode_to_vec()).expect("an answer");
+        let bare = parse(response.encode_to_vec()).expect("a response");
         let go = base64(text(exchange.decoded(), "binary_records"));
         assert_eq!(bare.binary_records().expect("binary"), go);
         assert_eq!(
-            told(&parse_binary_records(go).expect("of Go")),
-            told(&records(&bare))
+            as_json(&parse_binary_records(go).expect("a batch from Go")),
+            as_json(&records(&bare))
         );
-        let whole = parse(exchange.response_body()).expect("an answer");
+        let whole = parse(exchange.response_body()).expect("a response");
         let kept = parse_binary_records(with_origin).expect("with origin rows");
-        assert_eq!(told(&kept), told(&records(&whole)));
+        assert_eq!(as_json(&kept), as_json(&records(&whole)));
         batches += 1;
     }
     assert_eq!(batches, 29);
@@ -261,7 +262,7 @@ fn records(batch: &crate::record::batch::RawBatch) -> Vec<Record<'_>> {
     batch.records().expect("good records")
 }
 
-fn told(records: &[Record]) -> Vec<Json> {
+fn as_json(records: &[Record]) -> Vec<Json> {
     records.iter().map(record_json).collect()
 }
 
@@ -286,7 +287,7 @@ fn tokens_of_the_service_are_taken_apart() {
         }
         let parsed = parsed.expect(token);
         assert_eq!(parsed.version, line["version"]);
-        // The token decides, whatever the channel is called.
+        // The token decides, whatever the channel id is.
         assert_eq!(is_stream("BaseData_0", token), line["stream"]);
         assert_eq!(
             is_stream("fab574a8_1795354904077274", token),

@@ -1,38 +1,43 @@
-//! The sum of long texts, many times a short one, in one walk without a product.
+//! Sums long inputs in one pass without multiplication.
 //!
-//! The powers of x repeat after 127, and x^8 is one of them: 127 bytes further on a
-//! byte counts as it does here. So pieces of 127 bytes can be laid over each other.
+//! The powers of x repeat with period 127, and so do the powers of x^8. Two bytes that
+//! are 127 bytes apart therefore have the same weight, and pieces of 127 bytes can be
+//! xored onto each other before anything is multiplied.
 
 use super::simd::{Block, LANES, U8x16};
 
-/// After so many bytes all powers come again.
+/// The number of bytes after which the weights repeat.
 const PERIOD: usize = 127;
-/// Whole blocks for it, and a byte more, at the start.
-const WINDOW: usize = 8 * LANES;
+/// One period, plus one byte at the start that fills up the first block.
+const CHUNK: usize = 8 * LANES;
 
-/// The sum of pieces laid over each other, and all bits of them together. They
-/// begin behind the first of `bytes`, and are a multiple of [`PERIOD`].
-pub(crate) fn overlaid(bytes: &[u8]) -> ([Block; 8], U8x16) {
-    let (mut sums, mut seen) = ([U8x16::ZERO; 8], U8x16::ZERO);
+/// Xors all periods of `bytes` onto each other. Returns the result, and the bitwise OR
+/// of everything read.
+///
+/// The first byte of `bytes` is not part of the input; the length of the rest is a
+/// multiple of [`PERIOD`].
+pub(crate) fn overlay(bytes: &[u8]) -> ([Block; 8], U8x16) {
+    let (mut sums, mut all_bits) = ([U8x16::ZERO; 8], U8x16::ZERO);
     let mut rest = bytes;
-    while let Some(window) = rest.first_chunk::<WINDOW>() {
-        let (blocks, _) = window.as_chunks();
+    while let Some(chunk) = rest.first_chunk::<CHUNK>() {
+        let (blocks, _) = chunk.as_chunks();
         for (sum, block) in sums.iter_mut().zip(blocks) {
             let block = U8x16::new(*block);
             *sum = sum.plus(block);
-            seen = seen.or(block);
+            all_bits = all_bits.or(block);
         }
         rest = rest.get(PERIOD..).unwrap_or_default();
     }
     let mut blocks = sums.map(U8x16::bytes);
-    // It belongs to the piece before.
+    // The first lane collected the last byte of each previous period, which was
+    // already counted there.
     let [[first, ..], ..] = &mut blocks;
     *first = 0;
-    (blocks, seen)
+    (blocks, all_bits)
 }
 
-/// How many of so many bytes come before what is a multiple of [`PERIOD`]: one at
-/// least.
-pub(crate) fn before(len: usize) -> usize {
+/// Length of the prefix after which the rest of `len` bytes is a multiple of
+/// [`PERIOD`]. At least 1.
+pub(crate) fn prefix_len(len: usize) -> usize {
     (len - 1) % PERIOD + 1
 }

@@ -2,15 +2,19 @@
 //!
 //! Polynomial 0x07, initial value 0, not reflected, no final xor.
 //!
-//! Bytes are taken as one polynomial, the first byte highest. Sixteen are summed
-//! side by side ([`U8x16`]); what is left is folded until eight lookups are left,
-//! or compared together with others ([`Sums`](crate::record::plainbuffer::fast::sums::Sums)).
+//! The input is treated as one polynomial, with the first byte as the highest
+//! coefficient. Sixteen bytes are accumulated in parallel ([`U8x16`]). The accumulator
+//! is then either folded to eight bytes and finished with eight table lookups, or
+//! compared in bulk ([`Sums`](crate::record::plainbuffer::fast::sums::Sums)).
 //!
-//! - [`simd`]: sixteen bytes at a time; [`long`]: long texts.
+//! In reading order:
+//!
+//! - [`simd`]: sixteen bytes at a time.
+//! - [`long`]: long inputs.
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "no u8 leaves a table of 256, and no place in a block the block"
+    reason = "a u8 cannot exceed a table of 256, nor a lane index its block"
 )]
 
 mod long;
@@ -21,137 +25,146 @@ use self::simd::{Block, LANES, U8x16};
 /// `TABLES[k][b]` is the checksum of `b` followed by `k` zero bytes.
 static TABLES: [[u8; 256]; 8] = tables();
 
-/// The byte that has a checksum.
+/// The inverse of `TABLES[0]`: the byte that has a given checksum.
 static BYTES: [u8; 256] = bytes();
 
 static MASKS: Masks = masks();
 
-/// Ones in some lanes, for each number of last lanes, less one.
+/// Lane masks for a block of which only the last `n` bytes count. Index: `n - 1`.
 struct Masks {
-    /// In the last ones.
+    /// Selects the last `n` lanes.
     last: [U8x16; LANES],
-    /// In the first of these.
+    /// Selects the first of the last `n` lanes.
     first: [U8x16; LANES],
-    /// In these behind the first four.
-    behind_length: [U8x16; LANES],
+    /// Selects the last `n` lanes without the first four of them, which hold a length.
+    after_length: [U8x16; LANES],
 }
 
-/// The checksum of what gave `crc` so far, followed by `bytes`.
+/// Continues the checksum `crc` with `bytes`.
 #[inline]
 pub(crate) fn update(crc: u8, bytes: &[u8]) -> u8 {
     checksum(sum(crc, bytes).0)
 }
 
-/// The checksum of what gave `crc` so far, followed by one byte.
+/// Continues the checksum `crc` with one byte.
 #[inline]
 pub(crate) fn update_byte(crc: u8, byte: u8) -> u8 {
     TABLES[0][usize::from(crc ^ byte)]
 }
 
-/// What one look at some bytes tells.
+/// The result of [`sum_sized`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
-    /// Sixteen bytes that have the same checksum.
+pub(crate) struct SizedSum {
+    /// Sixteen bytes with the same checksum as the input.
     pub(crate) sum: U8x16,
-    /// Whether none of the bytes is 0x80 or more: then they are UTF-8.
+    /// Whether the text has no byte of 0x80 or more, and is therefore valid UTF-8.
     pub(crate) is_ascii: bool,
 }
 
-/// A length of four bytes and what it is the length of, behind what gave `crc`:
-/// the sum of all, and whether the latter is ASCII. They are the last bytes of
-/// `first`, as many as are odd, and the blocks.
+/// Continues the checksum `crc` with a four-byte length and the text of that length,
+/// and checks in the same pass whether the text is ASCII.
+///
+/// The input is the last `partial.byte_count()` bytes of `first`, then `blocks`.
 #[inline(always)]
-pub(crate) fn look(crc: U8x16, odd: Odd, first: Block, blocks: &[Block]) -> Seen {
-    let first = U8x16::new(first).and(MASKS.last[odd.less_one]);
-    let text = first.and(MASKS.behind_length[odd.less_one]);
-    let begin = first.plus(crc.and(MASKS.first[odd.less_one]));
-    let (sum, seen) = sum_blocks(begin, blocks);
-    // Of a length below 256 only the first byte may be 0x80 or more.
-    let is_ascii = seen.or(text).high_bits() == 0;
-    Seen { sum, is_ascii }
+pub(crate) fn sum_sized(
+    crc: U8x16,
+    partial: PartialBlock,
+    first: Block,
+    blocks: &[Block],
+) -> SizedSum {
+    let first = U8x16::new(first).and(MASKS.last[partial.len_minus_1]);
+    let text = first.and(MASKS.after_length[partial.len_minus_1]);
+    let begin = first.plus(crc.and(MASKS.first[partial.len_minus_1]));
+    let (sum, all_bits) = sum_blocks(begin, blocks);
+    // The mask removes the length only if it lies within `first`. If it continues into
+    // the blocks, these bytes are zero for any text shorter than 256 bytes.
+    let is_ascii = all_bits.or(text).high_bits() == 0;
+    SizedSum { sum, is_ascii }
 }
 
-/// What is left of some bytes at the start, one at least, when blocks are cut off from
-/// the end.
+/// How an input splits into one partial block at its start and whole blocks after it.
 ///
-/// It is looked at with what lies before it, which is masked: zeros before a
-/// polynomial change nothing.
+/// The partial block has at least one byte. It is loaded together with the bytes before
+/// it, which are then masked out: leading zeros do not change a polynomial.
 #[derive(Clone, Copy)]
-pub(crate) struct Odd {
-    /// How many bytes are left, less one.
-    less_one: usize,
-    /// How many blocks are cut off.
+pub(crate) struct PartialBlock {
+    /// Length of the partial block, minus one.
+    len_minus_1: usize,
+    /// Number of whole blocks.
     pub(crate) blocks: usize,
 }
 
-impl Odd {
-    /// Of so many bytes, of which there is one at least.
+impl PartialBlock {
+    /// Splits `len` bytes; `len` must not be 0.
     #[inline(always)]
-    pub(crate) fn of(len: usize) -> Odd {
-        let less_one = len.wrapping_sub(1);
-        Odd {
-            less_one: less_one % LANES,
-            blocks: less_one / LANES,
+    pub(crate) fn of(len: usize) -> PartialBlock {
+        let len_minus_1 = len.wrapping_sub(1);
+        PartialBlock {
+            len_minus_1: len_minus_1 % LANES,
+            blocks: len_minus_1 / LANES,
         }
     }
 
     #[inline(always)]
-    pub(crate) fn count(self) -> usize {
-        self.less_one + 1
+    pub(crate) fn byte_count(self) -> usize {
+        self.len_minus_1 + 1
     }
 }
 
-/// The sum of what gave `crc` so far, followed by `bytes`, and all bits of these
-/// together.
+/// Continues the checksum `crc` with `bytes`. Returns sixteen bytes with the resulting
+/// checksum, and the bitwise OR of all blocks of the input.
 #[inline]
 pub(crate) fn sum(crc: u8, bytes: &[u8]) -> (U8x16, U8x16) {
-    let (odd, blocks) = bytes.as_rchunks();
-    let (begin, odd_seen) = begin(crc, odd);
-    let (sum, seen) = match blocks.len() < LONG {
+    let (partial, blocks) = bytes.as_rchunks();
+    let (begin, partial_bits) = begin(crc, partial);
+    let (sum, all_bits) = match blocks.len() < LONG {
         true => sum_blocks(begin, blocks),
         false => sum_long(begin, blocks.as_flattened()),
     };
-    (sum, seen.or(odd_seen))
+    (sum, all_bits.or(partial_bits))
 }
 
-/// The same of less bytes than a block has.
+/// Like [`sum`], for less than a block.
 #[inline]
-fn begin(crc: u8, odd: &[u8]) -> (U8x16, U8x16) {
-    // The last byte is the last of the block.
+fn begin(crc: u8, partial: &[u8]) -> (U8x16, U8x16) {
+    // Big-endian, so that the last byte of the input is the last byte of the block.
     let lanes = |word: u128| U8x16::new(word.to_be_bytes());
-    let word = odd
+    let word = partial
         .iter()
         .fold(0, |word, byte| word << 8 | u128::from(*byte));
-    let begin = match odd.len() {
+    // A checksum is xored into the first byte after it. Without such a byte, the byte
+    // that has this checksum stands for everything so far.
+    let begin = match partial.len() {
         0 => u128::from(BYTES[usize::from(crc)]),
         len => word ^ u128::from(crc) << (8 * (len - 1)),
     };
     (lanes(begin), lanes(word))
 }
 
-/// The sum so far, followed by these blocks, and all bits of these together.
+/// Continues `sum` with `blocks`, and returns the bitwise OR of these blocks as well.
 #[inline(always)]
 fn sum_blocks(mut sum: U8x16, blocks: &[Block]) -> (U8x16, U8x16) {
-    let mut seen = U8x16::ZERO;
+    let mut all_bits = U8x16::ZERO;
     for block in blocks {
         sum = sum.then(*block);
-        seen = seen.or(U8x16::new(*block));
+        all_bits = all_bits.or(U8x16::new(*block));
     }
-    (sum, seen)
+    (sum, all_bits)
 }
 
-/// So many blocks are long: it pays to lay them over each other.
+/// From this number of blocks on, [`sum_long`] is faster than [`sum_blocks`].
 const LONG: usize = 32;
 
-/// As [`sum_blocks`], for many of them.
+/// Like [`sum_blocks`], for many blocks.
 #[inline(never)]
 fn sum_long(begin: U8x16, bytes: &[u8]) -> (U8x16, U8x16) {
-    let before = long::before(bytes.len());
-    let (overlaid, seen) = long::overlaid(&bytes[before - 1..]);
+    let prefix_len = long::prefix_len(bytes.len());
+    let (overlaid, all_bits) = long::overlay(&bytes[prefix_len - 1..]);
     let (sum, _) = sum_blocks(U8x16::ZERO, &overlaid);
-    // What comes before whole periods counts as if these were not there.
-    let (first_sum, first_seen) = self::sum(checksum(begin), &bytes[..before]);
-    (first_sum.plus(sum), first_seen.or(seen))
+    // A whole number of periods does not change the weight of the bytes before it, so
+    // the prefix is summed as if the rest were not there.
+    let (first_sum, first_bits) = self::sum(checksum(begin), &bytes[..prefix_len]);
+    (first_sum.plus(sum), first_bits.or(all_bits))
 }
 
 /// The checksum of sixteen bytes.
@@ -159,15 +172,20 @@ fn sum_long(begin: U8x16, bytes: &[u8]) -> (U8x16, U8x16) {
 fn checksum(bytes: U8x16) -> u8 {
     let (high, low) = bytes.words();
     let bytes = (fold(high) ^ low).to_le_bytes();
-    let lookup = |place: usize| TABLES[7 - place][usize::from(bytes[place])];
+    // Eight independent lookups: unlike a byte-wise loop, none waits for the one before.
+    let lookup = |index: usize| TABLES[7 - index][usize::from(bytes[index])];
     lookup(0) ^ lookup(1) ^ lookup(2) ^ lookup(3) ^ lookup(4) ^ lookup(5) ^ lookup(6) ^ lookup(7)
 }
 
-/// What has the same checksum as `word`, little-endian, with eight bytes behind
-/// it: x^64 = x^16 + x^8 + 1. To move on by x^8 is a shift to the right.
+/// Multiplies `word` by x^64, that is, returns the eight bytes with the same checksum as
+/// `word` followed by eight zero bytes.
+///
+/// x^64 = x^16 + x^8 + 1. In a little-endian word, a right shift by one byte multiplies
+/// by x^8.
 #[inline]
 fn fold(word: u64) -> u64 {
-    // What the shifts push out at the beginning comes in again at the end.
+    // The bytes that the shifts push out at the start are x^64 and more: they are
+    // reduced by the same equation and re-enter at the end.
     let out = word << 48 ^ word << 56;
     word ^ word >> 8 ^ word >> 16 ^ out ^ out >> 8 ^ out >> 16
 }
@@ -176,14 +194,14 @@ const fn masks() -> Masks {
     let mut masks = Masks {
         last: [U8x16::ZERO; LANES],
         first: [U8x16::ZERO; LANES],
-        behind_length: [U8x16::ZERO; LANES],
+        after_length: [U8x16::ZERO; LANES],
     };
     let mut place = 0;
     while place < LANES {
         let first = LANES - 1 - place;
         masks.last[place] = mask(first, LANES);
         masks.first[place] = mask(first, first + 1);
-        masks.behind_length[place] = mask(first + 4, LANES);
+        masks.after_length[place] = mask(first + 4, LANES);
         place += 1;
     }
     masks
@@ -224,7 +242,7 @@ const fn bytes() -> [u8; 256] {
     bytes
 }
 
-/// One byte through the shift register.
+/// Moves one byte through the shift register.
 const fn shift(mut crc: u8) -> u8 {
     let mut bit = 0;
     while bit < 8 {
@@ -247,12 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn gives_the_check_value_of_the_catalogue() {
+    fn matches_the_check_value_of_the_catalogue() {
         assert_eq!(update(0, b"123456789"), 0xF4);
     }
 
     #[test]
-    fn does_not_depend_on_how_the_bytes_are_cut() {
+    fn the_result_does_not_depend_on_chunking() {
         let bytes = bytes(300);
         for len in 0..=bytes.len() {
             let bytes = &bytes[..len];
@@ -265,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn long_ones_are_summed_as_others() {
+    fn long_inputs_match_the_bytewise_checksum() {
         for len in (500..1_200).chain([40_000, 100_001]) {
             let bytes = bytes(len);
             assert_eq!(update(0x5A, &bytes), plain(0x5A, &bytes), "{len} bytes");
@@ -273,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_from_every_checksum() {
+    fn continues_from_every_checksum() {
         for crc in 0..=255 {
             for len in [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 511, 512, 700] {
                 let bytes = bytes(len);
@@ -283,43 +301,47 @@ mod tests {
         }
     }
 
-    /// A length and as many bytes of 0x7F, between others.
+    /// A length and that many bytes of 0x7F, surrounded by other bytes.
     fn sized(len: usize, around: u8) -> (Vec<u8>, usize, usize) {
         let length = u32::try_from(len).expect("not so long").to_le_bytes();
-        let (before, behind) = (vec![around; LANES], vec![around; 20]);
-        let bytes = [&before[..], &length, &vec![0x7F; len], &behind].concat();
+        let (before, after) = (vec![around; LANES], vec![around; 20]);
+        let bytes = [&before[..], &length, &vec![0x7F; len], &after].concat();
         (bytes, LANES, LANES + 4 + len)
     }
 
-    fn look_at(crc: u8, bytes: &[u8], start: usize, end: usize) -> Seen {
-        let odd = Odd::of(end - start);
-        let from = start + odd.count();
+    fn sum_part(crc: u8, bytes: &[u8], start: usize, end: usize) -> SizedSum {
+        let partial = PartialBlock::of(end - start);
+        let from = start + partial.byte_count();
         let first = bytes[from - LANES..from].first_chunk().expect("a block");
         let (blocks, _) = bytes[from..end].as_chunks();
-        look(U8x16::all(crc), odd, *first, blocks)
+        sum_sized(U8x16::all(crc), partial, *first, blocks)
     }
 
     #[test]
-    fn what_lies_around_changes_nothing() {
+    fn surrounding_bytes_do_not_matter() {
         for len in (0..200).chain([255, 256, 511, 512, 513, 639, 1000, 40_000]) {
             for around in [0, 0xFF] {
                 let (bytes, start, end) = sized(len, around);
-                let seen = look_at(0x5A, &bytes, start, end);
-                assert_eq!(checksum(seen.sum), plain(0x5A, &bytes[start..end]), "{len}");
-                assert!(seen.is_ascii || len >= 256, "{len}");
+                let found = sum_part(0x5A, &bytes, start, end);
+                assert_eq!(
+                    checksum(found.sum),
+                    plain(0x5A, &bytes[start..end]),
+                    "{len}"
+                );
+                assert!(found.is_ascii || len >= 256, "{len}");
             }
         }
     }
 
     #[test]
-    fn sees_every_byte_that_is_not_ascii() {
+    fn every_non_ascii_byte_is_detected() {
         for len in (0..300).chain([511, 512, 513, 700, 1000]) {
             let (mut bytes, start, end) = sized(len, 0);
-            for place in start + 4..end {
-                bytes[place] = 0x80;
-                let seen = look_at(0xFF, &bytes, start, end);
-                assert!(!seen.is_ascii, "{len} bytes, at {place}");
-                bytes[place] = 0x7F;
+            for index in start + 4..end {
+                bytes[index] = 0x80;
+                let found = sum_part(0xFF, &bytes, start, end);
+                assert!(!found.is_ascii, "{len} bytes, at {index}");
+                bytes[index] = 0x7F;
             }
         }
     }

@@ -1,20 +1,21 @@
-//! [`U8x16`]: sixteen bytes that are summed side by side.
+//! [`U8x16`]: sixteen bytes that are accumulated in parallel.
 //!
-//! Bytes are one polynomial, the first byte highest, modulo that of the checksum:
-//! p = x^8 + x^2 + x + 1. The powers of x repeat after 127, so x^128 = x: to move
-//! on by sixteen bytes is to multiply each of them by x.
+//! The input is one polynomial, with the first byte as the highest coefficient, modulo
+//! the polynomial of the checksum, p = x^8 + x^2 + x + 1. The powers of x repeat with
+//! period 127, so x^128 = x: appending sixteen bytes multiplies each earlier byte by x,
+//! which is one cheap operation on all lanes.
 
 use wide::{u8x16, u64x2};
 
-/// As many bytes as there are lanes.
+/// Number of lanes, and of bytes in a block.
 pub(crate) const LANES: usize = 16;
 pub(crate) type Block = [u8; LANES];
 
-/// What x^8 is.
+/// x^8 modulo the polynomial of the checksum, in each lane.
 const POLYNOMIAL: u8x16 = u8x16::new([0x07; LANES]);
 const HIGH_BITS: u8x16 = u8x16::new([0x80; LANES]);
 
-/// See above.
+/// Sixteen bytes, each a polynomial of degree 7 or less; see the module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct U8x16(u8x16);
 
@@ -26,20 +27,20 @@ impl U8x16 {
         U8x16(u8x16::new(bytes))
     }
 
-    /// All lanes the same.
+    /// Sets all lanes to `byte`.
     #[inline(always)]
     pub(crate) const fn all(byte: u8) -> U8x16 {
         U8x16::new([byte; LANES])
     }
 
-    /// Two words of eight bytes, little-endian: as they lie in memory.
+    /// Joins two little-endian words; `high` holds the first eight lanes.
     #[inline(always)]
-    pub(crate) fn of_words(high: u64, low: u64) -> U8x16 {
+    pub(crate) fn from_words(high: u64, low: u64) -> U8x16 {
         let both = u128::from(high) | u128::from(low) << 64;
         U8x16::new(both.to_le_bytes())
     }
 
-    /// See [`of_words`](U8x16::of_words).
+    /// The inverse of [`from_words`](U8x16::from_words).
     #[inline(always)]
     pub(crate) fn words(self) -> (u64, u64) {
         let both = u128::from_le_bytes(self.0.to_array());
@@ -51,6 +52,7 @@ impl U8x16 {
         self.0.to_array()
     }
 
+    /// Adds two polynomials in each lane, which is a bitwise XOR.
     #[inline(always)]
     pub(crate) fn plus(self, other: U8x16) -> U8x16 {
         U8x16(self.0 ^ other.0)
@@ -66,37 +68,38 @@ impl U8x16 {
         U8x16(self.0 | other.0)
     }
 
+    /// Multiplies each lane by x, modulo the polynomial of the checksum.
     #[inline(always)]
     pub(crate) fn times_x(self) -> U8x16 {
         let carries = (self.0 & HIGH_BITS).cmp_eq(HIGH_BITS);
         U8x16((self.0 + self.0) ^ (carries & POLYNOMIAL))
     }
 
-    /// The lanes so far, followed by as many bytes.
+    /// Appends a block to the input.
     #[inline(always)]
     pub(crate) fn then(self, block: Block) -> U8x16 {
         self.times_x().plus(U8x16::new(block))
     }
 
-    /// A bit for each lane of 0x80 or more, the first lane lowest.
+    /// One bit for each lane, set if the lane is 0x80 or more; the first lane is the
+    /// lowest bit.
     #[inline(always)]
     pub(crate) fn high_bits(self) -> u32 {
         self.0.move_mask().cast_unsigned()
     }
 
-    /// Two sums, of which each is a word of `highs` followed by one of `lows`: for each
-    /// a word that has the same checksum. x^64 = x^16 + x^8 + 1, and to move on by x^8
-    /// is a shift to the right.
+    /// Folds two sums of sixteen bytes each, given as their first and last words, to
+    /// eight bytes each with the same checksum. See [`fold`](super::fold).
     #[inline(always)]
     pub(crate) fn folded(highs: [u64; 2], lows: [u64; 2]) -> U8x16 {
         let high = u64x2::new(highs);
-        // What the shifts push out at the beginning comes in again at the end.
+        // The bytes that the shifts push out at the start re-enter at the end.
         let all = high ^ high << 48_u32 ^ high << 56_u32;
         let [first, second] = (all ^ all >> 8_u32 ^ all >> 16_u32 ^ u64x2::new(lows)).to_array();
-        U8x16::of_words(first, second)
+        U8x16::from_words(first, second)
     }
 
-    /// The low or the high halves of two, byte by byte by turns.
+    /// Interleaves the bytes of the first halves, and those of the second halves.
     #[inline(always)]
     pub(crate) fn interleave(self, other: U8x16) -> (U8x16, U8x16) {
         (
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn times_x_is_a_bit_of_the_shift_register() {
+    fn times_x_is_one_step_of_the_shift_register() {
         for byte in 0..=255_u8 {
             let shifted = byte << 1 ^ if byte & 0x80 == 0 { 0 } else { 0x07 };
             assert_eq!(U8x16::all(byte).times_x(), U8x16::all(shifted));
@@ -129,13 +132,13 @@ mod tests {
     #[test]
     fn words_are_the_bytes_in_order() {
         let (high, low) = lanes().words();
-        assert_eq!(U8x16::of_words(high, low), lanes());
+        assert_eq!(U8x16::from_words(high, low), lanes());
         assert_eq!(high.to_le_bytes()[1], 0x1D);
         assert_eq!(low.to_le_bytes()[0], 8_u8.wrapping_mul(0x1D));
     }
 
     #[test]
-    fn high_bits_are_told_by_lane() {
+    fn high_bits_are_reported_for_each_lane() {
         for lane in 0..LANES {
             let mut bytes = [0x7F; LANES];
             assert_eq!(U8x16::new(bytes).high_bits(), 0);

@@ -1,9 +1,10 @@
-//! [`CellPrefix`]: what a cell begins with, and how it goes on.
+//! [`CellPrefix`]: the first bytes of a cell, and the check of a cell that starts with
+//! them.
 //!
-//! A cell that begins with the very bytes that a cell of a row before began with
-//! has been looked at so far: its name is UTF-8 and summed. What comes after the
-//! name is of a few usual forms; a cell of any other form, and every error but a
-//! wrong checksum, is left to [`Cell`].
+//! If a cell starts with the same bytes as a cell of an earlier row, its name is known
+//! to be UTF-8, and the checksum of the name is known as well. The rest of the cell has
+//! one of a few common forms. Cells of any other form, and every error except a wrong
+//! checksum, are left to [`Cell`].
 
 use std::num::NonZeroUsize;
 
@@ -11,71 +12,75 @@ use super::sums::Sums;
 use crate::record::kind::ColumnKind;
 use crate::record::plainbuffer::cell::{self, Cell};
 use crate::record::plainbuffer::crc8::simd::{LANES, U8x16};
-use crate::record::plainbuffer::crc8::{self, Odd};
+use crate::record::plainbuffer::crc8::{self, PartialBlock};
 use crate::record::plainbuffer::tag;
 
-/// Tags and length of a name.
+/// Number of bytes before a name: two tags and the length.
 const BEFORE_NAME: usize = 1 + 1 + 4;
-/// Length and type of a value.
+/// Number of bytes before a number: length and type of the value.
 const BEFORE_NUMBER: usize = 4 + 1;
-/// Length and type of a value, and the length in it.
+/// Number of bytes before a text: length and type of the value, length of the text.
 const BEFORE_TEXT: usize = BEFORE_NUMBER + LENGTH;
 const LENGTH: usize = 4;
-/// Longer texts are rare enough for a function of their own.
+/// Longer texts are rare, and are read by a function that is not inlined.
 const SHORT_TEXT: usize = 256;
 
-/// What is looked at of a cell without asking for each byte whether it is there:
-/// a block before the cell, and all of it but longer texts. Near the end of an
-/// answer there is none.
+/// Length of a window: one block before a cell, and the longest cell without a long
+/// text.
+///
+/// One bounds check for the window replaces a check for each part of the cell. The last
+/// cells of a response have no window, and are left to the slow path.
 pub(crate) const WINDOW: usize = LANES + u8::MAX as usize + BEFORE_TEXT + SHORT_TEXT + 2 * LANES;
 pub(crate) type Window = [u8; WINDOW];
 
-/// A part of a window, in which it lies wherever lengths of the usual size put it.
+/// `N` bytes of a window from `at`. The lengths that lead to `at` are limited, so it is
+/// always inside the window.
 #[inline(always)]
 pub(crate) fn part<const N: usize>(window: &Window, at: usize) -> [u8; N] {
     let part = window.get(at..).and_then(|bytes| bytes.first_chunk());
     part.copied().unwrap_or([0; N])
 }
 
-/// The beginning of a cell.
+/// The first bytes of a cell that was checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CellPrefix<'a> {
-    /// Its first bytes, and ones where they count.
-    begin: [U8x16; 2],
+    /// The first 32 bytes, and a mask of the lanes that belong to the prefix.
+    start: [U8x16; 2],
     mask: [U8x16; 2],
-    /// The checksum of the name, and of the type of a value, in all lanes.
+    /// Checksum of the name and of the type of the value, in all lanes.
     crc: U8x16,
-    /// As far as the tag of the value; of numbers, as far as its type; of
-    /// deletions, as far as what is deleted.
+    /// The whole prefix. It ends with the tag of the value; for numbers and booleans,
+    /// with the type of the value; for deletions, with the kind of deletion.
     bytes: &'a [u8],
-    /// Of the same.
+    /// Length of `bytes`.
     len: u8,
     form: Form,
     /// The type of the value, or a kind of deletion.
     kind: u8,
-    /// The last row that it was learned from.
+    /// The last row that added it to the table.
     pub(crate) row: u32,
 }
 
-/// How a cell goes on.
+/// The form of the rest of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// With eight bytes.
+    /// A value of eight bytes.
     Number,
-    /// With a length and as many bytes.
+    /// A length and that many bytes.
     Text,
-    /// In another way, or in one of these behind a long name.
+    /// A boolean, a deletion, or any value after a name that exceeds two blocks.
     Rare,
 }
 
-/// Kinds of deletions, which no type of a value is.
+// Kinds of deletions; the high bit keeps them apart from the types of values.
 const DELETE_ONE: u8 = 0x80 | tag::DELETE_ONE_VERSION;
 const DELETE_ALL: u8 = 0x80 | tag::DELETE_ALL_VERSION;
 
 impl<'a> CellPrefix<'a> {
-    /// None of a cell that is not of a usual form.
+    /// The prefix of `cell`, which starts at `bytes`; `None` if the cell does not have a
+    /// common form.
     pub(crate) fn of(cell: &Cell<'a>, bytes: &'a [u8], row: u32) -> Option<CellPrefix<'a>> {
-        let (kind, form, behind_name) = match (cell.kind, cell.value_type()) {
+        let (kind, form, after_name) = match (cell.kind, cell.value_type()) {
             (ColumnKind::Put, Some(kind)) => match kind {
                 tag::VT_INTEGER | tag::VT_DOUBLE => (kind, Form::Number, 1 + BEFORE_NUMBER),
                 tag::VT_STRING | tag::VT_BLOB => (kind, Form::Text, 1),
@@ -86,12 +91,12 @@ impl<'a> CellPrefix<'a> {
             (ColumnKind::DeleteAllVersions, None) => (DELETE_ALL, Form::Rare, 1 + 1),
             _ => return None,
         };
-        let len = BEFORE_NAME + cell.name.len() + behind_name;
+        let len = BEFORE_NAME + cell.name.len() + after_name;
         let bytes = bytes.get(..len)?;
-        let (mut begin, mut mask) = ([[0; LANES]; 2], [[0; LANES]; 2]);
-        let places = begin.as_flattened_mut().iter_mut();
-        for ((begin, mask), byte) in places.zip(mask.as_flattened_mut()).zip(bytes) {
-            (*begin, *mask) = (*byte, u8::MAX);
+        let (mut start, mut mask) = ([[0; LANES]; 2], [[0; LANES]; 2]);
+        let lanes = start.as_flattened_mut().iter_mut();
+        for ((start, mask), byte) in lanes.zip(mask.as_flattened_mut()).zip(bytes) {
+            (*start, *mask) = (*byte, u8::MAX);
         }
         let name = crc8::update(0, cell.name);
         let crc = match cell.kind {
@@ -99,7 +104,7 @@ impl<'a> CellPrefix<'a> {
             _ => name,
         };
         Some(CellPrefix {
-            begin: begin.map(U8x16::new),
+            start: start.map(U8x16::new),
             mask: mask.map(U8x16::new),
             crc: U8x16::all(crc),
             bytes,
@@ -114,11 +119,11 @@ impl<'a> CellPrefix<'a> {
         self.kind == other.kind && self.bytes == other.bytes
     }
 
-    /// Whether the cell behind the first block begins like this one, as far as two
-    /// blocks tell.
+    /// Whether the cell after the first block of the window starts with this prefix.
+    /// Compares two blocks; longer prefixes are compared in full by `rare`.
     #[inline(always)]
-    pub(crate) fn begins(&self, window: &Window) -> bool {
-        let ([known, then], [mask, then_mask]) = (self.begin, self.mask);
+    pub(crate) fn matches_start(&self, window: &Window) -> bool {
+        let ([known, then], [mask, then_mask]) = (self.start, self.mask);
         let first = U8x16::new(part(window, LANES)).plus(known).and(mask);
         let second = U8x16::new(part(window, 2 * LANES))
             .plus(then)
@@ -126,11 +131,13 @@ impl<'a> CellPrefix<'a> {
         first.or(second) == U8x16::ZERO
     }
 
-    /// Reads a cell that begins like this one; `rest` and its first bytes, `window`,
-    /// start a block before it. Gives its length, of which the last byte is its checksum;
-    /// none unless it is in order so far. Its sum is put at its place.
+    /// Checks a cell that starts with this prefix, and stores its sum at `place`.
+    /// Returns its length; `None` if it needs the slow path.
+    ///
+    /// `rest` starts one block before the cell, and `window` is its start. The last byte
+    /// of the cell is its checksum, which is compared later.
     #[inline(always)]
-    pub(crate) fn cell(
+    pub(crate) fn check(
         &self,
         rest: &[u8],
         window: &Window,
@@ -146,13 +153,15 @@ impl<'a> CellPrefix<'a> {
 
     #[inline(always)]
     fn number(&self, window: &Window, place: usize, sums: &mut Sums) -> Option<NonZeroUsize> {
-        let value = u64::from_le_bytes(self.behind(window, 0));
-        let end = End::of(&self.behind(window, 8))?;
+        // The checksum of the prefix is xored into the first byte after it, which continues
+        // the checksum.
+        let value = u64::from_le_bytes(self.after(window, 0));
+        let end = End::of(&self.after(window, 8))?;
         sums.set(place, end.sum(value ^ self.crc()));
-        end.behind(self.len() + 8)
+        end.after(self.len() + 8)
     }
 
-    /// A text or a binary that is not long.
+    /// Checks a short text or binary.
     #[inline(always)]
     fn text(
         &self,
@@ -161,30 +170,31 @@ impl<'a> CellPrefix<'a> {
         place: usize,
         sums: &mut Sums,
     ) -> Option<NonZeroUsize> {
-        let len = u32::from_le_bytes(self.behind(window, BEFORE_NUMBER)) as usize;
+        let len = u32::from_le_bytes(self.after(window, BEFORE_NUMBER)) as usize;
         if len > SHORT_TEXT {
             return self.long_text(rest, window, place, sums);
         }
-        let with_type = u32::from_le_bytes(self.behind(window, 0)) as usize;
-        let [kind] = self.behind(window, LENGTH);
+        let with_type = u32::from_le_bytes(self.after(window, 0)) as usize;
+        let [kind] = self.after(window, LENGTH);
+        // The length of the value must agree with the length of the text in it.
         if with_type != BEFORE_NUMBER + len || kind != self.kind {
             return None;
         }
-        // From the length in it on, which is summed as well.
-        let odd = Odd::of(LENGTH + len);
-        let before_blocks = self.len() + BEFORE_NUMBER + odd.count();
+        // The checksum covers the length of the text as well.
+        let partial = PartialBlock::of(LENGTH + len);
+        let before_blocks = self.len() + BEFORE_NUMBER + partial.byte_count();
         let first = part(window, before_blocks);
         let (blocks, _) = window.get(LANES + before_blocks..)?.as_chunks();
-        let seen = crc8::look(self.crc, odd, first, blocks.get(..odd.blocks)?);
-        if !seen.is_ascii && !self.allows(rest, len) {
+        let found = crc8::sum_sized(self.crc, partial, first, blocks.get(..partial.blocks)?);
+        if !found.is_ascii && !self.is_allowed(rest, len) {
             return None;
         }
-        let end = End::of(&self.behind(window, BEFORE_TEXT + len))?;
-        sums.set(place, end.sum_behind(seen.sum));
-        end.behind(self.len() + BEFORE_TEXT + len)
+        let end = End::of(&self.after(window, BEFORE_TEXT + len))?;
+        sums.set(place, end.sum_after(found.sum));
+        end.after(self.len() + BEFORE_TEXT + len)
     }
 
-    /// A longer one.
+    /// Checks a long text or binary.
     #[inline(never)]
     fn long_text(
         &self,
@@ -193,26 +203,26 @@ impl<'a> CellPrefix<'a> {
         place: usize,
         sums: &mut Sums,
     ) -> Option<NonZeroUsize> {
-        let [v0, v1, v2, v3, kind, length @ ..] = self.behind::<BEFORE_TEXT>(window, 0);
+        let [v0, v1, v2, v3, kind, length @ ..] = self.after::<BEFORE_TEXT>(window, 0);
         let with_type = u32::from_le_bytes([v0, v1, v2, v3]);
         let len = with_type.checked_sub(BEFORE_NUMBER as u32)?;
         if kind != self.kind || len != u32::from_le_bytes(length) {
             return None;
         }
         let len = usize::try_from(len).ok()?;
-        let behind = rest.get(LANES + self.len() + BEFORE_TEXT..)?;
-        let (text, behind) = behind.split_at_checked(len)?;
-        let (sum, seen) = crc8::sum(crc8::update(self.crc() as u8, &length), text);
-        if kind == tag::VT_STRING && seen.high_bits() != 0 && cell::text(text).is_none() {
+        let after = rest.get(LANES + self.len() + BEFORE_TEXT..)?;
+        let (text, after) = after.split_at_checked(len)?;
+        let (sum, found) = crc8::sum(crc8::update(self.crc() as u8, &length), text);
+        if kind == tag::VT_STRING && found.high_bits() != 0 && cell::text(text).is_none() {
             return None;
         }
-        let end = End::of(behind.first_chunk()?)?;
-        sums.set(place, end.sum_behind(sum));
-        end.behind(self.len() + BEFORE_TEXT + len)
+        let end = End::of(after.first_chunk()?)?;
+        sums.set(place, end.sum_after(sum));
+        end.after(self.len() + BEFORE_TEXT + len)
     }
 
-    /// A cell of any form, behind a name of any length. A function of its own, which
-    /// leaves the others their registers.
+    /// Checks a cell of any form, after a name of any length. Not inlined, so that the
+    /// common forms can use all registers.
     #[inline(never)]
     fn rare(
         &self,
@@ -231,36 +241,36 @@ impl<'a> CellPrefix<'a> {
         }
     }
 
-    /// A boolean or a deletion.
+    /// Checks a boolean or a deletion.
     #[inline(always)]
     fn short(&self, window: &Window, place: usize, sums: &mut Sums) -> Option<NonZeroUsize> {
-        let [first] = self.behind(window, 0);
+        let [first] = self.after(window, 0);
         let len = usize::from(self.kind == tag::VT_BOOLEAN);
-        let end = End::of(&self.behind(window, len))?;
+        let end = End::of(&self.after(window, len))?;
         let sum = match (self.kind, &end, first) {
             (tag::VT_BOOLEAN, end, 0 | 1) => end.sum((self.crc() ^ u64::from(first)) << 56),
-            // What is deleted is summed last.
+            // The checksum covers the kind of deletion last, after the timestamp.
             (DELETE_ONE | DELETE_ALL, End::Timed(time), _) => {
                 let time = time ^ self.crc();
-                U8x16::of_words(time << 56, time >> 8 | self.what_last())
+                U8x16::from_words(time << 56, time >> 8 | self.deletion_type_last())
             }
             (DELETE_ALL, End::Untimed, _) => {
-                U8x16::of_words(0, self.what_last() ^ self.crc() << 56)
+                U8x16::from_words(0, self.deletion_type_last() ^ self.crc() << 56)
             }
             _ => return None,
         };
         sums.set(place, sum);
-        end.behind(self.len() + len)
+        end.after(self.len() + len)
     }
 
-    /// What is deleted, as the last of eight bytes.
-    fn what_last(&self) -> u64 {
+    /// The kind of deletion, as the last of eight bytes.
+    fn deletion_type_last(&self) -> u64 {
         u64::from(self.kind & 0x7F) << 56
     }
 
-    /// Whether these bytes may be the value, of which not all are ASCII.
+    /// Whether a value that is not ASCII is valid: any binary is, a string if it is UTF-8.
     #[inline(never)]
-    fn allows(&self, rest: &[u8], len: usize) -> bool {
+    fn is_allowed(&self, rest: &[u8], len: usize) -> bool {
         if self.kind != tag::VT_STRING {
             return true;
         }
@@ -274,36 +284,36 @@ impl<'a> CellPrefix<'a> {
         usize::from(self.len)
     }
 
-    /// The checksum of what comes before the value.
+    /// Checksum of the name and of the type of the value.
     #[inline(always)]
     fn crc(&self) -> u64 {
         self.crc.words().0 & 0xFF
     }
 
-    /// What lies so many bytes behind the beginning.
+    /// `N` bytes of the window, from `by` bytes after the prefix.
     #[inline(always)]
-    fn behind<const N: usize>(&self, window: &Window, by: usize) -> [u8; N] {
+    fn after<const N: usize>(&self, window: &Window, by: usize) -> [u8; N] {
         part(window, LANES + self.len() + by)
     }
 }
 
-/// A sum followed by eight bytes: on by half a block. The half that this pushes
-/// out comes in again at the end, times x.
+/// Appends eight bytes to a sum. The sum moves by half a block; the half that is pushed
+/// out at the start re-enters at the end, multiplied by x (x^128 = x).
 #[inline(always)]
 fn followed_by(sum: U8x16, word: u64) -> U8x16 {
     let (_, low) = sum.words();
     let (high, _) = sum.times_x().words();
-    U8x16::of_words(low, high ^ word)
+    U8x16::from_words(low, high ^ word)
 }
 
-/// What comes after a value: perhaps a timestamp, and the checksum.
+/// The part of a cell after the value: an optional timestamp, and the checksum.
 enum End {
     Timed(u64),
     Untimed,
 }
 
 impl End {
-    /// Their lengths, with the tags.
+    // Lengths in bytes, with the tags.
     const TIMED: usize = 1 + 8 + 1 + 1;
     const UNTIMED: usize = 1 + 1;
 
@@ -318,27 +328,27 @@ impl End {
         }
     }
 
-    /// The sum of a value of eight bytes with this end.
+    /// The sum of a value of eight bytes, followed by this end.
     #[inline(always)]
     fn sum(&self, value: u64) -> U8x16 {
         match *self {
-            End::Timed(time) => U8x16::of_words(value, time),
-            End::Untimed => U8x16::of_words(0, value),
+            End::Timed(time) => U8x16::from_words(value, time),
+            End::Untimed => U8x16::from_words(0, value),
         }
     }
 
-    /// A sum with this end behind it.
+    /// Appends this end to `sum`.
     #[inline(always)]
-    fn sum_behind(&self, sum: U8x16) -> U8x16 {
+    fn sum_after(&self, sum: U8x16) -> U8x16 {
         match *self {
             End::Timed(time) => followed_by(sum, time),
             End::Untimed => sum,
         }
     }
 
-    /// The length of a cell that is so long up to this end.
+    /// The length of a cell that has `before` bytes before this end.
     #[inline(always)]
-    fn behind(&self, before: usize) -> Option<NonZeroUsize> {
+    fn after(&self, before: usize) -> Option<NonZeroUsize> {
         NonZeroUsize::new(before + self.len())
     }
 

@@ -1,8 +1,16 @@
-//! Records of the usual form, one after the other in one walk: framed as the service
-//! frames them, with nothing but cells that begin like one of a row before.
+//! The fast path: decodes consecutive records of the common form in one loop.
 //!
-//! Whatever is not of this form, be it wrong or only rare, is left to those who
-//! look at every byte for itself and tell what is wrong.
+//! A record has the common form if it is framed as the service frames records, and if
+//! each of its cells starts with the same bytes as a cell of an earlier row. The fast
+//! path reports no errors: it stops at any other record, whether invalid or only
+//! unusual, and leaves that record to the slow path.
+//!
+//! In reading order:
+//!
+//! - [`decode_cache`]: what a batch remembers of its rows.
+//! - [`prefix_table`]: the cell prefixes seen so far.
+//! - [`cell_prefix`]: one cell prefix, and the check of a cell that starts with it.
+//! - [`sums`]: deferred checksums.
 
 pub(crate) mod cell_prefix;
 pub(crate) mod decode_cache;
@@ -23,67 +31,77 @@ use crate::record::plainbuffer::row::{self, Row, Section};
 use crate::record::plainbuffer::{crc8, tag};
 use crate::record::record::Parts;
 
-/// The keys of the fields: the records of an answer, then of these the action and
-/// the row.
+// Protobuf keys: first of the records in a response, then of the action and the row in
+// a record.
 const RECORDS: u8 = 1 << 3 | 2;
 const ACTION_TYPE: u8 = 1 << 3;
 const RECORD: u8 = 2 << 3 | 2;
 
-/// Where there is no further record of the usual form.
-pub(crate) struct Stopped {
+/// Where the fast path stopped.
+pub(crate) struct FastStop {
+    /// Offset of the first record that does not have the common form.
     pub(crate) at: usize,
-    /// Whether a record in the usual framing is there, but its row is another.
-    pub(crate) by_row: bool,
+    /// Whether that record is framed as usual, but its row needs the slow path. The
+    /// caller then need not try the fast path again.
+    pub(crate) at_slow_row: bool,
 }
 
-/// Passes on all records from `at` on, as far as they are of the usual form.
+/// Decodes records from the offset `at`, as long as they have the common form.
 #[inline(always)]
 pub(crate) fn records(
     body: &[u8],
     mut at: usize,
-    help: &mut DecodeCache<'_>,
-    mut take: impl FnMut(Range<usize>, Parts),
-) -> Stopped {
-    while let Some(frame) = frame(body, at) {
+    cache: &mut DecodeCache<'_>,
+    mut visit: impl FnMut(Range<usize>, Parts),
+) -> FastStop {
+    while let Some(frame) = read_frame(body, at) {
         let Some((row, _)) =
-            row(frame.rest, frame.before_row, help).filter(|(_, end)| *end == frame.len)
+            row(frame.rest, frame.before_row, cache).filter(|(_, end)| *end == frame.len)
         else {
-            return Stopped { at, by_row: true };
+            return FastStop {
+                at,
+                at_slow_row: true,
+            };
         };
         let start = at + frame.before;
         at = start + frame.len;
-        take(start..at, Parts::of_row(frame.action, row));
+        visit(start..at, Parts::of_row(frame.action, row));
     }
-    Stopped { at, by_row: false }
+    FastStop {
+        at,
+        at_slow_row: false,
+    }
 }
 
-/// A record as the service frames it: the action and one row.
+/// A record framed as the service frames it: the action, then one row.
 struct Frame<'r> {
-    /// Key and length of the field.
+    /// Length of the field's key and length.
     before: usize,
-    /// The length of its message.
+    /// Length of the message.
     len: usize,
     action: ActionType,
-    /// What comes before the row in the message.
+    /// Length of the part of the message before the row.
     before_row: usize,
-    /// The row and all behind it, behind a block.
+    /// The row and everything after it, preceded by one block.
     rest: &'r [u8],
 }
 
 #[inline(always)]
-fn frame(body: &[u8], at: usize) -> Option<Frame<'_>> {
+fn read_frame(body: &[u8], at: usize) -> Option<Frame<'_>> {
+    // One block before the record is included, because the checksum of a short text is
+    // computed from a full block that ends where the text does.
     let rest = body.get(at.checked_sub(LANES)?..)?;
     let field: &Window = rest.first_chunk()?;
     let [RECORDS, length @ ..] = part::<4>(field, LANES) else {
         return None;
     };
-    let (len, of_len) = varint(length)?;
-    let before = 1 + of_len;
+    let (len, len_size) = varint(length)?;
+    let before = 1 + len_size;
     let [ACTION_TYPE, action, RECORD, length @ ..] = part::<6>(field, LANES + before) else {
         return None;
     };
-    let (row_len, of_row_len) = varint(length)?;
-    let before_row = 3 + of_row_len;
+    let (row_len, row_len_size) = varint(length)?;
+    let before_row = 3 + row_len_size;
     if before_row + row_len != len {
         return None;
     }
@@ -96,25 +114,25 @@ fn frame(body: &[u8], at: usize) -> Option<Frame<'_>> {
     })
 }
 
-/// Passes over records without looking into them: how many, and how many bytes they
-/// are.
-pub(crate) fn pass(bytes: &[u8]) -> (usize, usize) {
+/// Skips whole records without decoding them. Returns their number, and their total
+/// length in bytes.
+pub(crate) fn skip_records(bytes: &[u8]) -> (usize, usize) {
     let (mut rest, mut count) = (bytes, 0);
     while let Some([RECORDS, length @ ..]) = rest.first_chunk::<4>()
-        && let Some((len, of_len)) = varint(*length)
-        && let Some(behind) = rest.get(1 + of_len + len..)
+        && let Some((len, len_size)) = varint(*length)
+        && let Some(after) = rest.get(1 + len_size + len..)
     {
-        rest = behind;
+        rest = after;
         count += 1;
     }
     (count, bytes.len() - rest.len())
 }
 
-/// A number of up to three bytes, and how many these are.
+/// Decodes a varint of up to three bytes. Returns its value and its length in bytes.
 #[inline(always)]
 fn varint([a, b, c]: [u8; 3]) -> Option<(usize, usize)> {
     let bits = |byte: u8| usize::from(byte & 0x7F);
-    // Most have two.
+    // Most lengths have two bytes, so that case comes first.
     match (u16::from_le_bytes([a, b]) & 0x8080, c < 0x80) {
         (0x0080, _) => Some((bits(a) | bits(b) << 7, 2)),
         (0x8000 | 0, _) => Some((bits(a), 1)),
@@ -123,41 +141,42 @@ fn varint([a, b, c]: [u8; 3]) -> Option<(usize, usize)> {
     }
 }
 
-/// The row behind the first block of `rest`, and where it ends. Offsets are told from
-/// a place that lies `before` bytes before it.
+/// Checks the row after the first block of `rest`. Returns the row and the offset of its
+/// end. Offsets count from `before` bytes before the row, which is where its record
+/// starts.
 #[inline(always)]
-pub(crate) fn row(rest: &[u8], before: usize, help: &mut DecodeCache<'_>) -> Option<(Row, usize)> {
+pub(crate) fn row(rest: &[u8], before: usize, cache: &mut DecodeCache<'_>) -> Option<(Row, usize)> {
     const BEGIN: [u8; 5] = [tag::HEADER as u8, 0, 0, 0, tag::ROW_PK];
     if part(rest.first_chunk()?, LANES) != BEGIN {
         return None;
     }
     let all = rest.len() + before;
-    let mut cells = Cells::new(rest.get(BEGIN.len()..)?, &help.heads, &mut help.sums);
-    let mut next = cells.pass(&mut help.sums)?;
+    let mut cells = Cells::new(rest.get(BEGIN.len()..)?, &cache.prefixes, &mut cache.sums);
+    let mut next = cells.check_known(&mut cache.sums)?;
     let (tag, mut columns) = (all - cells.rest.len(), all - cells.rest.len());
     if next == tag::ROW_DATA {
         columns += 1;
         cells.rest = cells.rest.get(1..)?;
-        next = cells.pass(&mut help.sums)?;
+        next = cells.check_known(&mut cache.sums)?;
     }
     let end = all - cells.rest.len();
     let keys = before + BEGIN.len();
     if tag == keys {
         return None;
     }
-    let behind = cells.rest.first_chunk()?;
+    let after = cells.rest.first_chunk()?;
     let delete_marker = next == tag::DELETE_ROW_MARKER;
     let mut at = usize::from(delete_marker);
     let mut sequence_info = None;
-    if let Some(info) = extension(behind, at) {
+    if let Some(info) = extension(after, at) {
         sequence_info = NonZeroU32::new((end + info) as u32);
         at = info + SEQUENCE_INFO;
     }
     let computed = crc8::update_byte(cells.crc, u8::from(delete_marker));
-    if part(behind, LANES + at) != [tag::ROW_CHECKSUM, computed] {
+    if part(after, LANES + at) != [tag::ROW_CHECKSUM, computed] {
         return None;
     }
-    help.sums.end_row(cells.place);
+    cache.sums.end_row(cells.place);
     let row = Row {
         primary_key: Section::new(keys..tag),
         columns: Section::new(columns..end),
@@ -167,38 +186,38 @@ pub(crate) fn row(rest: &[u8], before: usize, help: &mut DecodeCache<'_>) -> Opt
     Some((row, end + at + 2))
 }
 
-/// The cells of a row, passed as far as they are known.
+/// The cells of a row, during the check.
 struct Cells<'r, 'h> {
-    /// What follows them, behind a block.
+    /// The unread part of the row, preceded by one block.
     rest: &'r [u8],
-    /// What those that follow may begin with.
-    heads: slice::Iter<'h, CellPrefix<'h>>,
-    /// Behind the places of their sums.
+    /// Prefixes that the next cells may have, in the order of the columns.
+    prefixes: slice::Iter<'h, CellPrefix<'h>>,
+    /// Index of the next sum.
     place: usize,
-    /// The checksum of their checksums.
+    /// Checksum of the checksums of the cells so far.
     crc: u8,
 }
 
 impl<'r, 'h> Cells<'r, 'h> {
     #[inline(always)]
-    fn new(rest: &'r [u8], heads: &'h PrefixTable<'h>, sums: &mut Sums) -> Cells<'r, 'h> {
+    fn new(rest: &'r [u8], prefixes: &'h PrefixTable<'h>, sums: &mut Sums) -> Cells<'r, 'h> {
         Cells {
             rest,
-            heads: heads.iter(),
+            prefixes: prefixes.iter(),
             place: sums.begin_row(),
             crc: 0,
         }
     }
 
-    /// Passes over all cells that begin like one of those known, in their order; the tag
-    /// that follows, if it is none of a cell.
+    /// Checks all cells with a known prefix. Returns the tag after the last cell; `None`
+    /// if there is a cell whose prefix is not known.
     #[inline(always)]
-    fn pass(&mut self, sums: &mut Sums) -> Option<u8> {
+    fn check_known(&mut self, sums: &mut Sums) -> Option<u8> {
         let mut window: &Window = self.rest.first_chunk()?;
         loop {
-            if let Some(head) = self.heads.as_slice().first()
-                && head.begins(window)
-                && let Some(len) = head.cell(self.rest, window, self.place, sums)
+            if let Some(prefix) = self.prefixes.as_slice().first()
+                && prefix.matches_start(window)
+                && let Some(len) = prefix.check(self.rest, window, self.place, sums)
             {
                 self.rest = self.rest.get(len.get()..)?;
                 window = self.rest.first_chunk()?;
@@ -210,17 +229,17 @@ impl<'r, 'h> Cells<'r, 'h> {
                 let [tag] = part(window, LANES);
                 return Some(tag);
             }
-            // A row need not have all columns that others have.
-            self.heads.next()?;
+            // This row may lack a column that earlier rows have: try the next prefix.
+            self.prefixes.next()?;
         }
     }
 }
 
-/// The numbers of a sequence info with their tags.
+/// Length of the three numbers of a sequence info with their tags, in bytes.
 pub(crate) const SEQUENCE_INFO: usize = (1 + 4) + (1 + 8) + (1 + 4);
 
-/// Where the sequence info begins, counted from behind the first block, if there is one
-/// at `at` and nothing beside it.
+/// The offset of the sequence info, if the extension at `at` holds a sequence info and
+/// nothing else. Both offsets count from the end of the first block.
 #[inline(always)]
 fn extension(window: &Window, at: usize) -> Option<usize> {
     const LEN: u8 = SEQUENCE_INFO as u8;
@@ -251,7 +270,7 @@ mod tests {
     use crate::record::plainbuffer::cursor::Cursor;
 
     #[test]
-    fn short_numbers_are_those_of_protobuf() {
+    fn short_varints_match_the_cursor() {
         let ends = [0, 1, 0x7E, 0x7F, 0x80, 0x81, 0xFE, 0xFF];
         for bytes in ends
             .map(|a| ends.map(|b| ends.map(|c| [a, b, c])))
@@ -265,37 +284,37 @@ mod tests {
         }
     }
 
-    /// An answer with records that have a text of so many bytes.
-    fn answer(texts: &[usize]) -> Vec<u8> {
+    /// A response with one record for each text length.
+    fn response(texts: &[usize]) -> Vec<u8> {
         let record = |len: &usize| OwnedRecord::put([("key", "x".repeat(*len))]).to_message();
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         for message in texts.iter().map(record) {
-            prost::encoding::message::encode(1, &message, &mut answer);
+            prost::encoding::message::encode(1, &message, &mut response);
         }
-        prost::encoding::string::encode(2, &"next".to_owned(), &mut answer);
-        answer
+        prost::encoding::string::encode(2, &"next".to_owned(), &mut response);
+        response
     }
 
     #[test]
-    fn all_are_passed_up_to_what_is_cut() {
-        let answer = answer(&[0, 200, 20_000]);
-        assert_eq!(pass(&answer), (3, answer.len() - 6));
-        let second = pass(&answer).1 - 20_000;
-        let (count, len) = pass(&answer[..second]);
+    fn records_are_skipped_up_to_a_truncated_one() {
+        let response = response(&[0, 200, 20_000]);
+        assert_eq!(skip_records(&response), (3, response.len() - 6));
+        let second = skip_records(&response).1 - 20_000;
+        let (count, len) = skip_records(&response[..second]);
         assert_eq!(count, 2);
-        assert_eq!(pass(&answer[..len]), (2, len));
-        assert_eq!(pass(&answer[..len - 1]).0, 1);
-        assert_eq!(pass(&[]), (0, 0));
-        assert_eq!(pass(&[RECORDS, 0x80, 0x80, 0x80, 0x01, 0]), (0, 0));
+        assert_eq!(skip_records(&response[..len]), (2, len));
+        assert_eq!(skip_records(&response[..len - 1]).0, 1);
+        assert_eq!(skip_records(&[]), (0, 0));
+        assert_eq!(skip_records(&[RECORDS, 0x80, 0x80, 0x80, 0x01, 0]), (0, 0));
     }
 
     #[test]
-    fn records_of_every_size_are_read() {
-        // With lengths of one to four bytes, each after one of another size.
+    fn records_of_every_size_are_decoded() {
+        // The lengths take one to four bytes, and each follows one of another size.
         let texts = [
             10, 200, 20_000, 3_000_000, 200, 10, 600, 3_000_000, 20_000, 300,
         ];
-        let batch = RawBatch::parse(answer(&texts).into(), String::new()).expect("an answer");
+        let batch = RawBatch::parse(response(&texts).into(), String::new()).expect("a response");
         let records = batch.records().expect("good records");
         let text =
             |record: &crate::record::record::Record<'_>| record.get("key")?.as_str().map(str::len);

@@ -1,6 +1,6 @@
-//! What is refused, and what the errors say.
+//! Invalid input, and the texts of the errors.
 
-use super::{answer, decode, decode_all, decode_row, parse};
+use super::{decode, decode_all, decode_row, parse, response};
 use crate::error::{ErrorCode, TunnelError};
 use crate::record::binary::parse_binary_records;
 use crate::record::owned::{OwnedColumn, OwnedRecord};
@@ -12,8 +12,8 @@ fn good() -> OwnedRecord {
 }
 
 #[track_caller]
-fn refused(result: Result<impl std::fmt::Debug, TunnelError>, says: &str) {
-    let error = result.expect_err("to be refused");
+fn rejected(result: Result<impl std::fmt::Debug, TunnelError>, says: &str) {
+    let error = result.expect_err("an error");
     assert_eq!(error.code(), &ErrorCode::Malformed);
     assert!(error.message().contains(says), "{error}");
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
@@ -26,11 +26,11 @@ fn with_row(row: Vec<u8>) -> Result<Vec<Record<'static>>, TunnelError> {
 }
 
 #[test]
-fn an_error_tells_the_record_the_byte_of_the_body_and_the_request() {
+fn an_error_names_the_record_the_offset_and_the_request() {
     let mut row = good().to_message().record.to_vec();
     let len = row.len();
     *row.last_mut().expect("a checksum") ^= 1;
-    let body = answer([
+    let body = response([
         good().to_message(),
         good().to_message(),
         good().to_message(),
@@ -40,9 +40,9 @@ fn an_error_tells_the_record_the_byte_of_the_body_and_the_request() {
     let result = with_row(row);
     let error = result.as_ref().expect_err("a wrong checksum");
     assert_eq!(error.request_id(), Some("request-1"));
-    refused(
+    rejected(
         result,
-        &format!("record 2 of the answer to ReadRecords, byte {end}: row checksum: 0x"),
+        &format!("record 2 of the ReadRecords response, byte {end}: row checksum: 0x"),
     );
     assert!(len < end);
 }
@@ -50,31 +50,31 @@ fn an_error_tells_the_record_the_byte_of_the_body_and_the_request() {
 #[test]
 fn rows_that_are_not_one_row() {
     let row = good().to_message().record.to_vec();
-    refused(with_row(Vec::new()), "row header: 4 bytes wanted, 0 left");
-    refused(with_row(vec![0x76, 0, 0, 0]), "row header: unexpected 0x76");
-    refused(
+    rejected(with_row(Vec::new()), "row header: 4 bytes wanted, 0 left");
+    rejected(with_row(vec![0x76, 0, 0, 0]), "row header: unexpected 0x76");
+    rejected(
         with_row(vec![0x75, 0, 0, 0]),
         "row checksum: 1 bytes wanted, 0 left",
     );
-    refused(
+    rejected(
         with_row([&row[..], b"x"].concat()),
         "row: 1 bytes follow its end",
     );
-    refused(
+    rejected(
         with_row([&row[..], row.as_slice()].concat()),
         "bytes follow its end",
     );
-    refused(
+    rejected(
         with_row(encode_row(&[], &[], false, None)),
         "primary key: missing",
     );
 }
 
 #[test]
-fn cells_that_make_no_sense() {
+fn cells_with_contradictory_parts_are_rejected() {
     let put = OwnedColumn::put("c", 1, 5);
     let with = |column: OwnedColumn| decode(good().column(column).to_message());
-    refused(
+    rejected(
         with(OwnedColumn {
             value: None,
             ..put.clone()
@@ -82,14 +82,14 @@ fn cells_that_make_no_sense() {
         "cell value: missing",
     );
     let deleted = OwnedColumn::delete_one_version("c", 5);
-    refused(
+    rejected(
         with(OwnedColumn {
             timestamp: None,
             ..deleted.clone()
         }),
         "timestamp of a deleted",
     );
-    refused(
+    rejected(
         with(OwnedColumn {
             value: Some(1.into()),
             ..deleted
@@ -99,7 +99,7 @@ fn cells_that_make_no_sense() {
 }
 
 #[test]
-fn records_that_cannot_be_built() {
+fn invalid_owned_records_cannot_be_converted() {
     let unkeyed = OwnedRecord::put([("", ""); 0]);
     let put = OwnedColumn::put("c", 1, 5);
     let valueless = good().column(OwnedColumn { value: None, ..put });
@@ -113,7 +113,7 @@ fn records_that_cannot_be_built() {
     }
 }
 
-/// The row of one key cell with this value, whose checksums are right.
+/// A row with one key cell, which has this value; the checksums are right.
 fn row_of(typed: &[u8]) -> Vec<u8> {
     use crate::record::plainbuffer::crc8::update;
     let name = b"pk";
@@ -132,40 +132,39 @@ fn row_of(typed: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn values_that_make_no_sense_though_their_checksum_is_right() {
+fn invalid_values_with_right_checksums_are_rejected() {
     decode_row(row_of(&[3, 1, 0, 0, 0, b'a'])).expect("a good row");
-    refused(
+    rejected(
         decode_row(row_of(&[3, 1, 0, 0, 0, 0xFF])),
         "string: not UTF-8",
     );
-    refused(
+    rejected(
         decode_row(row_of(&[3, 2, 0, 0, 0, b'a'])),
         "string: 2 bytes wanted, 1 left",
     );
-    refused(
+    rejected(
         decode_row(row_of(&[3, 0, 0, 0, 0, b'a'])),
         "cell value: 1 bytes follow its end",
     );
-    refused(
+    rejected(
         decode_row(row_of(&[7, 0xFF, 0xFF, 0xFF, 0xFF])),
         "binary: 4294967295 bytes wanted",
     );
-    refused(decode_row(row_of(&[2, 2])), "boolean: unexpected 0x02");
-    refused(decode_row(row_of(&[6])), "value type: unexpected 0x06");
-    refused(
+    rejected(decode_row(row_of(&[2, 2])), "boolean: unexpected 0x02");
+    rejected(decode_row(row_of(&[6])), "value type: unexpected 0x06");
+    rejected(
         decode_row(row_of(&[0, 1])),
         "integer: 8 bytes wanted, 1 left",
     );
-    refused(
+    rejected(
         decode_row(row_of(&[])),
         "value type: 1 bytes wanted, 0 left",
     );
 }
 
-/// A cell that begins like those before it is not looked at as closely as they
-/// were, but at all that may differ.
+/// The fast path does not check the prefix of such cells again, but must check the rest.
 #[test]
-fn values_that_make_no_sense_behind_good_ones() {
+fn invalid_values_after_valid_ones_are_rejected() {
     let of = |typed: &[u8]| crate::protocol::Record {
         record: row_of(typed).into(),
         ..good().to_message()
@@ -196,31 +195,30 @@ fn values_that_make_no_sense_behind_good_ones() {
         (vec![2, 1], vec![2, 2], "boolean: unexpected 0x02"),
     ] {
         assert_eq!(decode(&good, &good).expect("good rows").len(), 3);
-        refused(
+        rejected(
             decode(&good, &bad),
-            "record 1 of the answer to ReadRecords, byte",
+            "record 1 of the ReadRecords response, byte",
         );
-        refused(decode(&good, &bad), says);
+        rejected(decode(&good, &bad), says);
     }
     let binary = vec![7, 1, 0, 0, 0, 0xFF];
-    decode(&binary, &binary).expect("bytes of any kind");
+    decode(&binary, &binary).expect("arbitrary bytes");
     decode(&text(b"a"), &text("ö".as_bytes())).expect("UTF-8");
 }
 
 #[test]
-fn answers_whose_framing_is_broken() {
-    refused(
+fn responses_with_invalid_framing_are_rejected() {
+    rejected(
         parse(Vec::new()),
-        "answer to ReadRecords, byte 0: next token: missing",
+        "ReadRecords response, byte 0: next token: missing",
     );
-    refused(parse(vec![0x12, 5, b'a']), "field: 5 bytes wanted, 1 left");
-    refused(parse(vec![0x12, 1, 0xFF]), "next token: not UTF-8");
-    refused(parse(vec![0x10, 1]), "next token: not allowed here");
-    refused(parse(vec![0x13]), "field key: unexpected 0x13");
-    refused(parse(vec![0x02, 0]), "field key: unexpected 0x02");
-    refused(parse(vec![0xFF; 20]), "field key: more than 64 bits");
-    // A record without action; one of an action that there is not; one
-    // without row.
+    rejected(parse(vec![0x12, 5, b'a']), "field: 5 bytes wanted, 1 left");
+    rejected(parse(vec![0x12, 1, 0xFF]), "next token: not UTF-8");
+    rejected(parse(vec![0x10, 1]), "next token: not allowed here");
+    rejected(parse(vec![0x13]), "field key: unexpected 0x13");
+    rejected(parse(vec![0x02, 0]), "field key: unexpected 0x02");
+    rejected(parse(vec![0xFF; 20]), "field key: more than 64 bits");
+    // A record without an action, with an unknown action, and without a row.
     for (record, says) in [
         (&[0x12, 0][..], "action type: missing"),
         (&[0x08, 9, 0x12, 0], "action type: unexpected 0x09"),
@@ -228,10 +226,10 @@ fn answers_whose_framing_is_broken() {
     ] {
         let len = u8::try_from(record.len()).expect("a short record");
         let body = [&[0x0A, len][..], record, &[0x12, 0]].concat();
-        let batch = parse(body).expect("a framed answer");
+        let batch = parse(body).expect("a framed response");
         assert_eq!(batch.record_count, 1);
-        refused(batch.records(), says);
-        refused(batch.binary_records(), says);
+        rejected(batch.records(), says);
+        rejected(batch.binary_records(), says);
     }
 }
 
@@ -249,10 +247,10 @@ fn a_batch_prints_neither_token_nor_data() {
 }
 
 #[test]
-fn fields_that_are_not_known_are_skipped() {
+fn unknown_fields_are_skipped() {
     let unknown = [&[0x20, 1][..], &[0x2A, 1, 7], &[0x31; 9], &[0x3D; 5]].concat();
-    let body = [&unknown[..], &answer([good().to_message()]), &unknown].concat();
-    let batch = parse(body).expect("an answer");
+    let body = [&unknown[..], &response([good().to_message()]), &unknown].concat();
+    let batch = parse(body).expect("a response");
     assert_eq!(
         (batch.next_token.as_str(), batch.may_more_record),
         ("next", Some(true))
@@ -261,7 +259,7 @@ fn fields_that_are_not_known_are_skipped() {
 }
 
 #[test]
-fn binary_batches_that_are_broken() {
+fn invalid_binary_batches_are_rejected() {
     let good = crate::record::tests::batch(&[good().origin_columns([])])
         .binary_records()
         .expect("binary");
@@ -271,20 +269,20 @@ fn binary_batches_that_are_broken() {
         *bytes.get_mut(at).expect("an offset inside") = byte;
         parse_binary_records(bytes)
     };
-    refused(
+    rejected(
         broken(0, 9),
         "binary records, byte 0: version: unexpected 0x09",
     );
-    refused(broken(1, 1), "version: unexpected 0x01");
-    refused(broken(6, 2), "record 1 of binary records");
-    refused(broken(9, 0xFF), "record count: unexpected 0xff000001");
-    refused(broken(6, 0), "bytes follow its end");
-    refused(
+    rejected(broken(1, 1), "version: unexpected 0x01");
+    rejected(broken(6, 2), "record 1 of binary records");
+    rejected(broken(9, 0xFF), "record count: unexpected 0xff000001");
+    rejected(broken(6, 0), "bytes follow its end");
+    rejected(
         broken(11, 7),
         "record 0 of binary records, byte 15: action type: unexpected 0x07",
     );
-    refused(broken(19, 0x80), "record: unexpected 0x80");
-    refused(
+    rejected(broken(19, 0x80), "record: unexpected 0x80");
+    rejected(
         parse_binary_records(good.split_last().expect("bytes").1),
         "origin record: ",
     );
