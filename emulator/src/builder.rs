@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::access_key::AccessKey;
 use super::clock::EmulatorClock;
+use super::engine::Engine;
 use super::handle::Emulator;
-use super::settings::{Settings, TrimmedRead};
+use super::protocol::AccessKey;
+use super::settings::Settings;
+use super::state::TrimmedRead;
 use tablestore_tunnel::Credentials;
 use tablestore_tunnel::TunnelError;
 
@@ -17,15 +19,18 @@ pub struct EmulatorBuilder {
     settings: Settings,
 }
 
-impl EmulatorBuilder {
-    pub(super) fn new() -> EmulatorBuilder {
+impl Emulator {
+    /// A builder with the defaults.
+    pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder {
             port: 0,
             clock: EmulatorClock::system(),
             settings: Settings::default(),
         }
     }
+}
 
+impl EmulatorBuilder {
     /// The port on 127.0.0.1. Defaults to 0, any free one.
     pub fn port(mut self, port: u16) -> EmulatorBuilder {
         self.port = port;
@@ -34,7 +39,9 @@ impl EmulatorBuilder {
 
     /// The name of the instance. Defaults to `emulator`.
     pub fn instance(mut self, instance: impl Into<String>) -> EmulatorBuilder {
-        self.settings.instance = instance.into();
+        let instance = instance.into();
+        self.settings.auth.instance.clone_from(&instance);
+        self.settings.state.instance = instance;
         self
     }
 
@@ -45,7 +52,7 @@ impl EmulatorBuilder {
         id: impl Into<String>,
         secret: impl Into<String>,
     ) -> EmulatorBuilder {
-        self.settings.access_key = AccessKey::new(Credentials::new(id, secret));
+        self.settings.auth.access_key = AccessKey::new(Credentials::new(id, secret));
         self
     }
 
@@ -63,14 +70,14 @@ impl EmulatorBuilder {
     /// # Ok::<(), tablestore_tunnel::TunnelError>(())
     /// ```
     pub fn key(mut self, key: AccessKey) -> EmulatorBuilder {
-        self.settings.more_keys.push(key);
+        self.settings.auth.more_keys.push(key);
         self
     }
 
     /// What random ids are made from: the same seed and the same requests
     /// give the same ids. Defaults to 0.
     pub fn seed(mut self, seed: u64) -> EmulatorBuilder {
-        self.settings.seed = seed;
+        self.settings.state.seed = seed;
         self
     }
 
@@ -86,35 +93,35 @@ impl EmulatorBuilder {
     /// The service documents no limit; this and
     /// [`EmulatorBuilder::batch_bytes`] are those of its range reads.
     pub fn batch_rows(mut self, rows: usize) -> EmulatorBuilder {
-        self.settings.limits.rows = rows.max(1);
+        self.settings.state.page.rows = rows.max(1);
         self
     }
 
     /// How many bytes of records one read gives at most, except that one
     /// record is always given. Defaults to 4 MiB.
     pub fn batch_bytes(mut self, bytes: usize) -> EmulatorBuilder {
-        self.settings.limits.bytes = bytes;
+        self.settings.state.page.bytes = bytes;
         self
     }
 
     /// How many rows of a partition one base channel has at most. 0 is taken
     /// as 1. Defaults to 50 000.
     pub fn base_split_rows(mut self, rows: usize) -> EmulatorBuilder {
-        self.settings.base_split_rows = rows.max(1);
+        self.settings.state.base_split_rows = rows.max(1);
         self
     }
 
     /// How long a new tunnel shows the stage `InitBaseDataAndStreamShard` and
     /// no channels. A first heartbeat ends it at once. Defaults to 500 ms.
     pub fn warm_up(mut self, warm_up: Duration) -> EmulatorBuilder {
-        self.settings.warm_up = warm_up;
+        self.settings.state.warm_up = warm_up;
         self
     }
 
     /// How long a client may be silent, whatever it asks for when it connects.
     /// Defaults to what it asks for, or 300 s if it asks for nothing.
     pub fn client_timeout(mut self, timeout: Duration) -> EmulatorBuilder {
-        self.settings.client_timeout = Some(timeout);
+        self.settings.state.client_timeout = Some(timeout);
         self
     }
 
@@ -130,14 +137,14 @@ impl EmulatorBuilder {
     /// What becomes of a read whose place is no longer in the log. Defaults to
     /// [`TrimmedRead::Fail`].
     pub fn trimmed_read(mut self, trimmed_read: TrimmedRead) -> EmulatorBuilder {
-        self.settings.trimmed_read = trimmed_read;
+        self.settings.state.trimmed_read = trimmed_read;
         self
     }
 
     /// How far the date of a request may be from the machine's clock. Defaults
     /// to 15 minutes.
     pub fn clock_skew(mut self, skew: Duration) -> EmulatorBuilder {
-        self.settings.clock_skew = skew;
+        self.settings.auth.clock_skew = skew;
         self
     }
 
@@ -152,7 +159,7 @@ impl EmulatorBuilder {
     /// refused with `OTSResourceGone` to all but the client that has the
     /// channel. Defaults to false: the service answers anyone.
     pub fn owners_only(mut self, owners_only: bool) -> EmulatorBuilder {
-        self.settings.owners_only = owners_only;
+        self.settings.state.owners_only = owners_only;
         self
     }
 
@@ -171,5 +178,12 @@ impl EmulatorBuilder {
     /// `OTSClientError` if the port cannot be bound or a thread not started.
     pub fn start(self) -> Result<Emulator, TunnelError> {
         Emulator::start(self.port, self.clock, self.settings)
+    }
+
+    /// An emulator without a server, to call from a simulation. The port has no
+    /// meaning for it.
+    #[doc(hidden)]
+    pub fn engine(self) -> Engine {
+        Engine::new(self.settings, self.clock)
     }
 }

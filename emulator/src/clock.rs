@@ -4,14 +4,13 @@
 //! this clock; only the check of a request's date header follows the machine's,
 //! because clients sign with theirs.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use crate::timestamp::{Timestamp, micros};
 use tablestore_tunnel::Clock;
 
 /// The emulator's clock: the machine's, or one that is moved by hand.
@@ -84,7 +83,8 @@ impl EmulatorClock {
 
     pub(super) fn now(&self) -> Timestamp {
         let ahead = self.0.ahead.load(Ordering::SeqCst);
-        Timestamp(Timestamp::from_utc(self.0.clock.utc()).0 + ahead)
+        let clock = Timestamp::from_utc(self.0.clock.utc());
+        Timestamp::from_micros(clock.micros() + ahead)
     }
 }
 
@@ -97,76 +97,6 @@ impl From<Clock> for EmulatorClock {
             moved: AtomicU64::new(0),
         }))
     }
-}
-
-/// A time in microseconds since 1970, the unit of the change log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Timestamp(u64);
-
-impl Timestamp {
-    pub(super) const fn from_micros(micros: u64) -> Timestamp {
-        Timestamp(micros)
-    }
-
-    pub(super) const fn from_nanos(nanos: u64) -> Timestamp {
-        Timestamp(nanos / 1_000)
-    }
-
-    fn from_utc(utc: OffsetDateTime) -> Timestamp {
-        Timestamp(u64::try_from(utc.unix_timestamp_nanos() / 1_000).unwrap_or(0))
-    }
-
-    pub(super) fn to_utc(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-    }
-
-    pub(super) const fn micros(self) -> u64 {
-        self.0
-    }
-
-    /// As the wire's signed fields want it.
-    pub(super) const fn micros_i64(self) -> i64 {
-        self.micros() as i64
-    }
-
-    pub(super) const fn millis(self) -> i64 {
-        (self.0 / 1_000) as i64
-    }
-
-    pub(super) const fn nanos(self) -> i64 {
-        (self.0 * 1_000) as i64
-    }
-
-    pub(super) fn to_rfc3339(self) -> String {
-        // Fails for years beyond 9999, which no RFC 3339 time can tell.
-        let text = self.to_utc().format(&Rfc3339);
-        text.unwrap_or_else(|_| self.to_string())
-    }
-
-    /// How long after `earlier` this is.
-    pub(super) fn since(self, earlier: Timestamp) -> Duration {
-        Duration::from_micros(self.0.saturating_sub(earlier.0))
-    }
-
-    pub(super) fn plus(self, by: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(micros(by)))
-    }
-
-    pub(super) fn minus(self, by: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_sub(micros(by)))
-    }
-}
-
-impl fmt::Display for Timestamp {
-    /// Sixteen digits, as ids carry it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016}", self.0)
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use tablestore_tunnel::_wire::{client_error, client_error_from, secret};
 
-use parking_lot::{Mutex, MutexGuard};
-
-use super::builder::EmulatorBuilder;
-use super::clock::{EmulatorClock, Timestamp};
-use super::core::Core;
-use super::fault::{Fault, FaultStatus};
+use super::clock::EmulatorClock;
+use super::engine::Engine;
+use super::faults::{Fault, FaultStatus};
 use super::ledger::Ledger;
 use super::server::Server;
 use super::settings::Settings;
 use super::table::{Table, TableSpec};
+use super::witness::Witness;
 use tablestore_tunnel::TunnelError;
 
 /// A running emulator. Clones are the same one.
@@ -21,52 +19,22 @@ use tablestore_tunnel::TunnelError;
 /// methods may be called from any thread; none waits for a request.
 #[derive(Clone, Debug)]
 pub struct Emulator {
-    shared: Arc<Shared>,
+    engine: Arc<Engine>,
     server: Arc<Server>,
 }
 
-/// What the handle, the tables and the server's threads share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    /// Held for the bookkeeping of one call, never while a socket is used.
-    pub(super) core: Mutex<Core>,
-    pub(super) clock: EmulatorClock,
-    pub(super) settings: Settings,
-}
-
-impl Shared {
-    /// The core, and the time of what is done to it, which is read under the
-    /// lock: so times are in the order of the ledger and of the logs.
-    pub(super) fn enter(&self) -> (MutexGuard<'_, Core>, Timestamp) {
-        let mut core = self.core.lock();
-        let now = self.clock.now();
-        // Read second: no move that `now` has seen is left out.
-        core.ledger.clock_moved(now, self.clock.moved());
-        (core, now)
-    }
-}
-
 impl Emulator {
-    /// A builder with the defaults.
-    pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder::new()
-    }
-
     pub(super) fn start(
         port: u16,
         clock: EmulatorClock,
         settings: Settings,
     ) -> Result<Emulator, TunnelError> {
-        let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(settings.clone(), clock.moved())),
-            clock,
-            settings,
-        });
-        let server = Server::start(port, Arc::clone(&shared)).map_err(|error| {
+        let engine = Arc::new(Engine::new(settings, clock));
+        let server = Server::start(port, Arc::clone(&engine)).map_err(|error| {
             client_error_from(format!("cannot serve on 127.0.0.1:{port}"), error)
         })?;
         Ok(Emulator {
-            shared,
+            engine,
             server: Arc::new(server),
         })
     }
@@ -78,26 +46,22 @@ impl Emulator {
 
     /// The name of its instance.
     pub fn instance(&self) -> &str {
-        &self.shared.settings.instance
+        self.engine.service().settings().instance()
     }
 
     /// The id of the access key that it accepts.
     pub fn access_key_id(&self) -> &str {
-        self.shared
-            .settings
-            .access_key
-            .credentials()
-            .access_key_id()
+        self.engine.access_key().credentials().access_key_id()
     }
 
     /// The secret of that access key.
     pub fn access_key_secret(&self) -> &str {
-        secret(self.shared.settings.access_key.credentials())
+        secret(self.engine.access_key().credentials())
     }
 
     /// Its clock.
     pub fn clock(&self) -> &EmulatorClock {
-        &self.shared.clock
+        self.engine.service().clock()
     }
 
     /// Creates a table. Its change log begins now; a table need not be told
@@ -108,7 +72,7 @@ impl Emulator {
     /// `OTSClientError` if a table of that name exists or the spec has no
     /// primary key.
     pub fn create_table(&self, spec: TableSpec) -> Result<Table, TunnelError> {
-        Table::create(&self.shared, spec)
+        self.engine.create_table(spec)
     }
 
     /// A handle on a table that exists.
@@ -117,7 +81,7 @@ impl Emulator {
     ///
     /// `OTSClientError` if there is no such table.
     pub fn table(&self, name: &str) -> Result<Table, TunnelError> {
-        Table::open(&self.shared, name)
+        Table::open(self.engine.service(), name)
     }
 
     /// Drops a table with all that is on it: its tunnels are gone, and their
@@ -128,9 +92,9 @@ impl Emulator {
     ///
     /// `OTSClientError` if there is no such table.
     pub fn drop_table(&self, name: &str) -> Result<(), TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let dropped = core.drop_table(name, now);
-        dropped.map_err(|failure| client_error(failure.message))
+        let service = self.engine.service();
+        let dropped = service.command(|state, now| state.drop_table(name, now));
+        dropped.map_err(|error| client_error(error.to_string()))
     }
 
     /// Makes a tunnel expired now, as if its log had not been read in time:
@@ -141,34 +105,35 @@ impl Emulator {
     ///
     /// `OTSClientError` if there is no tunnel of that id.
     pub fn expire_tunnel(&self, tunnel_id: &str) -> Result<(), TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let expired = core.expire_tunnel(tunnel_id, now);
-        expired.map_err(|failure| client_error(failure.message))
+        let service = self.engine.service();
+        let expired = service.command(|state, now| state.expire_tunnel(tunnel_id, now));
+        expired.map_err(|error| client_error(error.to_string()))
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// Takes down what consumers have dealt with.
+    pub fn witness(&self) -> Witness {
+        self.engine.witness()
     }
 
     /// Arms a fault: it counts the requests from now on.
     pub fn fault(&self, fault: Fault) {
-        self.shared.core.lock().faults.add(fault);
+        self.engine.arm([fault]);
     }
 
     /// The faults that it was given since the last
     /// [`Emulator::clear_faults`], with how often each was hit.
     pub fn faults(&self) -> Vec<FaultStatus> {
-        self.shared.core.lock().faults.list()
+        self.engine.service().faults()
     }
 
     /// Disarms all faults that are still to come, and forgets the others.
     pub fn clear_faults(&self) {
-        self.shared.core.lock().faults.clear();
+        self.engine.clear_faults();
     }
 
     /// What happened so far, for [`Ledger::verdict`] to judge.
     pub fn ledger(&self) -> Ledger {
-        self.shared.core.lock().ledger.copy()
+        self.engine.ledger()
     }
 
     /// Stops serving: connections are closed, requests that wait for a delay

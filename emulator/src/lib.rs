@@ -92,47 +92,47 @@
 //!
 //! # Files
 //!
-//! Files, in reading order:
+//! Files, in reading order; each uses only those below it:
 //!
-//! - `handle`: [`Emulator`], the handle.
-//! - `builder`: [`EmulatorBuilder`]; `settings`: its values and defaults.
-//! - `access_key`: [`AccessKey`]: who may ask for what.
-//! - `table`: [`Table`], [`TableSpec`] and writing rows.
-//! - `core`: what the emulator knows, without sockets and clock.
-//! - `actions`: one file per action.
-//! - `server`: HTTP around it; `control`: a JSON API beside the protocol.
-//! - `action`, `scope`, `failure`: a request's kind, whom it is about, an
-//!   answer that is an error.
-//! - `fault`: what goes wrong.
-//! - `ledger`: what happened; `witness`: what consumers have dealt with;
-//!   `check`: what of it breaks the rules.
-//! - `clock`: what time it is; `duration`: lengths of time as text.
-//! - `stop`: wakes threads that wait.
-//! - `program`: all of it as a program.
+//! - `program`: the emulator as a program.
+//! - `handle`: [`Emulator`], the handle; `builder`: [`EmulatorBuilder`].
+//! - `server`: sockets and threads around the engine; `stop`: the signal that
+//!   ends its threads.
+//! - `engine`: the emulator without sockets, threads or sleeping.
+//! - `control`: a JSON API beside the protocol.
+//! - `table`: [`Table`], [`TableSpec`] and writing rows; `witness`: [`Witness`].
+//! - `service`: from a request to an answer; the state, the ledger and the
+//!   faults behind one lock. `settings`: everything that the builder sets.
+//! - `tunnel_api`: one file for each action.
+//! - `checker`: which rules clients broke, by the ledger.
+//! - `faults`: which requests are hit by a fault; `ledger`: what happened.
+//! - `protocol`: requests, signatures and replies.
+//! - `state`: tables, tunnels and clients, without clock and sockets.
+//! - `clock`, `timestamp`: the emulator's time; `duration`: durations as text.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod access_key;
-mod action;
-mod actions;
 mod builder;
-mod check;
+mod checker;
 mod clock;
 mod control;
-mod core;
 mod duration;
-mod failure;
-mod fault;
+mod engine;
+mod faults;
 mod handle;
 mod ledger;
 mod program;
-mod scope;
+mod protocol;
 mod server;
+mod service;
 mod settings;
+mod state;
 mod stop;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timestamp;
+mod tunnel_api;
 mod witness;
 
 /// The README's examples are compiled with the tests.
@@ -140,17 +140,24 @@ mod witness;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-pub use self::access_key::{AccessKey, Permission};
-pub use self::action::Action;
+/// The emulator without a server, for simulations. Not for users: it may change
+/// with every release.
+#[doc(hidden)]
+pub mod _core {
+    pub use crate::engine::Engine;
+    pub use crate::protocol::{End, Reply, Request};
+    pub use crate::service::{Continuation, Step};
+}
+
 pub use self::builder::EmulatorBuilder;
-pub use self::check::{Checker, Finding, Rule, Severity, Summary, Verdict};
+pub use self::checker::{Checker, Finding, Rule, Severity, Summary, Verdict};
 pub use self::clock::EmulatorClock;
-pub use self::core::key::KeyType;
-pub use self::fault::{Fault, FaultScriptError, FaultStatus, FaultTarget, Notice};
+pub use self::faults::{Fault, FaultScriptError, FaultStatus, FaultTarget, Notice};
 pub use self::handle::Emulator;
 pub use self::ledger::{ChannelState, ChannelStatus, Departure, Event, EventKind, Ledger};
 #[doc(hidden)]
 pub use self::program::main as _program;
-pub use self::settings::TrimmedRead;
+pub use self::protocol::{AccessKey, Action, Permission};
+pub use self::state::{KeyType, RecordId, TrimmedRead};
 pub use self::table::{PartitionInfo, RowUpdate, Table, TableSpec, Written};
-pub use self::witness::{RecordId, Witness};
+pub use self::witness::Witness;

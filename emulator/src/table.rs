@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tablestore_tunnel::_wire::client_error;
 
-use super::core::Core;
-use super::core::key::{self, Key, KeyType};
-use super::core::partition::Partition;
-use super::core::table::{Change, Logged, Schema, Table as CoreTable};
-use super::failure::Failure;
-use super::fault::harm;
-use super::handle::Shared;
+use super::service::Service;
+use super::state::{
+    Change, Key, KeyType, Logged, Partition, Schema, State, StateError, Table as StateTable,
+    parse_key,
+};
 use tablestore_tunnel::TunnelError;
 use tablestore_tunnel::{ActionType, OwnedColumn, SequenceInfo, Value};
 
@@ -196,7 +194,7 @@ pub struct PartitionInfo {
 /// thread; a write is in the log when it returns.
 #[derive(Clone, Debug)]
 pub struct Table {
-    shared: Arc<Shared>,
+    service: Arc<Service>,
     name: Arc<str>,
     /// Tells it from a later table of the same name; compared by address.
     stream_id: Arc<str>,
@@ -204,35 +202,35 @@ pub struct Table {
 }
 
 impl Table {
-    pub(super) fn create(shared: &Arc<Shared>, spec: TableSpec) -> Result<Table, TunnelError> {
+    pub(super) fn create(service: &Arc<Service>, spec: TableSpec) -> Result<Table, TunnelError> {
+        let settings = service.settings();
         let schema = Schema {
             name: spec.name.as_str().into(),
             primary_key: spec.primary_key,
             partitions: spec.partitions,
             max_versions: spec.max_versions,
             origin_columns: spec.origin_columns,
-            epoch_grows: shared.settings.epoch_grows,
-            retention: spec.retention.unwrap_or(shared.settings.retention),
+            epoch_grows: settings.epoch_grows,
+            retention: spec.retention.unwrap_or(settings.retention),
             time_to_live: spec.time_to_live,
             max_version_offset: spec.max_version_offset,
         };
-        let (mut core, now) = shared.enter();
-        let created = core.create_table(schema, now);
-        drop(core);
-        created.map_err(client_error)?;
-        Table::open(shared, &spec.name)
+        let created = service.command(|state, now| state.create_table(schema, now));
+        created.map_err(refused)?;
+        Table::open(service, &spec.name)
     }
 
-    pub(super) fn open(shared: &Arc<Shared>, name: &str) -> Result<Table, TunnelError> {
-        let core = shared.core.lock();
-        let table = core.table(name).map_err(refused)?;
-        let schema = &table.schema;
-        Ok(Table {
-            stream_id: table.stream_id.clone(),
-            name: schema.name.clone(),
-            primary_key: schema.primary_key.as_slice().into(),
-            shared: Arc::clone(shared),
-        })
+    pub(super) fn open(service: &Arc<Service>, name: &str) -> Result<Table, TunnelError> {
+        let table = service.read(|state| {
+            let table = state.table(name)?;
+            Ok(Table {
+                stream_id: table.stream_id.clone(),
+                name: table.schema.name.clone(),
+                primary_key: table.schema.primary_key.as_slice().into(),
+                service: Arc::clone(service),
+            })
+        });
+        table.map_err(refused)
     }
 
     /// Its name.
@@ -312,7 +310,7 @@ impl Table {
     /// `OTSClientError` if there is no such partition, it is split or merged
     /// already, or it has fewer than two rows.
     pub fn split(&self, partition_id: &str) -> Result<[Arc<str>; 2], TunnelError> {
-        self.split_where(|table| partition(table, partition_id), None)
+        self.split_where(|table| partition_index(table, partition_id), None)
     }
 
     /// Splits the partition of a key: the key and those above it (among those
@@ -327,7 +325,7 @@ impl Table {
         key: impl IntoIterator<Item = K>,
     ) -> Result<[Arc<str>; 2], TunnelError> {
         let key = self.key(key)?;
-        let which = |table: &CoreTable| Ok(table.partition_of(&key));
+        let which = |table: &StateTable| Ok(table.partition_of(&key));
         self.split_where(which, Some(key.clone()))
     }
 
@@ -342,11 +340,12 @@ impl Table {
     /// `OTSClientError` if there are no such partitions, one is split or
     /// merged already, or another lies between them.
     pub fn merge(&self, one: &str, other: &str) -> Result<Arc<str>, TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let table = self.here(&core)?;
-        let parents = [partition(table, one)?, partition(table, other)?];
-        let merged = core.merge(&self.name, parents, now);
-        merged.map_err(client_error)
+        let merged = self.service.command(|state, now| {
+            let table = self.current(state)?;
+            let parents = [partition_index(table, one)?, partition_index(table, other)?];
+            state.merge(&self.name, parents, now)
+        });
+        merged.map_err(refused)
     }
 
     /// Drops the changes of one partition before a position from its log, as
@@ -359,9 +358,10 @@ impl Table {
     ///
     /// `OTSClientError` if there is no such partition.
     pub fn trim(&self, partition_id: &str, position: u64) -> Result<u64, TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let index = partition(self.here(&core)?, partition_id)?;
-        let trimmed = core.trim(&self.name, index, position, now);
+        let trimmed = self.service.command(|state, now| {
+            let index = partition_index(self.current(state)?, partition_id)?;
+            state.trim(&self.name, index, position, now)
+        });
         trimmed.map_err(refused)
     }
 
@@ -372,37 +372,40 @@ impl Table {
     ///
     /// `OTSClientError` if the table was dropped.
     pub fn expire(&self) -> Result<u64, TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        self.here(&core)?;
-        core.expire(&self.name, now).map_err(refused)
+        let expired = self.service.command(|state, now| {
+            self.current(state)?;
+            state.expire(&self.name, now)
+        });
+        expired.map_err(refused)
     }
 
     /// All its partitions, in the order in which they were made; those that
     /// were split or merged too. None if the table was dropped.
     pub fn partitions(&self) -> Vec<PartitionInfo> {
-        let (mut core, now) = self.shared.enter();
-        core.age(&self.name, now);
-        let Ok(table) = self.here(&core) else {
-            return Vec::new();
-        };
-        let id = |index: &usize| table.partitions[*index].id.clone();
-        let info = |partition: &Partition| PartitionInfo {
-            id: partition.id.clone(),
-            parents: partition.parents.iter().map(id).collect(),
-            rows: partition.rows(),
-            changes: partition.log.end(),
-            oldest: partition.log.first(),
-            active: partition.lives(),
-        };
-        table.partitions.iter().map(info).collect()
+        self.service.command(|state, now| {
+            state.apply_retention(&self.name, now);
+            let Ok(table) = self.current(state) else {
+                return Vec::new();
+            };
+            let id = |index: &usize| table.partitions[*index].id.clone();
+            let info = |partition: &Partition| PartitionInfo {
+                id: partition.id.clone(),
+                parents: partition.parents.iter().map(id).collect(),
+                rows: partition.rows(),
+                changes: partition.log.end(),
+                oldest: partition.log.first(),
+                active: partition.is_active(),
+            };
+            table.partitions.iter().map(info).collect()
+        })
     }
 
-    /// The table in the core, if it is still this one.
-    fn here<'a>(&self, core: &'a Core) -> Result<&'a CoreTable, TunnelError> {
-        let table = core.table(&self.name).map_err(refused)?;
+    /// The table of this handle, unless it was dropped.
+    fn current<'a>(&self, state: &'a State) -> Result<&'a StateTable, StateError> {
+        let table = state.table(&self.name)?;
         match Arc::ptr_eq(&table.stream_id, &self.stream_id) {
             true => Ok(table),
-            false => Err(client_error(format!(
+            false => Err(StateError::Invalid(format!(
                 "table {} was dropped; there is another of that name now",
                 self.name
             ))),
@@ -411,7 +414,7 @@ impl Table {
 
     fn key<K: Into<Value>>(&self, key: impl IntoIterator<Item = K>) -> Result<Key, TunnelError> {
         let values = key.into_iter().map(Into::into).collect();
-        key::parse(values, &self.primary_key).map_err(client_error)
+        parse_key(values, &self.primary_key).map_err(client_error)
     }
 
     fn write_one<K: Into<Value>>(
@@ -434,42 +437,40 @@ impl Table {
     }
 
     fn write(&self, planned: Vec<Planned>) -> Result<Vec<Written>, TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let change = |(action, key, update): Planned| Change {
-            action,
-            key,
-            columns: update.into_columns(now.millis()),
-        };
-        let changes = planned.into_iter().map(change).collect();
-        self.here(&core)?;
-        let logged = core.write(&self.name, changes, now);
-        let logged = logged.map_err(client_error)?;
-        let table = self.here(&core)?;
+        let logged = self.service.write(&self.name, |state, now| {
+            self.current(state)?;
+            let change = |(action, key, update): Planned| Change {
+                action,
+                key,
+                columns: update.into_columns(now.millis()),
+            };
+            Ok(planned.into_iter().map(change).collect())
+        });
         let written = |logged: Logged| Written {
-            partition: table.partitions[logged.partition].id.clone(),
+            partition: logged.partition_id,
             position: logged.position,
             sequence_info: logged.sequence,
         };
-        let written: Vec<Written> = logged.into_iter().map(written).collect();
-        let partitions = written.iter().map(|written| &written.partition);
-        harm::after_write(&mut core, &self.shared.clock, &self.name, partitions);
-        Ok(written)
+        let logged = logged.map_err(refused)?;
+        Ok(logged.into_iter().map(written).collect())
     }
 
     fn split_where(
         &self,
-        which: impl FnOnce(&CoreTable) -> Result<usize, TunnelError>,
+        which: impl FnOnce(&StateTable) -> Result<usize, StateError>,
         key: Option<Key>,
     ) -> Result<[Arc<str>; 2], TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let index = which(self.here(&core)?)?;
-        let split = core.split(&self.name, index, key, now);
-        split.map_err(client_error)
+        let split = self.service.command(|state, now| {
+            let index = which(self.current(state)?)?;
+            state.split(&self.name, index, key, now)
+        });
+        split.map_err(refused)
     }
 }
 
-fn partition(table: &CoreTable, id: &str) -> Result<usize, TunnelError> {
-    let missing = || client_error(format!("table {} has no partition {id}", table.schema.name));
+fn partition_index(table: &StateTable, id: &str) -> Result<usize, StateError> {
+    let name = &table.schema.name;
+    let missing = || StateError::Invalid(format!("table {name} has no partition {id}"));
     table.by_id(id).ok_or_else(missing)
 }
 
@@ -486,6 +487,6 @@ fn puts<N: Into<String>, V: Into<Value>>(columns: impl IntoIterator<Item = (N, V
     })
 }
 
-fn refused(failure: Failure) -> TunnelError {
-    client_error(failure.message)
+fn refused(error: StateError) -> TunnelError {
+    client_error(error.to_string())
 }

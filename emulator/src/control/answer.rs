@@ -3,15 +3,16 @@
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::protocol::Reply;
+use crate::state::StateError;
 use tablestore_tunnel::TunnelError;
 
 /// An answer of the control API.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: Vec<u8>,
+pub(super) struct Answer {
+    status: u16,
+    content_type: &'static str,
+    body: Vec<u8>,
 }
 
 impl Answer {
@@ -49,6 +50,11 @@ impl Answer {
             status: 201,
             ..self
         }
+    }
+
+    pub(super) fn into_reply(self) -> Reply {
+        let headers = vec![("Content-Type", self.content_type.to_owned())];
+        Reply::new(self.status, headers, self.body)
     }
 
     fn new(content_type: &'static str, body: Vec<u8>) -> Answer {
@@ -113,8 +119,9 @@ impl Refusal {
     }
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Refusal {
-        Refusal::new(failure.status, failure.message)
+impl From<StateError> for Refusal {
+    /// The path or the body names something that does not exist.
+    fn from(error: StateError) -> Refusal {
+        Refusal::bad(error.to_string())
     }
 }

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::{ROOT, Refusal};
-use crate::server::request::Request;
+use crate::protocol::Request;
 
 /// A request: its method, path, query and body.
 #[derive(Debug)]

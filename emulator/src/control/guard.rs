@@ -6,7 +6,7 @@
 //! has the page's origin with it.
 
 use super::Refusal;
-use crate::server::request::Head;
+use crate::protocol::Head;
 
 pub(super) fn check(head: &Head) -> Result<(), Refusal> {
     let host = head.header("host").unwrap_or_default();

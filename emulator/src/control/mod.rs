@@ -32,15 +32,18 @@ pub(crate) mod value;
 
 use std::sync::Arc;
 
-pub(super) use self::answer::Answer;
+use self::answer::Answer;
 use self::answer::Refusal;
 use self::call::Call;
-use super::handle::Shared;
-use super::server::request::Request;
+use super::protocol::{Reply, Request};
+use super::service::Service;
 use tablestore_tunnel::Value;
 
 /// What the paths of the API begin with.
 const ROOT: &str = "/_emulator";
+
+/// The largest body: rows in bulk.
+pub(super) const MAX_BODY: usize = 64 << 20;
 
 /// Whether a path is the control API's.
 pub(super) fn is_control(path: &str) -> bool {
@@ -51,24 +54,24 @@ pub(super) fn is_control(path: &str) -> bool {
 /// Answers the requests of the control API.
 #[derive(Debug)]
 pub(super) struct Control {
-    shared: Arc<Shared>,
+    service: Arc<Service>,
 }
 
 impl Control {
-    pub(super) fn new(shared: Arc<Shared>) -> Control {
-        Control { shared }
+    pub(super) fn new(service: Arc<Service>) -> Control {
+        Control { service }
     }
 
-    pub(super) fn answer(&self, request: &Request) -> Answer {
+    pub(super) fn answer(&self, request: &Request) -> Reply {
         let answer = guard::check(&request.head)
             .and_then(|()| Call::new(request))
             .and_then(|call| self.route(call));
-        answer.unwrap_or_else(Refusal::into_answer)
+        answer.unwrap_or_else(Refusal::into_answer).into_reply()
     }
 
     fn route(&self, mut call: Call<'_>) -> Result<Answer, Refusal> {
         let route = routes::find(&call.method, &call.path)?;
         call.arguments = routes::arguments(route, &call.path);
-        (route.run)(&self.shared, &call)
+        (route.run)(&self.service, &call)
     }
 }

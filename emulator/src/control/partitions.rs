@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Call, Refusal, tables, value};
-use crate::handle::Shared;
+use crate::service::Service;
 use tablestore_tunnel::Value;
 
 /// Where to split: a partition in its middle, or that of a key at the key.
@@ -17,8 +17,8 @@ struct SplitJson {
     key: Option<Vec<Json>>,
 }
 
-pub(super) fn split(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
+pub(super) fn split(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
     let children = match call.json()? {
         SplitJson {
             partition: Some(partition),
@@ -44,8 +44,8 @@ struct MergeJson {
     partitions: [String; 2],
 }
 
-pub(super) fn merge(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
+pub(super) fn merge(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
     let MergeJson {
         partitions: [one, other],
     } = call.json()?;
@@ -63,8 +63,8 @@ struct TrimJson {
     position: Option<u64>,
 }
 
-pub(super) fn trim(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
+pub(super) fn trim(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
     let dropped = match call.json()? {
         TrimJson {
             partition: None,

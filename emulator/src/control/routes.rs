@@ -8,8 +8,7 @@ use super::{
     Answer, Call, ROOT, Refusal, clock, faults, ledger, partitions, processed, rows, tables,
     tunnels,
 };
-use crate::core::Core;
-use crate::handle::Shared;
+use crate::service::Service;
 
 /// A call of the control API.
 #[derive(Debug)]
@@ -18,14 +17,14 @@ pub(super) struct Route {
     /// After the root; what stands in braces is the caller's.
     path: &'static str,
     what: &'static str,
-    pub(super) run: fn(&Arc<Shared>, &Call<'_>) -> Result<Answer, Refusal>,
+    pub(super) run: fn(&Arc<Service>, &Call<'_>) -> Result<Answer, Refusal>,
 }
 
 const fn route(
     method: &'static str,
     path: &'static str,
     what: &'static str,
-    run: fn(&Arc<Shared>, &Call<'_>) -> Result<Answer, Refusal>,
+    run: fn(&Arc<Service>, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
     Route {
         method,
@@ -102,7 +101,7 @@ fn fits(route: &Route, path: &[String]) -> bool {
     parts(route).count() == path.len() && parts(route).zip(path).all(fits)
 }
 
-fn index(_: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+fn index(_: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
     let call = |route: &Route| {
         let (method, path, what) = (route.method, route.path, route.what);
         format!("{method:6} {ROOT}{path}  {what}\n")
@@ -110,25 +109,25 @@ fn index(_: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::text(ROUTES.iter().map(call).collect()))
 }
 
-fn health(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+fn health(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
     Answer::json(&json!({
         "status": "ok",
-        "instance": shared.settings.instance,
+        "instance": service.settings().instance(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }
 
-fn state(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+fn state(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
     Answer::json(&json!({
-        "clock": clock::now(shared),
-        "tables": tables::all(shared)?,
-        "tunnels": tunnels::all(shared)?,
-        "faults": faults::all(shared),
+        "clock": clock::now(service),
+        "tables": tables::all(service)?,
+        "tunnels": tunnels::all(service)?,
+        "faults": faults::all(service),
     }))
 }
 
 /// As if the emulator had just been started, except for its clock.
-fn reset(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    *shared.core.lock() = Core::new(shared.settings.clone(), shared.clock.moved());
+fn reset(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    service.reset();
     Answer::done()
 }

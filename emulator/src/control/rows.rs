@@ -7,10 +7,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Map, Value as Json, json};
 
 use super::{Answer, Call, Refusal, tables, value};
-use crate::core::partition::SnapshotRow;
-use crate::core::row::Row;
-use crate::core::{key, key::KeyType};
-use crate::handle::Shared;
+use crate::service::Service;
+use crate::state::{KeyType, Row, SnapshotRow, StateError, key_values};
 use crate::table::{RowUpdate, RowWrite, Written};
 use tablestore_tunnel::{ActionType, OwnedColumn};
 
@@ -55,15 +53,12 @@ struct ColumnJson {
 }
 
 /// Writes all rows of the body in one bulk, or none of them.
-pub(super) fn write(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
-    let keys = shared
-        .core
-        .lock()
-        .table(table.name())?
-        .schema
-        .primary_key
-        .clone();
+pub(super) fn write(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
+    let keys = service.read(|state| {
+        let table = state.table(table.name())?;
+        Ok::<_, StateError>(table.schema.primary_key.clone())
+    })?;
     let rows = objects(call.text()?)?.into_iter().enumerate();
     let writes = rows.map(|(number, row)| {
         let wrong = |why: String| Refusal::bad(format!("row {}: {why}", number + 1));
@@ -173,19 +168,19 @@ fn place(written: &Written) -> Json {
 }
 
 /// The rows as they are now, up to `limit`.
-pub(super) fn read(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
+pub(super) fn read(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
     let limit = call.number("limit")?.unwrap_or(u64::MAX);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let rows = {
-        let (core, now) = shared.enter();
-        core.table(table.name())?.rows(limit, now)
-    };
+    let rows = service.command(|state, now| {
+        let table = state.table(table.name())?;
+        Ok::<_, StateError>(table.rows(limit, now))
+    })?;
     Answer::lines(rows.iter().map(|(partition, row)| shown(partition, row)))
 }
 
 fn shown(partition: &str, (route, row): &SnapshotRow) -> Json {
-    let key: Vec<Json> = key::values(&route.key).iter().map(value::to_json).collect();
+    let key: Vec<Json> = key_values(&route.key).iter().map(value::to_json).collect();
     json!({"partition": partition, "key": key, "columns": columns(row)})
 }
 

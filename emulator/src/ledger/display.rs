@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter, Result};
 
 use super::{ChannelState, Departure, Event, EventKind};
-use crate::action::Action;
+use crate::protocol::Action;
 
 impl Display for Event {
     /// One line: order, time of day, what happened.

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::text;
-use crate::action::Action;
+use crate::protocol::Action;
+use crate::state::{ChannelState, ChannelStatus, Departure};
 use tablestore_tunnel::SequenceInfo;
 
 /// One thing that happened.
@@ -316,72 +317,4 @@ pub enum EventKind {
         /// How many.
         records: u64,
     },
-}
-
-/// A channel in a heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ChannelState {
-    /// The channel.
-    pub channel: Arc<str>,
-    /// Its version.
-    pub version: i64,
-    /// Never [`ChannelStatus::Wait`].
-    pub status: ChannelStatus,
-}
-
-/// What a channel is at. In JSON the service's words: `WAIT`, `OPEN`,
-/// `CLOSING`, `CLOSE` and `TERMINATED`.
-///
-/// Ordered as a channel goes through them.
-///
-/// Complete: the service has these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ChannelStatus {
-    /// Its parents are not read to their end yet.
-    Wait,
-    /// To be read.
-    Open,
-    /// To be given back by its holder.
-    Closing,
-    /// Given back.
-    Close,
-    /// Read to its end.
-    Terminated,
-}
-
-impl ChannelStatus {
-    /// The service's word, such as `OPEN`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ChannelStatus::Wait => "WAIT",
-            ChannelStatus::Open => "OPEN",
-            ChannelStatus::Closing => "CLOSING",
-            ChannelStatus::Close => "CLOSE",
-            ChannelStatus::Terminated => "TERMINATED",
-        }
-    }
-
-    /// Whether who has the channel so may read it.
-    pub(crate) const fn is_held(self) -> bool {
-        matches!(self, ChannelStatus::Open | ChannelStatus::Closing)
-    }
-}
-
-impl std::fmt::Display for ChannelStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// How a client came to be unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Departure {
-    /// It was silent for longer than its timeout.
-    Expired,
-    /// It said goodbye.
-    ShutDown,
 }

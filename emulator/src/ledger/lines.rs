@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::{ChannelState, ChannelStatus, Departure, EventKind};
-    use crate::{Action, clock::Timestamp};
+    use crate::{Action, timestamp::Timestamp};
     use tablestore_tunnel::SequenceInfo;
 
     const SEQUENCE: SequenceInfo = SequenceInfo {

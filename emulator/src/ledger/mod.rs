@@ -4,23 +4,26 @@
 //! and whether it was its own at that time. What of it breaks the rules is
 //! [`Checker`](super::Checker)'s business.
 //!
-//! In reading order:
+//! Files, in reading order:
 //!
 //! - this file: a ledger as users hold it.
-//! - [`event`]: what can happen; the names in the JSON lines.
-//! - [`book`]: the ledger while it is written.
+//! - [`event`]: the kinds of events; the names in the JSON lines.
+//! - [`from_state`]: events of the state become events of the ledger.
+//! - [`writer`]: the ledger while it is written.
 //! - [`lines`]: JSON lines, and back.
 //! - [`display`]: an event as a line to read.
 //! - [`text`]: durations and sequence numbers in JSON.
 
-mod book;
 mod display;
 mod event;
+mod from_state;
 mod lines;
 mod text;
+mod writer;
 
-pub(super) use self::book::Book;
-pub use self::event::{ChannelState, ChannelStatus, Departure, Event, EventKind};
+pub use self::event::{Event, EventKind};
+pub(super) use self::writer::LedgerWriter;
+pub use super::state::{ChannelState, ChannelStatus, Departure};
 
 /// What happened so far; a copy that does not grow.
 #[derive(Clone, Debug, Default)]

@@ -3,14 +3,16 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
+use time::OffsetDateTime;
 
-use super::reply::{End, Reply};
-use super::request::{Head, MAX_HEAD, Request};
-use super::service::Service;
-use crate::failure::Failure;
+use crate::control;
+use crate::engine::Engine;
+use crate::protocol::{End, Failure, Head, MAX_BODY, MAX_HEAD, Reply, Request, access_log};
+use crate::service::Step;
+use crate::stop::Stop;
 
 /// Up to here head and body go out in one piece.
 const ONE_WRITE: usize = 16 << 10;
@@ -22,7 +24,8 @@ const LINGER_BYTES: u64 = 64 << 20;
 /// The thread of one connection.
 pub(super) struct Connection {
     stream: TcpStream,
-    service: Arc<Service>,
+    engine: Arc<Engine>,
+    stop: Stop,
     /// What was read and is not consumed: the beginning of the next request.
     buffer: Vec<u8>,
     /// Closed by a reset, which an orderly shutdown would forestall: it goes
@@ -45,10 +48,11 @@ impl From<io::Error> for Broken {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, service: Arc<Service>) -> Connection {
+    pub(super) fn new(stream: TcpStream, engine: Arc<Engine>, stop: Stop) -> Connection {
         Connection {
             stream,
-            service,
+            engine,
+            stop,
             buffer: Vec::new(),
             resets: false,
         }
@@ -67,10 +71,10 @@ impl Connection {
         let (reply, keep, refused) = match self.read_request() {
             Ok(Some(request)) => {
                 let keep = request.head.keeps_alive();
-                (self.service.answer(&request), keep, false)
+                (self.answer(&request), keep, false)
             }
             Ok(None) | Err(Broken::Io) => return false,
-            Err(Broken::Refused(failure)) => (self.service.refuse(&failure), false, true),
+            Err(Broken::Refused(failure)) => (self.engine.refuse(&failure), false, true),
         };
         let written = self.write(&reply);
         if written.is_ok() && refused {
@@ -78,6 +82,24 @@ impl Connection {
             let _ = self.linger();
         }
         written.is_ok() && keep && reply.end == End::Keep
+    }
+
+    /// Answers a request, and waits where the engine says so. If the server is
+    /// stopped meanwhile, the request is given up.
+    fn answer(&self, request: &Request) -> Reply {
+        let begun = Instant::now();
+        let mut step = self.engine.handle(request, OffsetDateTime::now_utc());
+        let reply = loop {
+            step = match step {
+                Step::Answer(reply) => break reply,
+                Step::Wait { delay, then } if self.stop.wait_for(delay) => {
+                    Step::Answer(then.abandon())
+                }
+                Step::Wait { then, .. } => self.engine.resume(then),
+            };
+        };
+        access_log::log(&request.head, &reply, begun.elapsed());
+        reply
     }
 
     /// Reads on for a while and throws away: a socket that is closed while
@@ -96,7 +118,10 @@ impl Connection {
         };
         let refused = |message| Broken::Refused(Failure::invalid(message));
         let length = head.body_length().map_err(refused)?;
-        let limit = head.max_body();
+        let limit = match control::is_control(&head.path) {
+            true => control::MAX_BODY,
+            false => MAX_BODY,
+        };
         if length > limit {
             let message =
                 format!("The size of POST data is too large: {length} bytes, {limit} are allowed.");
@@ -140,31 +165,14 @@ impl Connection {
     }
 
     fn write(&mut self, reply: &Reply) -> io::Result<()> {
-        match reply.end {
-            End::Keep | End::Last => self.send(&reply.head(), &reply.body),
-            End::Close => Ok(()),
-            End::Reset => self.reset(),
-            End::Cut => self.send_half(reply),
-            End::ResetMidway => {
-                self.send_half(reply)?;
-                self.reset()
-            }
+        let (head, body) = reply.to_wire();
+        self.send(&head, body)?;
+        if reply.end.resets() {
+            self.resets = true;
+            // Closing with no time to linger sends a reset.
+            SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
         }
-    }
-
-    fn reset(&mut self) -> io::Result<()> {
-        self.resets = true;
-        // Closing with no time to linger sends a reset.
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
-    }
-
-    fn send_half(&mut self, reply: &Reply) -> io::Result<()> {
-        let head = reply.head();
-        let (head_sent, body_sent) = match reply.body.len() {
-            0 => (head.len() / 2, 0),
-            length => (head.len(), length / 2),
-        };
-        self.send(&head[..head_sent], &reply.body[..body_sent])
+        Ok(())
     }
 
     fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {

@@ -1,23 +1,11 @@
-//! HTTP around the core: sockets, threads, signatures.
+//! The HTTP server: a thin shell of sockets and threads around the engine.
 //!
-//! In reading order:
+//! Files, in reading order:
 //!
-//! - this file: the listener, and ending everything.
+//! - this file: the listener, and stopping all threads.
 //! - [`connection`]: one connection, request after request.
-//! - [`request`]: the head of a request.
-//! - [`auth`]: whether a request is signed as it must be.
-//! - [`service`]: from a request to an answer: faults, the core, the ledger.
-//! - [`struck`]: a request that faults hit.
-//! - [`reply`]: an answer on its way out.
-//! - [`access`]: one line for each request.
 
-mod access;
-mod auth;
 mod connection;
-mod reply;
-pub(super) mod request;
-mod service;
-mod struck;
 
 use std::collections::HashMap;
 use std::io;
@@ -29,8 +17,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use self::connection::Connection;
-use self::service::Service;
-use super::handle::Shared;
+use super::engine::Engine;
 use crate::stop::Stop;
 
 /// How long to wait after a connection could not be accepted.
@@ -60,7 +47,7 @@ struct Peer {
 }
 
 impl Server {
-    pub(super) fn start(port: u16, shared: Arc<Shared>) -> io::Result<Server> {
+    pub(super) fn start(port: u16, engine: Arc<Engine>) -> io::Result<Server> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
         let stop = Stop::default();
@@ -69,7 +56,7 @@ impl Server {
             listener,
             stop: stop.clone(),
             peers: Arc::clone(&peers),
-            service: Arc::new(Service::new(shared, stop.clone())),
+            engine,
         };
         let thread = Builder::new()
             .name("emulator-accept".to_owned())
@@ -120,7 +107,7 @@ struct Acceptor {
     listener: TcpListener,
     stop: Stop,
     peers: Arc<Mutex<Peers>>,
-    service: Arc<Service>,
+    engine: Arc<Engine>,
 }
 
 impl Acceptor {
@@ -140,7 +127,7 @@ impl Acceptor {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let kept = stream.try_clone()?;
-        let connection = Connection::new(stream, Arc::clone(&self.service));
+        let connection = Connection::new(stream, Arc::clone(&self.engine), self.stop.clone());
         // Held until the thread is in the list, so that it cannot leave before.
         let mut peers = self.peers.lock();
         let number = peers.opened;

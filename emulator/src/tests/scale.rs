@@ -1,17 +1,18 @@
 //! Many channels and many clients: a heartbeat costs what its client has.
 
 use super::*;
-use crate::clock::Timestamp;
-use crate::core::Core;
-use crate::core::key::KeyPart;
-use crate::core::table::{Change, Schema};
 use crate::ledger::EventKind;
+use crate::protocol::Failure;
+use crate::service::Instance;
 use crate::settings::Settings;
+use crate::state::{Change, KeyPart, Schema, State, StateSettings};
+use crate::timestamp::Timestamp;
+use crate::tunnel_api;
 use tablestore_tunnel::{ActionType, OwnedColumn};
 
-/// A core with one stream tunnel and clients that share its channels evenly.
+/// An instance with one stream tunnel and clients that share its channels evenly.
 struct Crowd {
-    core: Core,
+    instance: Instance,
     tunnel: String,
     clients: Vec<String>,
     now: Timestamp,
@@ -32,10 +33,13 @@ impl Crowd {
     fn without_clients(channels: u64) -> Crowd {
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         let settings = Settings {
-            warm_up: Duration::ZERO,
+            state: StateSettings {
+                warm_up: Duration::ZERO,
+                ..StateSettings::default()
+            },
             ..Settings::default()
         };
-        let mut core = Core::new(settings, Duration::ZERO);
+        let mut instance = Instance::new(&settings, Duration::ZERO);
         let schema = Schema {
             name: "orders".into(),
             primary_key: vec![("id".into(), KeyType::Integer)],
@@ -47,17 +51,26 @@ impl Crowd {
             time_to_live: None,
             max_version_offset: None,
         };
-        core.create_table(schema, now).expect("a table");
+        let created = instance.command(|state| state.create_table(schema, now));
+        created.expect("a table");
         let request = create_request("orders", p::TunnelType::Stream);
-        let tunnel = actions::create::run(&mut core, request, now)
-            .expect("created")
-            .tunnel_id;
+        let created = instance.command(|state| tunnel_api::create::run(state, &request, now));
         Crowd {
-            core,
-            tunnel,
+            instance,
+            tunnel: created.expect("created").tunnel_id,
             clients: Vec::new(),
             now,
         }
+    }
+
+    /// Carries an action out.
+    fn run<Q, A>(
+        &mut self,
+        action: fn(&mut State, &Q, Timestamp) -> Result<A, Failure>,
+        request: &Q,
+    ) -> Result<A, Failure> {
+        let now = self.now;
+        self.instance.command(|state| action(state, request, now))
     }
 
     fn connect(&mut self) -> String {
@@ -65,7 +78,7 @@ impl Crowd {
             tunnel_id: self.tunnel.clone(),
             client_config: None,
         };
-        let connected = actions::connect::run(&mut self.core, request, self.now);
+        let connected = self.run(tunnel_api::connect::run, &request);
         connected.expect("connected").client_id
     }
 
@@ -75,7 +88,7 @@ impl Crowd {
             client_id: client.into(),
             channels,
         };
-        let answer = actions::heartbeat::run(&mut self.core, request, self.now);
+        let answer = self.run(tunnel_api::heartbeat::run, &request);
         answer.expect("an answer").channels
     }
 
@@ -97,9 +110,11 @@ impl Crowd {
 
     /// Beats until all have the same or one more, and all is given.
     fn settle(&mut self) -> usize {
-        let all = self.core.tunnel_ids(None);
-        let scene = self.core.scene(&all[0], self.now).expect("the tunnel");
-        let channels = scene.tunnel.channels().count();
+        let (tunnel, now) = (self.tunnel.clone(), self.now);
+        let channels = self.instance.command(|state| {
+            let view = state.tunnel(&tunnel, now).expect("the tunnel");
+            view.tunnel.channels().count()
+        });
         for rounds in 1..=5 {
             let loads = self.round();
             let spread = loads.iter().max().zip(loads.iter().min());
@@ -163,7 +178,7 @@ fn a_thousand_clients_come_and_go() {
         client_id: gone[0].clone(),
         channels: vec![],
     };
-    let refused = actions::heartbeat::run(&mut crowd.core, request, crowd.now);
+    let refused = crowd.run(tunnel_api::heartbeat::run, &request);
     assert_eq!(refused.map_err(|failure| failure.status), Err(410));
     // And as many come back as went.
     for _ in 0..500 {
@@ -183,10 +198,11 @@ fn expiry_of_a_log_looks_at_what_is_due_only() {
         columns: vec![OwnedColumn::put("v", id, 1)],
     };
     let changes = (0..20_000).map(put).collect();
-    crowd
-        .core
-        .write("orders", changes, crowd.now)
-        .expect("written");
+    let now = crowd.now;
+    let written = crowd
+        .instance
+        .command(|state| state.write("orders", changes, now));
+    written.expect("written");
     let client = crowd.connect();
     crowd.clients.push(client);
     crowd.now = crowd.now.plus(Duration::from_secs(299));
@@ -194,7 +210,7 @@ fn expiry_of_a_log_looks_at_what_is_due_only() {
     // All of it goes in one request, and the next are as cheap as before.
     crowd.now = crowd.now.plus(Duration::from_secs(8 * 24 * 3_600));
     let after = crowd.nanos_per_beat_of_nobody();
-    let table = crowd.core.table("orders").expect("the table");
+    let table = crowd.instance.state().table("orders").expect("the table");
     let left = table
         .partitions
         .iter()
@@ -212,10 +228,11 @@ impl Crowd {
         let mut round = || {
             let begin = Instant::now();
             for _ in 0..500 {
-                self.core
-                    .scene(&self.tunnel, self.now)
-                    .map(|_| ())
-                    .expect("the tunnel");
+                let found = self.instance.command(|state| {
+                    let view = state.tunnel(&self.tunnel, self.now);
+                    view.map(|_| ())
+                });
+                found.expect("the tunnel");
             }
             begin.elapsed().as_nanos() / 500
         };
@@ -260,8 +277,8 @@ impl Crowd {
             sequence_number: 0,
             owned: true,
         };
-        self.core.ledger.record(self.now, read);
-        self.core.ledger.record(self.now, save);
+        self.instance.ledger.record(self.now, read);
+        self.instance.ledger.record(self.now, save);
     }
 }
 
@@ -269,7 +286,7 @@ impl Crowd {
 fn judge(events: usize) -> (Duration, usize) {
     let mut crowd = Crowd::gather(1_000, 100);
     crowd.consume(events);
-    let ledger = crowd.core.ledger.copy();
+    let ledger = crowd.instance.ledger.copy();
     let begin = Instant::now();
     let verdict = ledger.verdict();
     assert!(!verdict.to_string().is_empty());
@@ -289,7 +306,7 @@ fn a_verdict_takes_time_in_proportion_to_the_ledger() {
     );
 }
 
-/// Prints what a heartbeat costs, in the core and over HTTP:
+/// Prints what a heartbeat costs, without sockets and over HTTP:
 /// `cargo test -p tablestore-emulator --release --lib scale -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, not a check"]

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::actions;
-use crate::clock::Timestamp;
-use crate::core::Core;
-use crate::core::key::{Key, KeyPart};
-use crate::core::table::{Change, Schema};
+use crate::protocol::Failure;
+use crate::service::Instance;
 use crate::settings::Settings;
+use crate::state::{Change, Key, KeyPart, Schema, State, StateSettings, TunnelView};
+use crate::timestamp::Timestamp;
+use crate::tunnel_api;
 use tablestore_tunnel::_wire::Answer;
 use tablestore_tunnel::{ActionType, OwnedColumn, Record};
 
@@ -17,7 +17,7 @@ const KEYS: i64 = 12;
 
 /// What happens in a story, and what was given so far.
 struct Story {
-    core: Core,
+    instance: Instance,
     tunnel: String,
     now: Timestamp,
     dice: fastrand::Rng,
@@ -32,16 +32,20 @@ impl Story {
     fn begin(seed: u64) -> Story {
         let mut dice = fastrand::Rng::with_seed(seed);
         let settings = Settings {
-            warm_up: Duration::ZERO,
-            base_split_rows: 3,
+            state: StateSettings {
+                warm_up: Duration::ZERO,
+                base_split_rows: 3,
+                ..StateSettings::default()
+            },
             ..Settings::default()
         };
-        let mut core = Core::new(settings, Duration::ZERO);
+        let mut instance = Instance::new(&settings, Duration::ZERO);
         let now = Timestamp::from_micros(1_700_000_000_000_000);
-        core.create_table(schema(dice.u64(1..4)), now)
-            .expect("a table");
+        let schema = schema(dice.u64(1..4));
+        let created = instance.command(|state| state.create_table(schema, now));
+        created.expect("a table");
         let mut story = Story {
-            core,
+            instance,
             tunnel: String::new(),
             now,
             dice,
@@ -72,7 +76,7 @@ impl Story {
                 values.drain(..values.len() - 1);
             }
         }
-        let created = actions::create::run(&mut self.core, request, self.now);
+        let created = self.run(tunnel_api::create::run, &request);
         self.tunnel = created.expect("created").tunnel_id;
     }
 
@@ -97,13 +101,13 @@ impl Story {
     }
 
     fn change_table(&mut self) {
-        let table = self.core.table("orders").expect("the table");
+        let table = self.instance.state().table("orders").expect("the table");
         let partition = self.dice.usize(0..table.partitions.len());
         let other = self.dice.usize(0..table.partitions.len());
         // Those that cannot be cut so are left as they are.
         match self.dice.u32(0..8) {
-            0 => drop(self.core.split("orders", partition, None, self.now)),
-            1 => drop(self.core.merge("orders", [partition, other], self.now)),
+            0 => drop(self.command(|state, now| state.split("orders", partition, None, now))),
+            1 => drop(self.command(|state, now| state.merge("orders", [partition, other], now))),
             _ => self.write(),
         }
     }
@@ -117,9 +121,8 @@ impl Story {
             key: key(id),
             columns: vec![OwnedColumn::put("v", self.changes, 1)],
         };
-        self.core
-            .write("orders", vec![change], self.now)
-            .expect("written");
+        let written = self.command(|state, now| state.write("orders", vec![change], now));
+        written.expect("written");
     }
 
     fn connect(&mut self) {
@@ -130,7 +133,7 @@ impl Story {
                 client_tag: None,
             }),
         };
-        let connected = actions::connect::run(&mut self.core, request, self.now);
+        let connected = self.run(tunnel_api::connect::run, &request);
         self.clients
             .push((connected.expect("connected").client_id, Vec::new()));
     }
@@ -148,7 +151,7 @@ impl Story {
                 client_id,
             };
             // It may have been silent for too long.
-            let _ = actions::shutdown::run(&mut self.core, request, self.now);
+            let _ = self.run(tunnel_api::shutdown::run, &request);
         }
     }
 
@@ -171,7 +174,8 @@ impl Story {
                 ..channel
             }],
         };
-        actions::schedule::run(&mut self.core, request, self.now).expect("scheduled");
+        self.run(tunnel_api::schedule::run, &request)
+            .expect("scheduled");
     }
 
     /// A client and a channel that it was told of.
@@ -196,7 +200,7 @@ impl Story {
             client_id,
             channels: reports,
         };
-        match actions::heartbeat::run(&mut self.core, request, self.now) {
+        match self.run(tunnel_api::heartbeat::run, &request) {
             Ok(answer) => self.clients[client].1 = answer.channels,
             Err(failure) => {
                 assert_eq!(failure.status, 410);
@@ -206,18 +210,11 @@ impl Story {
     }
 
     fn report(&mut self, channel: &p::Channel) -> p::Channel {
-        let index = self
-            .scene()
-            .tunnel
-            .channel_index(&channel.channel_id)
-            .expect("known");
-        let finished = self
-            .scene()
-            .tunnel
-            .channel(index)
-            .checkpoint
-            .place
-            .is_none();
+        let finished = self.look(|view| {
+            let index = view.tunnel.channel_index(&channel.channel_id);
+            let channel = view.tunnel.channel(index.expect("known"));
+            channel.checkpoint.place.is_none()
+        });
         let closing = channel.status() == p::ChannelStatus::Closing;
         match (finished, closing || self.dice.u32(0..10) == 0) {
             (true, _) => terminated(channel),
@@ -237,24 +234,26 @@ impl Story {
         };
         let client = self.clients[client].0.clone();
         let limit = self.dice.usize(1..4);
-        self.core.settings.limits.rows = limit;
-        let scene = self.scene();
-        let index = scene
-            .tunnel
-            .channel_index(&channel.channel_id)
-            .expect("known");
-        if !scene.tunnel.holds(&client, index) {
+        self.command(|state, _| state.settings.page.rows = limit);
+        let checkpoint = self.look(|view| {
+            let index = view.tunnel.channel_index(&channel.channel_id);
+            let index = index.expect("known");
+            let held = view.tunnel.holds(&client, index);
+            held.then(|| view.tunnel.channel(index).checkpoint.clone())
+        });
+        let Some(checkpoint) = checkpoint else {
             return;
-        }
-        let checkpoint = scene.tunnel.channel(index).checkpoint.clone();
+        };
         let read = p::ReadRecordsRequest {
             tunnel_id: self.tunnel.clone(),
             client_id: client.clone(),
             channel_id: channel.channel_id.clone(),
             token: checkpoint.token,
         };
-        let batch = actions::read_records::run(&mut self.core, read, self.now).expect("a page");
-        let body = actions::Answer::into_body(batch);
+        let batch = self
+            .run(tunnel_api::read_records::run, &read)
+            .expect("a page");
+        let body = tunnel_api::Answer::to_body(&batch);
         let batch = Answer::parse(body.into()).expect("an answer");
         for record in batch.records().expect("records") {
             self.deliver(&record);
@@ -266,7 +265,7 @@ impl Story {
             checkpoint: batch.next_token().to_owned(),
             sequence_number: checkpoint.sequence_number + 1,
         };
-        actions::checkpoint::run(&mut self.core, save, self.now).expect("saved");
+        self.run(tunnel_api::checkpoint::run, &save).expect("saved");
     }
 
     fn deliver(&mut self, record: &Record) {
@@ -277,20 +276,34 @@ impl Story {
         given.push(change.expect("an integer"));
     }
 
-    fn scene(&mut self) -> crate::core::Scene<'_> {
-        self.core.scene(&self.tunnel, self.now).expect("the tunnel")
+    fn command<R>(&mut self, command: impl FnOnce(&mut State, Timestamp) -> R) -> R {
+        let now = self.now;
+        self.instance.command(|state| command(state, now))
+    }
+
+    /// Carries an action out.
+    fn run<Q, A>(
+        &mut self,
+        action: fn(&mut State, &Q, Timestamp) -> Result<A, Failure>,
+        request: &Q,
+    ) -> Result<A, Failure> {
+        self.command(|state, now| action(state, request, now))
+    }
+
+    /// Looks at the tunnel.
+    fn look<R>(&mut self, look: impl FnOnce(TunnelView<'_>) -> R) -> R {
+        let tunnel = self.tunnel.clone();
+        self.command(|state, now| look(state.tunnel(&tunnel, now).expect("the tunnel")))
     }
 
     /// Everything is resumed, and one client consumes what is left.
     fn finish(&mut self) {
         self.clients.clear();
         self.now = self.now.plus(Duration::from_secs(60));
-        let scene = self.scene();
-        let ids: Vec<_> = scene
-            .tunnel
-            .channels()
-            .map(|(_, channel)| channel.id.clone())
-            .collect();
+        let ids: Vec<_> = self.look(|view| {
+            let channels = view.tunnel.channels();
+            channels.map(|(_, channel)| channel.id.clone()).collect()
+        });
         for id in ids {
             let channel = p::Channel {
                 channel_id: id.to_string(),
@@ -334,7 +347,7 @@ fn whatever_happens_every_change_is_given_once_and_in_order() {
         story.some(400, Story::step);
         story.finish();
         assert_eq!(story.given, story.written, "story {seed}");
-        let violations = story.core.ledger.copy().violations();
+        let violations = story.instance.ledger.copy().violations();
         assert_eq!(violations, [], "story {seed}");
     }
 }

@@ -1,0 +1,366 @@
+//! [`Tunnel`]: its channels, which of them may be read, and by whom.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::assignment::{Assignment, Slot};
+use super::channel::{Channel, Read, Reading, Source};
+use super::heartbeat::Takeover;
+use super::ids::{self, Id, Ids};
+use super::partition::{Partition, SnapshotRow};
+use super::sessions::Sessions;
+use super::table::Table;
+use super::token::FINISHED;
+use super::{StateError, StateSettings, TrimmedRead};
+use crate::timestamp::Timestamp;
+use tablestore_tunnel::_wire::protocol as p;
+
+/// How long after its expiry a tunnel is deleted.
+const EXPIRED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// What a tunnel is created from.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) name: Id,
+    pub(crate) kind: p::TunnelType,
+    pub(crate) config: p::StreamTunnelConfig,
+}
+
+/// One tunnel.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    pub(crate) id: Id,
+    pub(crate) plan: Plan,
+    pub(crate) table: Id,
+    pub(crate) created: Timestamp,
+    pub(crate) sessions: Sessions,
+    pub(crate) assignment: Assignment,
+    /// By the index that the assignment has for them.
+    pub(super) channels: Vec<Channel>,
+    pub(super) by_id: HashMap<Id, usize>,
+    by_partition: HashMap<usize, usize>,
+    /// Base channels that are not read to their end.
+    base_left: usize,
+    /// How long the channels stay hidden, unless a client asks before.
+    warm_up: Duration,
+    /// Whether the channels are there to be seen and read.
+    opened: bool,
+    /// How long the table's changes are kept.
+    retention: Duration,
+    /// Since when it cannot be consumed any more.
+    expired: Option<Timestamp>,
+    /// Whether that is still to be told.
+    expiry_is_news: bool,
+    /// Channels that clients lose at their next heartbeats.
+    pub(super) takeovers: Vec<Takeover>,
+}
+
+impl Tunnel {
+    /// A tunnel on the table as it is now: what is in the snapshot is not in
+    /// the stream, and what is written from now on is.
+    pub(crate) fn new(
+        plan: Plan,
+        table: &Table,
+        settings: &StateSettings,
+        ids: &mut Ids,
+        now: Timestamp,
+    ) -> Tunnel {
+        let mut tunnel = Tunnel {
+            id: ids.uuid().into(),
+            plan,
+            table: table.schema.name.clone(),
+            created: now,
+            sessions: Sessions::default(),
+            assignment: Assignment::default(),
+            channels: Vec::new(),
+            by_id: HashMap::new(),
+            by_partition: HashMap::new(),
+            base_left: 0,
+            warm_up: settings.warm_up,
+            opened: false,
+            retention: table.schema.retention,
+            expired: None,
+            expiry_is_news: false,
+            takeovers: Vec::new(),
+        };
+        if tunnel.plan.kind != p::TunnelType::Stream {
+            tunnel.add_base(table, settings.base_split_rows, ids, now);
+        }
+        if tunnel.plan.kind != p::TunnelType::BaseData {
+            tunnel.add_streams(table);
+        }
+        tunnel
+    }
+
+    fn add_base(&mut self, table: &Table, split_rows: usize, ids: &mut Ids, now: Timestamp) {
+        let living = |index: &usize| table.partitions[*index].is_active();
+        for index in (0..table.partitions.len()).filter(living) {
+            let rows = table.snapshot(index, now);
+            // A partition without rows has a channel too, which ends at once.
+            let none: &[SnapshotRow] = &[];
+            let chunks = rows.chunks(split_rows);
+            let empty = rows.is_empty().then_some(none);
+            for split in chunks.chain(empty) {
+                self.add(Channel::base(ids.base_channel(), Arc::from(split), table));
+                self.base_left += 1;
+            }
+        }
+    }
+
+    /// Channels for the living partitions, and for those before them that
+    /// hold something to be read. What lies between two of them has one too,
+    /// though it holds nothing: the younger waits for the older by it.
+    fn add_streams(&mut self, table: &Table) {
+        for (index, partition) in table.partitions.iter().enumerate() {
+            let start = self.start_in(partition);
+            let has = |parent: &usize| self.by_partition.contains_key(parent);
+            let follows = partition.parents.iter().any(has);
+            if partition.is_active() || start < partition.log.end() || follows {
+                self.add_stream(index, start, table);
+            }
+        }
+    }
+
+    /// Where the stream begins in a partition: at the start offset, else by
+    /// the flag. With base data it begins where the snapshot ends.
+    fn start_in(&self, partition: &Partition) -> u64 {
+        let config = &self.plan.config;
+        match (self.plan.kind, config.start_offset(), config.flag()) {
+            (p::TunnelType::Stream, 0, p::StartOffsetFlag::Earliest) => partition.log.first(),
+            (p::TunnelType::Stream, nanos, _) if nanos != 0 => {
+                partition.log.position_at(Timestamp::from_nanos(nanos))
+            }
+            _ => partition.log.end(),
+        }
+    }
+
+    fn add_stream(&mut self, partition: usize, start: u64, table: &Table) -> usize {
+        let of = &table.partitions[partition];
+        let id = ids::stream_channel(&of.id, of.created);
+        let channel = self.add(Channel::stream(id, partition, start, table));
+        self.by_partition.insert(partition, channel);
+        for parent in &of.parents {
+            let Some(parent) = self.by_partition.get(parent).copied() else {
+                // The stream begins after the parent's end.
+                continue;
+            };
+            if !self.assignment.slot(parent).done {
+                self.channels[parent].children.push(channel);
+                self.channels[channel].parents_left += 1;
+            }
+        }
+        channel
+    }
+
+    fn add(&mut self, channel: Channel) -> usize {
+        let index = self.assignment.add();
+        self.by_id.insert(channel.id.clone(), index);
+        self.channels.push(channel);
+        index
+    }
+
+    /// A partition was split or merged: its children get channels, unless a
+    /// backfill has ended before.
+    pub(crate) fn add_children(&mut self, partitions: &[usize], table: &Table, now: Timestamp) {
+        let over = self.end().is_some_and(|end| end <= now);
+        if over || self.plan.kind == p::TunnelType::BaseData {
+            return;
+        }
+        for partition in partitions {
+            let channel = self.add_stream(*partition, 0, table);
+            self.open_if_due(channel);
+        }
+    }
+
+    /// What time alone brings: clients that were silent for too long are gone
+    /// (they are returned), and new channels show.
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Vec<Id> {
+        let mut gone = Vec::new();
+        while let Some((id, number)) = self.sessions.expire_one(now) {
+            self.assignment.leave(number);
+            gone.push(id);
+        }
+        if self.created.plus(self.warm_up) <= now {
+            self.open();
+        }
+        gone
+    }
+
+    /// Ends the warm-up.
+    pub(crate) fn open(&mut self) {
+        if !std::mem::replace(&mut self.opened, true) {
+            (0..self.channels.len()).for_each(|channel| self.open_if_due(channel));
+        }
+    }
+
+    fn open_if_due(&mut self, channel: usize) {
+        let due = match self.channels[channel].source {
+            Source::Base(_) => true,
+            Source::Stream { .. } => self.base_left == 0 && self.expired.is_none(),
+        };
+        if self.opened && due && self.channels[channel].parents_left == 0 {
+            self.assignment.ready(channel);
+        }
+    }
+
+    /// The channel is read to its end: what waited for it is opened.
+    pub(crate) fn finish(&mut self, channel: usize, now: Timestamp) {
+        if self.assignment.slot(channel).done {
+            return;
+        }
+        self.assignment.done(channel);
+        for child in self.channels[channel].children.clone() {
+            self.channels[child].parents_left -= 1;
+            self.open_if_due(child);
+        }
+        if !self.channels[channel].is_stream() {
+            self.base_left -= 1;
+            if self.base_left == 0 {
+                self.begin_stream(now);
+            }
+        }
+    }
+
+    /// The base data is read. If that took longer than the log is kept, the
+    /// stream has a gap that no one can close: the tunnel is expired.
+    fn begin_stream(&mut self, now: Timestamp) {
+        let both = self.plan.kind == p::TunnelType::BaseAndStream;
+        if both && self.created.plus(self.retention) < now {
+            self.expire(now);
+        }
+        (0..self.channels.len()).for_each(|channel| self.open_if_due(channel));
+    }
+
+    /// From now on it cannot be consumed.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        if self.expired.is_none() {
+            self.expired = Some(now);
+            self.expiry_is_news = true;
+        }
+    }
+
+    pub(crate) fn is_expired(&self) -> bool {
+        self.expired.is_some()
+    }
+
+    /// Whether it has become expired since this was last asked.
+    pub(crate) fn take_expiry_news(&mut self) -> bool {
+        std::mem::take(&mut self.expiry_is_news)
+    }
+
+    /// Whether it has been expired for so long that it is deleted.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        let expired = self.expired;
+        expired.is_some_and(|since| since.plus(EXPIRED_KEPT) <= now)
+    }
+
+    /// Whether something that is still to be consumed is no longer in the log.
+    pub(crate) fn has_lost(&self, table: &Table) -> bool {
+        let lost = |channel: &Channel| channel.is_trimmed(channel.checkpoint.place, table);
+        self.channels.iter().any(lost)
+    }
+
+    /// Reads a channel from a token on.
+    pub(crate) fn read(
+        &mut self,
+        channel: usize,
+        token: &str,
+        how: Reading<'_>,
+    ) -> Result<Read, StateError> {
+        let read = &mut self.channels[channel];
+        if how.trimmed == TrimmedRead::Expire && read.is_trimmed(read.place(token)?, how.table) {
+            self.expire(how.now);
+            return Err(StateError::TunnelExpired(self.plan.name.to_string()));
+        }
+        read.read(token, how)
+    }
+
+    /// Removes a client: what it has is handed out again.
+    pub(crate) fn remove_client(&mut self, client: &str) -> Result<(), StateError> {
+        let number = self.sessions.remove(client);
+        self.assignment
+            .leave(number.ok_or_else(|| StateError::UnknownClient(client.to_owned()))?);
+        Ok(())
+    }
+
+    /// Saves a checkpoint; `finished` completes the channel.
+    pub(crate) fn save(
+        &mut self,
+        channel: usize,
+        token: &str,
+        number: i64,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        self.channels[channel].save(token, number)?;
+        if token == FINISHED {
+            self.finish(channel, now);
+        }
+        Ok(())
+    }
+
+    /// Ends a channel where it is, by Schedule.
+    pub(crate) fn terminate(&mut self, channel: usize, now: Timestamp) {
+        self.finish(channel, now);
+        self.assignment.terminate(channel);
+    }
+
+    pub(crate) fn channel_index(&self, id: &str) -> Result<usize, StateError> {
+        self.by_id
+            .get(id)
+            .copied()
+            .ok_or_else(|| StateError::NoChannel(id.to_owned()))
+    }
+
+    pub(crate) fn channel(&self, index: usize) -> &Channel {
+        &self.channels[index]
+    }
+
+    /// How many channels there are, during the warm-up as well.
+    pub(crate) fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The ids of the channels to be read to their end before that one.
+    pub(crate) fn parents(&self, channel: usize) -> Vec<Id> {
+        // Most have none; to look for them would take long where channels are many.
+        if self.channels[channel].parents_left == 0 {
+            return Vec::new();
+        }
+        let parents = self.channels.iter();
+        let parents = parents.filter(|parent| parent.children.contains(&channel));
+        parents.map(|parent| parent.id.clone()).collect()
+    }
+
+    /// All channels, with their indices; none during the warm-up.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (usize, &Channel)> {
+        let shown = if self.opened { self.channels.len() } else { 0 };
+        self.channels.iter().take(shown).enumerate()
+    }
+
+    /// Whether that client has that channel now.
+    pub(crate) fn holds(&self, client: &str, channel: usize) -> bool {
+        let holder = self.assignment.slot(channel).holder;
+        holder.is_some() && holder == self.sessions.number(client)
+    }
+
+    /// The id of the client that has the channel, or nothing.
+    pub(crate) fn holder(&self, slot: Slot) -> Option<&Id> {
+        self.sessions.id(slot.holder?)
+    }
+
+    /// When the stream ends, for a backfill.
+    pub(crate) fn end(&self) -> Option<Timestamp> {
+        let end = self.plan.config.end_offset();
+        (end != 0).then(|| Timestamp::from_nanos(end))
+    }
+
+    /// As the meta API names it.
+    pub(crate) fn stage(&self) -> &'static str {
+        match (self.opened, self.base_left) {
+            (false, _) => "InitBaseDataAndStreamShard",
+            (true, 0) => "ProcessStream",
+            (true, _) => "ProcessBaseData",
+        }
+    }
+}
