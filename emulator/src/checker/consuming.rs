@@ -1,14 +1,14 @@
-//! Reading, saving and processing: places in their order, none left out, none
-//! twice without a reason.
+//! Rules on reading, saving and processing: positions come in order, without
+//! gaps, and without repetitions that have no reason.
 
 use std::ops::Range;
 
-use super::judge::{Judge, Tenure, Whom, since};
+use super::judge::{Judge, Subject, Tenure, since};
 use super::{Rule, Severity};
 use crate::ledger::{Event, EventKind};
 
 impl<'a> Judge<'a> {
-    pub(super) fn see_consuming(&mut self, event: &'a Event) {
+    pub(super) fn visit_access(&mut self, event: &'a Event) {
         match &event.kind {
             EventKind::CheckpointGiven {
                 tunnel,
@@ -16,7 +16,7 @@ impl<'a> Judge<'a> {
                 channel,
                 position,
                 ..
-            } => self.tenure_of(of(tunnel, client, channel)).restart = *position,
+            } => self.tenure_of(access(tunnel, client, channel)).restart = *position,
             EventKind::Skipped {
                 tunnel,
                 channel,
@@ -26,7 +26,7 @@ impl<'a> Judge<'a> {
             } => {
                 let track = self.track(tunnel, channel);
                 track.skipped.insert(*from..from + count);
-                // There is nothing that could be done with them.
+                // Nobody can process them.
                 track.processed.insert(*from..from + count);
             }
             EventKind::Read {
@@ -37,21 +37,26 @@ impl<'a> Judge<'a> {
                 to,
                 finished,
                 ..
-            } => self.see_read(event, of(tunnel, client, channel), *from..*to, *finished),
+            } => self.visit_read(
+                event,
+                access(tunnel, client, channel),
+                *from..*to,
+                *finished,
+            ),
             EventKind::Saved {
                 tunnel,
                 client,
                 channel,
                 position,
                 ..
-            } => self.see_save(event, of(tunnel, client, channel), *position),
+            } => self.visit_save(event, access(tunnel, client, channel), *position),
             EventKind::Processed {
                 tunnel,
                 client,
                 channel,
                 from,
                 to,
-            } => self.see_processed(event, of(tunnel, client, channel), *from..*to),
+            } => self.visit_processed(event, access(tunnel, client, channel), *from..*to),
             EventKind::ProcessedUnknown {
                 tunnel,
                 client,
@@ -59,108 +64,117 @@ impl<'a> Judge<'a> {
                 records,
             } => {
                 let detail = format!("{records} records that the channel does not have");
-                let whom = of(tunnel, client, channel).whom();
-                self.violation(event, Rule::ProcessedUnread, whom, detail);
+                let subject = access(tunnel, client, channel).subject();
+                self.violation(event, Rule::ProcessedUnread, subject, detail);
             }
             _ => {}
         }
     }
 
-    fn tenure_of(&mut self, of: Of<'a>) -> &mut Tenure {
-        self.tenure(of.tunnel, of.client, of.channel)
+    fn tenure_of(&mut self, access: Access<'a>) -> &mut Tenure {
+        self.tenure(access.tunnel, access.client, access.channel)
     }
 
-    fn see_read(&mut self, event: &'a Event, of: Of<'a>, span: Range<u64>, finished: bool) {
+    fn visit_read(
+        &mut self,
+        event: &'a Event,
+        access: Access<'a>,
+        range: Range<u64>,
+        finished: bool,
+    ) {
         let (whole, faulted) = (self.whole, self.is_faulted(event));
-        let track = self.track(of.tunnel, of.channel);
+        let track = self.track(access.tunnel, access.channel);
         let early = whole && !track.ready;
-        let far = track.read_to.max(track.saved);
+        let furthest = track.read_to.max(track.saved);
         let start = track.extent.map(|(start, ..)| start).filter(|_| whole);
-        track.readers.insert(of.client);
+        track.readers.insert(access.client);
         track.end_read |= finished;
-        // The answer to a read at `finished` has no place.
-        let nowhere = finished && span.is_empty() && span.start == 0;
-        if !nowhere {
-            track.read.insert(span.clone());
-            track.read_to = track.read_to.max(Some(span.end));
+        // The answer to a read at `finished` has no position.
+        let at_finished = finished && range.is_empty() && range.start == 0;
+        if !at_finished {
+            track.read.insert(range.clone());
+            track.read_to = track.read_to.max(Some(range.end));
         }
         if early {
-            let detail = "its parents are not read to their end".to_owned();
-            self.violation(event, Rule::ReadBeforeParent, of.whom(), detail);
+            let detail = "its parents are not read to their ends".to_owned();
+            self.violation(event, Rule::ReadBeforeParent, access.subject(), detail);
         }
-        if nowhere {
+        if at_finished {
             return;
         }
-        let step = self.read_step(of, &span, faulted);
-        self.judge_step(event, of, &span, step, far.or(start));
+        let step = self.read_step(access, &range, faulted);
+        self.check_step(event, access, &range, step, furthest.or(start));
     }
 
-    /// Moves on where a client reads; how that fits to where it stood.
-    fn read_step(&mut self, of: Of<'a>, span: &Range<u64>, faulted: bool) -> Step {
-        let tenure = self.tenure_of(of);
-        let step = tenure.step_to(span);
-        if faulted && matches!(step, Step::Skips(_) | Step::Again(_)) {
-            // It was held up until the client had stopped waiting for it.
-            return Step::On;
+    /// Moves the read position of a client, and returns how the read relates to the
+    /// previous position.
+    fn read_step(&mut self, access: Access<'a>, range: &Range<u64>, faulted: bool) -> Step {
+        let tenure = self.tenure_of(access);
+        let step = tenure.step_to(range);
+        if faulted && matches!(step, Step::Skips(_) | Step::Repeats(_)) {
+            // A fault delayed the read until the client had stopped waiting.
+            return Step::Continues;
         }
-        if matches!(step, Step::Anew | Step::Unknown) || tenure.next_read.is_none() {
+        if matches!(step, Step::Restarts | Step::Unknown) || tenure.next_read.is_none() {
             tenure.restart = None;
-            tenure.began = Some(span.start);
-            tenure.processed_restart = Some(span.start);
+            tenure.first_read = Some(range.start);
+            tenure.processed_restart = Some(range.start);
         }
-        // Whether the client got the answer is not known: it may be at either
-        // end of what it was given.
-        tenure.retry = faulted.then_some(span.start);
-        tenure.next_read = Some(span.end);
+        // If a fault hit the answer, the client may have received it or not, and
+        // may read on from either end of the range.
+        tenure.retry = faulted.then_some(range.start);
+        tenure.next_read = Some(range.end);
         step
     }
 
-    fn judge_step(
+    fn check_step(
         &mut self,
         event: &'a Event,
-        of: Of<'a>,
-        span: &Range<u64>,
+        access: Access<'a>,
+        range: &Range<u64>,
         step: Step,
-        far: Option<u64>,
+        furthest: Option<u64>,
     ) {
-        let from = span.start;
+        let from = range.start;
         let broken = match step {
-            Step::On | Step::Anew => None,
+            Step::Continues | Step::Restarts => None,
             Step::Skips(at) => Some((Rule::ReadSkips, at)),
-            Step::Again(at) => Some((Rule::ReadAgain, at)),
-            Step::Unknown => far
-                .filter(|far| from > *far)
-                .map(|far| (Rule::ReadSkips, far)),
+            Step::Repeats(at) => Some((Rule::ReadAgain, at)),
+            Step::Unknown => furthest
+                .filter(|furthest| from > *furthest)
+                .map(|furthest| (Rule::ReadSkips, furthest)),
         };
         if let Some((rule, at)) = broken {
-            let detail = format!("from {from}, where {at} was next");
-            self.violation(event, rule, of.whom(), detail);
+            let detail = format!("from {from}, but {at} was next");
+            self.violation(event, rule, access.subject(), detail);
         }
     }
 
-    fn see_save(&mut self, event: &'a Event, of: Of<'a>, position: Option<u64>) {
-        self.judge_place(event, of, position);
-        self.judge_unprocessed(event, of, position);
-        let track = self.track(of.tunnel, of.channel);
+    fn visit_save(&mut self, event: &'a Event, access: Access<'a>, position: Option<u64>) {
+        self.check_position(event, access, position);
+        self.check_unprocessed(event, access, position);
+        let track = self.track(access.tunnel, access.channel);
         track.saved = position.or(track.saved);
         track.finished_saved |= position.is_none();
     }
 
-    fn judge_place(&mut self, event: &'a Event, of: Of<'a>, position: Option<u64>) {
+    fn check_position(&mut self, event: &'a Event, access: Access<'a>, position: Option<u64>) {
         let whole = self.whole;
-        let given = self.tenure_of(of).restart;
-        let track = self.track(of.tunnel, of.channel);
+        let given = self.tenure_of(access).restart;
+        let track = self.track(access.tunnel, access.channel);
         let start = track.extent.map(|(start, ..)| start).filter(|_| whole);
         let (saved, finished) = (track.saved, track.finished_saved);
-        let far = track.read_to.max(saved).max(given).max(start);
+        let furthest = track.read_to.max(saved).max(given).max(start);
         let broken = match position {
-            None if whole && !track.end_read => Some((Rule::SaveBeyondRead, far)),
+            None if whole && !track.end_read => Some((Rule::SaveBeyondRead, furthest)),
             None if finished => Some((Rule::SaveUnchanged, None)),
             None => None,
             Some(_) if finished => Some((Rule::SaveBackwards, None)),
-            Some(place) if far.is_some_and(|far| place > far) => Some((Rule::SaveBeyondRead, far)),
-            Some(place) if saved > Some(place) => Some((Rule::SaveBackwards, saved)),
-            Some(place) if saved == Some(place) => Some((Rule::SaveUnchanged, saved)),
+            Some(position) if furthest.is_some_and(|furthest| position > furthest) => {
+                Some((Rule::SaveBeyondRead, furthest))
+            }
+            Some(position) if saved > Some(position) => Some((Rule::SaveBackwards, saved)),
+            Some(position) if saved == Some(position) => Some((Rule::SaveUnchanged, saved)),
             Some(_) => None,
         };
         let Some((rule, other)) = broken else { return };
@@ -172,122 +186,130 @@ impl<'a> Judge<'a> {
             Rule::SaveBeyondRead => "read up to",
             _ => "saved before was",
         };
-        let detail = format!("{}, {against} {}", place(position), place(other));
-        self.find(event, rule, severity, of.whom(), detail);
+        let detail = format!(
+            "{}, {against} {}",
+            position_text(position),
+            position_text(other)
+        );
+        self.report(event, rule, severity, access.subject(), detail);
     }
 
-    fn judge_unprocessed(&mut self, event: &'a Event, of: Of<'a>, position: Option<u64>) {
-        let began = self.tenure_of(of).began;
-        let Some(began) = began.filter(|_| self.witnessed.contains(of.client)) else {
+    fn check_unprocessed(&mut self, event: &'a Event, access: Access<'a>, position: Option<u64>) {
+        let first_read = self.tenure_of(access).first_read;
+        let Some(first_read) = first_read.filter(|_| self.witnessed.contains(access.client)) else {
             return;
         };
-        let track = self.track(of.tunnel, of.channel);
+        let track = self.track(access.tunnel, access.channel);
         let Some(upto) = position.or(track.read_to) else {
             return;
         };
-        let undone = track.processed.missing(began..upto.max(began));
-        if !undone.is_empty() {
-            let detail = format!("{}, not done {}", place(position), list(&undone));
-            self.violation(event, Rule::SaveBeyondProcessed, of.whom(), detail);
+        let unprocessed = track.processed.missing(first_read..upto.max(first_read));
+        if !unprocessed.is_empty() {
+            let detail = format!(
+                "{}, not processed: {}",
+                position_text(position),
+                list(&unprocessed)
+            );
+            self.violation(event, Rule::SaveBeyondProcessed, access.subject(), detail);
         }
     }
 
-    fn see_processed(&mut self, event: &'a Event, of: Of<'a>, span: Range<u64>) {
+    fn visit_processed(&mut self, event: &'a Event, access: Access<'a>, range: Range<u64>) {
         let whole = self.whole;
-        let track = self.track(of.tunnel, of.channel);
-        let unread = whole && !track.read.contains(&span);
-        let twice = track.processed.overlaps(&span);
-        track.processed.insert(span.clone());
+        let track = self.track(access.tunnel, access.channel);
+        let unread = whole && !track.read.contains(&range);
+        let twice = track.processed.overlaps(&range);
+        track.processed.insert(range.clone());
         if unread {
-            let detail = format!("{span:?} was given to nobody");
-            self.violation(event, Rule::ProcessedUnread, of.whom(), detail);
+            let detail = format!("{range:?} was never read");
+            self.violation(event, Rule::ProcessedUnread, access.subject(), detail);
         }
-        self.judge_processed_late(event, of, &span);
-        self.judge_processed_order(event, of, &span, twice);
+        self.check_processed_late(event, access, &range);
+        self.check_processed_order(event, access, &range, twice);
     }
 
-    fn judge_processed_late(&mut self, event: &'a Event, of: Of<'a>, span: &Range<u64>) {
-        let Some(loss) = self.tenure_of(of).lost else {
+    fn check_processed_late(&mut self, event: &'a Event, access: Access<'a>, range: &Range<u64>) {
+        let Some(loss) = self.tenure_of(access).lost else {
             return;
         };
         let (rule, severity) = match loss.by_itself {
             true => (Rule::ProcessedAfterClose, Severity::Violation),
             false => (Rule::ProcessedAfterLoss, Severity::Remark),
         };
-        let detail = format!("{span:?}, {:?} after", since(loss.time, event));
-        self.find(event, rule, severity, of.whom(), detail);
+        let detail = format!("{range:?}, {:?} after", since(loss.time, event));
+        self.report(event, rule, severity, access.subject(), detail);
     }
 
-    fn judge_processed_order(
+    fn check_processed_order(
         &mut self,
         event: &'a Event,
-        of: Of<'a>,
-        span: &Range<u64>,
+        access: Access<'a>,
+        range: &Range<u64>,
         twice: bool,
     ) {
-        let tenure = self.tenure_of(of);
-        let (next, anew) = (tenure.next_processed, tenure.processed_restart);
-        let skipped = &self.track(of.tunnel, of.channel).skipped;
-        let follows = |place| place <= span.start && skipped.contains(&(place..span.start));
+        let tenure = self.tenure_of(access);
+        let (next, restart) = (tenure.next_processed, tenure.processed_restart);
+        let skipped = &self.track(access.tunnel, access.channel).skipped;
+        let follows = |next: u64| next <= range.start && skipped.contains(&(next..range.start));
         let is_next = next.is_some_and(follows);
-        let begins = next.is_none() || anew.is_some_and(follows);
-        let tenure = self.tenure_of(of);
+        let begins = next.is_none() || restart.is_some_and(follows);
+        let tenure = self.tenure_of(access);
         if begins && !is_next {
             tenure.processed_restart = None;
         }
-        tenure.next_processed = Some(span.end);
+        tenure.next_processed = Some(range.end);
         let broken = match next {
             _ if (is_next || begins) && twice => Some((Rule::ProcessedTwice, Severity::Remark)),
             _ if is_next || begins => None,
-            Some(next) if span.start > next => Some((Rule::ProcessedSkips, Severity::Violation)),
+            Some(next) if range.start > next => Some((Rule::ProcessedSkips, Severity::Violation)),
             _ => Some((Rule::ProcessedAgain, Severity::Violation)),
         };
         if let Some((rule, severity)) = broken {
-            let next = next.or(anew).unwrap_or_default();
-            let detail = format!("{span:?}, where {next} was next");
-            self.find(event, rule, severity, of.whom(), detail);
+            let next = next.or(restart).unwrap_or_default();
+            let detail = format!("{range:?}, but {next} was next");
+            self.report(event, rule, severity, access.subject(), detail);
         }
     }
 }
 
 impl Tenure {
-    fn step_to(&self, span: &Range<u64>) -> Step {
-        let from = Some(span.start);
+    fn step_to(&self, range: &Range<u64>) -> Step {
+        let from = Some(range.start);
         if from == self.next_read || from == self.retry {
-            return Step::On;
+            return Step::Continues;
         }
         if from == self.restart {
-            return Step::Anew;
+            return Step::Restarts;
         }
         match self.next_read.max(self.restart) {
             None => Step::Unknown,
-            Some(at) if span.start > at => Step::Skips(at),
-            // A look without an answer in it.
-            Some(_) if span.is_empty() => Step::On,
-            Some(at) => Step::Again(at),
+            Some(at) if range.start > at => Step::Skips(at),
+            // A read without records.
+            Some(_) if range.is_empty() => Step::Continues,
+            Some(at) => Step::Repeats(at),
         }
     }
 }
 
-/// Which channel, and who.
+/// A client's access to a channel.
 #[derive(Clone, Copy)]
-struct Of<'a> {
+struct Access<'a> {
     tunnel: &'a str,
     client: &'a str,
     channel: &'a str,
 }
 
-fn of<'a>(tunnel: &'a str, client: &'a str, channel: &'a str) -> Of<'a> {
-    Of {
+fn access<'a>(tunnel: &'a str, client: &'a str, channel: &'a str) -> Access<'a> {
+    Access {
         tunnel,
         client,
         channel,
     }
 }
 
-impl<'a> Of<'a> {
-    fn whom(self) -> Whom<'a> {
-        Whom {
+impl<'a> Access<'a> {
+    fn subject(self) -> Subject<'a> {
+        Subject {
             tunnel: self.tunnel,
             client: Some(self.client),
             channel: Some(self.channel),
@@ -295,31 +317,32 @@ impl<'a> Of<'a> {
     }
 }
 
-/// How a read fits to where the client stood.
+/// The relation of a read to the client's previous position.
 enum Step {
-    On,
-    /// From the checkpoint that it was given.
-    Anew,
-    /// Nothing is known of where it should begin.
+    /// The read begins at the expected position.
+    Continues,
+    /// The read begins at the fetched checkpoint.
+    Restarts,
+    /// The expected position is unknown.
     Unknown,
-    /// Beyond that place.
+    /// The read begins after the expected position.
     Skips(u64),
-    /// Before that place.
-    Again(u64),
+    /// The read begins before the expected position.
+    Repeats(u64),
 }
 
-fn place(position: Option<u64>) -> String {
-    position.map_or_else(|| "finished".to_owned(), |place| place.to_string())
+fn position_text(position: Option<u64>) -> String {
+    position.map_or_else(|| "finished".to_owned(), |position| position.to_string())
 }
 
-/// The first few ranges, and how many records there are in all.
-pub(super) fn list(spans: &[Range<u64>]) -> String {
-    let records: u64 = spans.iter().map(|span| span.end - span.start).sum();
-    let shown: Vec<String> = spans
+/// The text of a few ranges, with the total number of records.
+pub(super) fn list(ranges: &[Range<u64>]) -> String {
+    let records: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    let shown: Vec<String> = ranges
         .iter()
         .take(3)
-        .map(|span| format!("{span:?}"))
+        .map(|range| format!("{range:?}"))
         .collect();
-    let more = if spans.len() > 3 { ", ..." } else { "" };
+    let more = if ranges.len() > 3 { ", ..." } else { "" };
     format!("{}{more} ({records} records)", shown.join(", "))
 }

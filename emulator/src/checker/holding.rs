@@ -1,20 +1,21 @@
-//! Requests, heartbeats and who has what: what a client may do depends on what
-//! it was told before its request came in.
+//! Rules on requests, heartbeats and held channels. They depend on the answers
+//! that a client had received before its request came in.
 
 use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
-use super::judge::{Client, Judge, Loss, Whom, since};
+use super::judge::{Client, Judge, Loss, Subject, since};
 use super::{Rule, Severity};
 use crate::ledger::{ChannelState, ChannelStatus, Departure, Event, EventKind};
 use crate::protocol::Action;
 
-/// The code that a client survives a heartbeat with, until its timeout.
-const PASSING: &str = "OTSTunnelServerUnavailable";
+/// The code of a failed heartbeat after which the session lives on until its
+/// timeout.
+const TEMPORARY: &str = "OTSTunnelServerUnavailable";
 
 impl<'a> Judge<'a> {
-    pub(super) fn see_holding(&mut self, event: &'a Event) {
+    pub(super) fn visit_client(&mut self, event: &'a Event) {
         match &event.kind {
             EventKind::Received {
                 request_id,
@@ -24,26 +25,26 @@ impl<'a> Judge<'a> {
                 ..
             } => {
                 if *action == Action::Heartbeat {
-                    self.beats.insert(request_id, (client, event.time));
+                    self.heartbeats.insert(request_id, (client, event.time));
                 }
-                self.see_request(event, *action, client, channel.as_deref());
+                self.check_request(event, *action, client, channel.as_deref());
             }
             EventKind::Answered {
                 request_id,
                 status,
                 code,
                 ..
-            } => self.see_answer(event, request_id, *status, code.as_deref()),
+            } => self.visit_answer(event, request_id, *status, code.as_deref()),
             EventKind::Connected {
                 tunnel,
                 client,
                 timeout,
             } => {
-                let now = self.steady(event);
+                let now = self.unmoved_time(event);
                 let connected = Client {
                     tunnel,
                     timeout: self.checker.heartbeat_limit.unwrap_or(*timeout),
-                    last_beat: now,
+                    last_heartbeat: now,
                     last_lease: now,
                     gap_noted: false,
                     left: None,
@@ -66,12 +67,12 @@ impl<'a> Judge<'a> {
                 client,
                 reported,
                 answered,
-            } => self.see_heartbeat(event, [tunnel, client], reported, answered),
+            } => self.visit_heartbeat(event, [tunnel, client], reported, answered),
             _ => {}
         }
     }
 
-    fn see_request(
+    fn check_request(
         &mut self,
         event: &'a Event,
         action: Action,
@@ -81,54 +82,61 @@ impl<'a> Judge<'a> {
         let Some(known) = self.clients.get(client) else {
             return;
         };
-        let whom = Whom {
+        let subject = Subject {
             tunnel: known.tunnel,
             client: Some(client),
             channel,
         };
         if let Some(left) = known.left {
             let severity = self.within_grace(left, event);
-            let detail = format!("{action}, {:?} after its goodbye", since(left, event));
-            self.find(event, Rule::RequestAfterShutdown, severity, whom, detail);
+            let detail = format!("{action}, {:?} after its shutdown", since(left, event));
+            self.report(event, Rule::RequestAfterShutdown, severity, subject, detail);
             return;
         }
-        self.see_silence(event, action, client, whom);
+        self.check_heartbeat_gap(event, action, client, subject);
         if let Some(channel) = channel {
-            self.see_channel_request(event, action, client, channel, whom);
+            self.check_channel_request(event, action, client, channel, subject);
         }
     }
 
-    /// A client that goes on must beat, and one that is not answered must stop.
-    fn see_silence(&mut self, event: &'a Event, action: Action, client: &'a str, whom: Whom<'a>) {
-        let now = self.steady(event);
+    /// Checks that an active client sends heartbeats, and that it stops if they are
+    /// not answered.
+    fn check_heartbeat_gap(
+        &mut self,
+        event: &'a Event,
+        action: Action,
+        client: &'a str,
+        subject: Subject<'a>,
+    ) {
+        let now = self.unmoved_time(event);
         let Some(known) = self.clients.get_mut(client) else {
             return;
         };
-        let is_beat = action == Action::Heartbeat;
-        let since = if is_beat {
-            std::mem::replace(&mut known.last_beat, now)
+        let is_heartbeat = action == Action::Heartbeat;
+        let since = if is_heartbeat {
+            std::mem::replace(&mut known.last_heartbeat, now)
         } else {
             known.last_lease
         };
         let (silent, timeout) = (now.saturating_sub(since), known.timeout);
-        // Its goodbye a client owes however late it is.
+        // A client should send its shutdown request even if it is late.
         let broken = silent > timeout && action != Action::Shutdown;
-        let noted = std::mem::replace(&mut known.gap_noted, broken && !is_beat);
+        let noted = std::mem::replace(&mut known.gap_noted, broken && !is_heartbeat);
         if broken && !noted {
-            let what = if is_beat { "sent" } else { "answered" };
+            let what = if is_heartbeat { "sent" } else { "answered" };
             let detail =
                 format!("{action} when no heartbeat was {what} for {silent:?} of {timeout:?}");
-            self.violation(event, Rule::HeartbeatGap, whom, detail);
+            self.violation(event, Rule::HeartbeatGap, subject, detail);
         }
     }
 
-    fn see_channel_request(
+    fn check_channel_request(
         &mut self,
         event: &'a Event,
         action: Action,
         client: &'a str,
         channel: &'a str,
-        whom: Whom<'a>,
+        subject: Subject<'a>,
     ) {
         let [not_owned, after_close, after_loss] = match action {
             Action::ReadRecords => [
@@ -143,7 +151,7 @@ impl<'a> Judge<'a> {
             ],
             _ => return,
         };
-        let tenure = self.tenure(whom.tunnel, client, channel);
+        let tenure = self.tenure(subject.tunnel, client, channel);
         match (tenure.given, tenure.lost) {
             (_, Some(loss)) => {
                 let rule = if loss.by_itself {
@@ -153,17 +161,17 @@ impl<'a> Judge<'a> {
                 };
                 let severity = self.within_grace(loss.time, event);
                 let detail = format!("{action}, {:?} after", since(loss.time, event));
-                self.find(event, rule, severity, whom, detail);
+                self.report(event, rule, severity, subject, detail);
             }
             (false, None) if self.whole => {
-                let detail = format!("{action} of a channel that it was never given");
-                self.violation(event, not_owned, whom, detail);
+                let detail = format!("{action} of a channel that was never assigned to it");
+                self.violation(event, not_owned, subject, detail);
             }
             _ => {}
         }
     }
 
-    /// What came in shortly after may have been sent before.
+    /// A request that came in shortly after may have been sent before.
     fn within_grace(&self, since: OffsetDateTime, event: &Event) -> Severity {
         if event.time - since > self.checker.grace {
             Severity::Violation
@@ -172,18 +180,18 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn see_answer(
+    fn visit_answer(
         &mut self,
         event: &'a Event,
         request: &'a str,
         status: u16,
         code: Option<&'a str>,
     ) {
-        let Some((client, _)) = self.beats.get(request).copied() else {
+        let Some((client, _)) = self.heartbeats.get(request).copied() else {
             return;
         };
-        let is_passing = status >= 500 || code == Some(PASSING);
-        if status != 200 && !is_passing {
+        let is_temporary = status >= 500 || code == Some(TEMPORARY);
+        if status != 200 && !is_temporary {
             self.lose_all(client, event.time);
         }
     }
@@ -209,49 +217,50 @@ impl<'a> Judge<'a> {
         tenure.lost.get_or_insert(Loss { time, by_itself });
     }
 
-    fn see_heartbeat(
+    fn visit_heartbeat(
         &mut self,
         event: &'a Event,
         [tunnel, client]: [&'a str; 2],
         reported: &'a [ChannelState],
         answered: &'a [ChannelState],
     ) {
-        let heard = !self.is_faulted(event);
+        let received = !self.is_faulted(event);
         for state in reported {
-            self.see_report(event, client, state);
+            self.visit_report(event, client, state);
         }
         for state in answered {
-            self.see_told(event, [tunnel, client], state, heard);
+            self.visit_answered(event, [tunnel, client], state, received);
         }
-        if heard {
-            self.see_missing(event, client, answered);
+        if received {
+            self.visit_missing(event, client, answered);
             self.renew_lease(event, client);
         }
     }
 
-    /// The lease counts from the sending, which was not after the coming in.
+    /// Renews the lease from the time at which the heartbeat came in, which is not
+    /// before the time at which it was sent.
     fn renew_lease(&mut self, event: &'a Event, client: &'a str) {
-        let now = self.steady(event);
+        let now = self.unmoved_time(event);
         if let Some(client) = self.clients.get_mut(client) {
-            client.last_lease = client.last_beat.min(now);
+            client.last_lease = client.last_heartbeat.min(now);
             client.gap_noted = false;
         }
     }
 
-    fn see_report(&mut self, event: &'a Event, client: &'a str, state: &'a ChannelState) {
+    fn visit_report(&mut self, event: &'a Event, client: &'a str, state: &'a ChannelState) {
         let tunnel = self.clients.get(client).map(|client| client.tunnel);
         let Some(tunnel) = tunnel else { return };
         let channel = &*state.channel;
-        let whom = Whom {
+        let subject = Subject {
             tunnel,
             client: Some(client),
             channel: Some(channel),
         };
         let ends = !state.status.is_held();
         if state.status == ChannelStatus::Terminated && self.whole {
-            self.judge_terminated(event, client, channel, whom);
+            self.check_terminated(event, client, channel, subject);
         }
-        self.judge_version(event, client, state, whom);
+        self.check_version(event, client, state, subject);
         self.tenure(tunnel, client, channel).reported = Some((state.version, state.status));
         if ends {
             self.lose([tunnel, client], channel, event.time, true);
@@ -261,38 +270,40 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What the service says may be said back.
-    fn judge_terminated(
+    /// A client may repeat the status TERMINATED of an answer.
+    fn check_terminated(
         &mut self,
         event: &'a Event,
         client: &'a str,
         channel: &'a str,
-        whom: Whom<'a>,
+        subject: Subject<'a>,
     ) {
-        let told = self.tenure(whom.tunnel, client, channel).told;
-        let echoes = told.is_some_and(|(_, status)| status == ChannelStatus::Terminated);
-        if !echoes && !self.track(whom.tunnel, channel).finished_saved {
+        let answered_status = self.tenure(subject.tunnel, client, channel).answered_status;
+        let echoes = answered_status.is_some_and(|(_, status)| status == ChannelStatus::Terminated);
+        if !echoes && !self.track(subject.tunnel, channel).finished_saved {
             let detail = "reported before finished was saved".to_owned();
-            self.violation(event, Rule::TerminatedUnsaved, whom, detail);
+            self.violation(event, Rule::TerminatedUnsaved, subject, detail);
         }
     }
 
-    fn judge_version(
+    fn check_version(
         &mut self,
         event: &'a Event,
         client: &'a str,
         state: &'a ChannelState,
-        whom: Whom<'a>,
+        subject: Subject<'a>,
     ) {
         let (status, version) = (state.status, state.version);
-        let tenure = self.tenure(whom.tunnel, client, &state.channel);
-        let (told, reported) = (tenure.told, tenure.reported);
-        let newest = told.max(reported).map(|(version, _)| version);
-        let has_it = told.filter(|(_, told)| told.is_held() && tenure.lost.is_none());
+        let tenure = self.tenure(subject.tunnel, client, &state.channel);
+        let (answered_status, reported) = (tenure.answered_status, tenure.reported);
+        let newest = answered_status.max(reported).map(|(version, _)| version);
+        let has_it = answered_status
+            .filter(|(_, answered_status)| answered_status.is_held() && tenure.lost.is_none());
         let (rule, severity) = match (newest, has_it) {
             (Some(newest), _) if version < newest => (Rule::VersionBackwards, Severity::Violation),
-            (_, Some((told, _))) if !status.is_held() && version <= told => {
-                // Said before, it may have crossed the channel's coming back.
+            (_, Some((answered_status, _))) if !status.is_held() && version <= answered_status => {
+                // A repeated report may have crossed an answer that gives the
+                // channel back.
                 let repeats = reported == Some((version, status));
                 let severity = if repeats {
                     Severity::Remark
@@ -305,38 +316,39 @@ impl<'a> Judge<'a> {
         };
         let before = newest.unwrap_or_default();
         let detail = format!("reported {status} v{version}, after v{before}");
-        self.find(event, rule, severity, whom, detail);
+        self.report(event, rule, severity, subject, detail);
     }
 
-    /// A channel in an answer. What gives it to the client counts even if the
-    /// answer may not have arrived; what takes it does not.
-    fn see_told(
+    /// A channel in an answer. If the answer may not have arrived, a new channel
+    /// still counts, but a loss does not.
+    fn visit_answered(
         &mut self,
         event: &'a Event,
         [tunnel, client]: [&'a str; 2],
         state: &'a ChannelState,
-        heard: bool,
+        received: bool,
     ) {
         let channel = &*state.channel;
         if state.status.is_held() {
             let tenure = self.tenure(tunnel, client, channel);
             tenure.given = true;
             if tenure.lost.take().is_some() {
-                tenure.begin_anew();
+                tenure.reset_positions();
             }
             if let Some(client) = self.clients.get_mut(client) {
                 client.held.insert(channel);
             }
-        } else if heard {
+        } else if received {
             self.lose([tunnel, client], channel, event.time, false);
         }
-        if heard {
-            self.tenure(tunnel, client, channel).told = Some((state.version, state.status));
+        if received {
+            self.tenure(tunnel, client, channel).answered_status =
+                Some((state.version, state.status));
         }
     }
 
-    /// Channels that the client had, and that the answer does not mention.
-    fn see_missing(&mut self, event: &'a Event, client: &'a str, answered: &'a [ChannelState]) {
+    /// Channels that the client held, and that the answer leaves out.
+    fn visit_missing(&mut self, event: &'a Event, client: &'a str, answered: &'a [ChannelState]) {
         let Some(known) = self.clients.get_mut(client) else {
             return;
         };

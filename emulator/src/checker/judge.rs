@@ -1,125 +1,128 @@
-//! [`Judge`]: goes through the events and remembers what the rules need.
+//! [`Judge`]: visits the events of a ledger, and keeps what the rules need.
 //!
-//! Pure: no clock, no lock; all it knows is the ledger.
+//! It has no clock and no lock. It knows nothing but the ledger.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::spans::Spans;
+use super::range_set::RangeSet;
 use super::{Checker, Finding, Rule, Severity};
 use crate::ledger::{ChannelStatus, Event, EventKind, Ledger};
 
-/// Goes through the events once, after a look at all of them.
+/// Visits the events in order, after a first pass that collects some facts.
 pub(super) struct Judge<'a> {
     pub(super) checker: &'a Checker,
     ledger: &'a Ledger,
-    /// The ledger is there from its beginning.
+    /// Whether the ledger has all events from the beginning.
     pub(super) whole: bool,
-    /// Clients that say what they have dealt with.
+    /// Clients that report which records they have processed.
     pub(super) witnessed: HashSet<&'a str>,
-    /// Requests whose answer a fault may have kept from the client, or held up.
+    /// Requests whose answers a fault may have kept from the client, or delayed.
     pub(super) faulted: HashSet<&'a str>,
-    /// By tunnel and channel: channels of two tunnels may have one id.
+    /// By tunnel and channel, because channels of two tunnels may have the same
+    /// id.
     pub(super) tracks: HashMap<(&'a str, &'a str), Track<'a>>,
-    /// By tunnel, client and channel: who reads by hand may have one name in
-    /// two tunnels.
+    /// By tunnel, client and channel, because readers without a session may use
+    /// the same name in two tunnels.
     pub(super) tenures: HashMap<[&'a str; 3], Tenure>,
     pub(super) clients: HashMap<&'a str, Client<'a>>,
-    /// When heartbeats came in that are not answered yet, by request.
-    pub(super) beats: HashMap<&'a str, (&'a str, OffsetDateTime)>,
-    /// How far each partition's log has come.
+    /// Heartbeats by their requests: the client, and the time at which it came in.
+    pub(super) heartbeats: HashMap<&'a str, (&'a str, OffsetDateTime)>,
+    /// The end of each partition's log.
     pub(super) logs: HashMap<&'a str, u64>,
-    /// How far each partition's log has been trimmed.
+    /// The position up to which each partition's log was trimmed.
     pub(super) trims: HashMap<&'a str, u64>,
-    /// How far the clock was moved by hand in all.
+    /// How far the clock was moved by hand in total.
     pub(super) moved: Duration,
     findings: Vec<Finding>,
 }
 
-/// What is known of one channel of one tunnel.
+/// The history of one channel of one tunnel.
 #[derive(Debug, Default)]
 pub(super) struct Track<'a> {
-    /// Where its records begin and end, and the partition whose log it gives.
+    /// The start and end of its records, and the partition whose log it reads.
     pub(super) extent: Option<(u64, u64, Option<&'a str>)>,
-    /// Left WAIT; only then it may be read.
+    /// Whether it has left WAIT. Before that it must not be read.
     pub(super) ready: bool,
-    pub(super) read: Spans,
+    pub(super) read: RangeSet,
     pub(super) read_to: Option<u64>,
     pub(super) end_read: bool,
-    pub(super) processed: Spans,
-    /// Passed over in a read because they were trimmed.
-    pub(super) skipped: Spans,
+    pub(super) processed: RangeSet,
+    /// Records that a read skipped because they were trimmed.
+    pub(super) skipped: RangeSet,
     pub(super) readers: HashSet<&'a str>,
     pub(super) saved: Option<u64>,
     pub(super) finished_saved: bool,
-    /// TERMINATED as the server has it.
+    /// Whether the server shows it as TERMINATED.
     pub(super) terminated: bool,
 }
 
-/// What is known of one client and one channel.
+/// The history of one channel at one client.
 #[derive(Debug, Default)]
 pub(super) struct Tenure {
-    /// The channel was in an answer.
+    /// Whether an answer to the client had the channel.
     pub(super) given: bool,
-    /// What the server said of it last, as far as the client heard it.
-    pub(super) told: Option<(i64, ChannelStatus)>,
-    /// What the client said of it last.
+    /// Version and status in the last answer that the client received.
+    pub(super) answered_status: Option<(i64, ChannelStatus)>,
+    /// Version and status in the client's last report.
     pub(super) reported: Option<(i64, ChannelStatus)>,
     pub(super) lost: Option<Loss>,
-    /// Where the client may begin to read: the checkpoint that it was given.
+    /// The position of the checkpoint that the client fetched, where it may begin
+    /// to read.
     pub(super) restart: Option<u64>,
-    /// Where else it may go on, after a fault: where it stood before.
+    /// After a fault, the position of the read before, which the client may
+    /// repeat.
     pub(super) retry: Option<u64>,
     pub(super) next_read: Option<u64>,
-    /// Where it began to read.
-    pub(super) began: Option<u64>,
+    /// The position of its first read.
+    pub(super) first_read: Option<u64>,
     pub(super) next_processed: Option<u64>,
-    /// Where callbacks begin anew, because reading did.
+    /// The position where processing may begin again, because reading did.
     pub(super) processed_restart: Option<u64>,
 }
 
 impl Tenure {
-    /// The channel was lost and is back: nothing binds the client to where it
-    /// stood.
-    pub(super) fn begin_anew(&mut self) {
+    /// Forgets the positions of a client that lost the channel and got it back. It
+    /// may begin anywhere.
+    pub(super) fn reset_positions(&mut self) {
         self.restart = None;
         self.retry = None;
         self.next_read = None;
-        self.began = None;
+        self.first_read = None;
         self.next_processed = None;
         self.processed_restart = None;
     }
 }
 
-/// When and how a client learned that a channel is not its own any more.
+/// The moment at which a client learned that it does not hold a channel any more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loss {
     pub(super) time: OffsetDateTime,
-    /// It said so itself, by CLOSE or TERMINATED.
+    /// Whether the client ended its tenure itself, with CLOSE or TERMINATED.
     pub(super) by_itself: bool,
 }
 
-/// What is known of one client.
+/// The history of one client.
 #[derive(Debug)]
 pub(super) struct Client<'a> {
     pub(super) tunnel: &'a str,
     pub(super) timeout: Duration,
-    /// When its last heartbeat came in, on a clock that was never moved.
-    pub(super) last_beat: Duration,
-    /// The same of the last one that was answered well.
+    /// The time of its last heartbeat, on a clock that was never moved by hand.
+    pub(super) last_heartbeat: Duration,
+    /// The time of its last successful heartbeat, on the same clock.
     pub(super) last_lease: Duration,
-    /// The gap that lasts is noted.
+    /// Whether the current gap is reported already.
     pub(super) gap_noted: bool,
     pub(super) left: Option<OffsetDateTime>,
-    /// The channels that it was told it has.
+    /// The channels that it holds by the last answer.
     pub(super) held: HashSet<&'a str>,
 }
 
-/// Whom a finding is about.
+/// The tunnel, client and channel of a finding.
 #[derive(Clone, Copy)]
-pub(super) struct Whom<'a> {
+pub(super) struct Subject<'a> {
     pub(super) tunnel: &'a str,
     pub(super) client: Option<&'a str>,
     pub(super) channel: Option<&'a str>,
@@ -136,19 +139,19 @@ impl<'a> Judge<'a> {
             tracks: HashMap::new(),
             tenures: HashMap::new(),
             clients: HashMap::new(),
-            beats: HashMap::new(),
+            heartbeats: HashMap::new(),
             logs: HashMap::new(),
             trims: HashMap::new(),
             moved: Duration::ZERO,
             findings: Vec::new(),
         };
         let kinds = ledger.events().iter().map(|event| &event.kind);
-        kinds.for_each(|kind| judge.foresee(kind));
+        kinds.for_each(|kind| judge.prepare(kind));
         judge
     }
 
-    /// What has to be known before.
-    fn foresee(&mut self, kind: &'a EventKind) {
+    /// Collects facts that rules need before the events in question.
+    fn prepare(&mut self, kind: &'a EventKind) {
         match kind {
             EventKind::Processed { client, .. } | EventKind::ProcessedUnknown { client, .. } => {
                 self.witnessed.insert(client);
@@ -166,14 +169,14 @@ impl<'a> Judge<'a> {
 
     pub(super) fn judge(mut self) -> Vec<Finding> {
         let events = self.ledger.events();
-        events.iter().for_each(|event| self.see(event));
+        events.iter().for_each(|event| self.visit(event));
         if let Some(last) = events.last().filter(|_| self.whole) {
-            self.see_end(last);
+            self.check_end(last);
         }
         self.findings
     }
 
-    fn see(&mut self, event: &'a Event) {
+    fn visit(&mut self, event: &'a Event) {
         match &event.kind {
             EventKind::ClockMoved { by } => self.moved += *by,
             EventKind::Written { partition, to, .. } => {
@@ -182,7 +185,7 @@ impl<'a> Judge<'a> {
             EventKind::ChannelAdded { .. }
             | EventKind::ChannelChanged { .. }
             | EventKind::TunnelDeleted { .. }
-            | EventKind::TunnelExpired { .. } => self.see_channel(&event.kind),
+            | EventKind::TunnelExpired { .. } => self.visit_channel(&event.kind),
             EventKind::Trimmed { partition, to, .. } => {
                 self.trims.insert(partition, *to);
             }
@@ -190,18 +193,18 @@ impl<'a> Judge<'a> {
             | EventKind::Answered { .. }
             | EventKind::Connected { .. }
             | EventKind::Gone { .. }
-            | EventKind::Heartbeat { .. } => self.see_holding(event),
+            | EventKind::Heartbeat { .. } => self.visit_client(event),
             EventKind::CheckpointGiven { .. }
             | EventKind::Skipped { .. }
             | EventKind::Read { .. }
             | EventKind::Saved { .. }
             | EventKind::Processed { .. }
-            | EventKind::ProcessedUnknown { .. } => self.see_consuming(event),
+            | EventKind::ProcessedUnknown { .. } => self.visit_access(event),
             _ => {}
         }
     }
 
-    fn see_channel(&mut self, kind: &'a EventKind) {
+    fn visit_channel(&mut self, kind: &'a EventKind) {
         match kind {
             EventKind::ChannelAdded {
                 tunnel,
@@ -224,7 +227,7 @@ impl<'a> Judge<'a> {
                 track.ready |= *status != ChannelStatus::Wait;
                 track.terminated |= *status == ChannelStatus::Terminated;
             }
-            // Nobody can read on.
+            // Nobody can read these channels any more.
             EventKind::TunnelDeleted { tunnel } | EventKind::TunnelExpired { tunnel } => {
                 self.tracks.retain(|(of, _), _| *of != &**tunnel)
             }
@@ -251,22 +254,28 @@ impl<'a> Judge<'a> {
     }
 
     /// The time of an event on a clock that was never moved by hand.
-    pub(super) fn steady(&self, event: &Event) -> Duration {
+    pub(super) fn unmoved_time(&self, event: &Event) -> Duration {
         let since_1970 = event.time - OffsetDateTime::UNIX_EPOCH;
         let since_1970 = Duration::try_from(since_1970).unwrap_or_default();
         since_1970.saturating_sub(self.moved)
     }
 
-    pub(super) fn violation(&mut self, event: &Event, rule: Rule, whom: Whom<'a>, detail: String) {
-        self.find(event, rule, Severity::Violation, whom, detail);
+    pub(super) fn violation(
+        &mut self,
+        event: &Event,
+        rule: Rule,
+        subject: Subject<'a>,
+        detail: String,
+    ) {
+        self.report(event, rule, Severity::Violation, subject, detail);
     }
 
-    pub(super) fn find(
+    pub(super) fn report(
         &mut self,
         event: &Event,
         rule: Rule,
         severity: Severity,
-        whom: Whom<'a>,
+        subject: Subject<'a>,
         detail: String,
     ) {
         self.findings.push(Finding {
@@ -274,15 +283,15 @@ impl<'a> Judge<'a> {
             time: event.time,
             rule,
             severity,
-            tunnel: whom.tunnel.into(),
-            channel: whom.channel.map(Into::into),
-            client: whom.client.map(Into::into),
+            tunnel: subject.tunnel.into(),
+            channel: subject.channel.map(Into::into),
+            client: subject.client.map(Into::into),
             detail,
         });
     }
 }
 
-/// How long after something an event came, as findings tell it.
+/// The time from something earlier to an event, for the text of a finding.
 pub(super) fn since(earlier: OffsetDateTime, event: &Event) -> Duration {
     (event.time - earlier).unsigned_abs()
 }

@@ -1,27 +1,28 @@
-//! [`Checker`]: judges what clients did, of whatever make they are.
+//! [`Checker`]: finds the rules that clients broke, in any language.
 //!
-//! Judged from the server's side: when requests came in, what they were given
-//! and what they claim. What a client knows it is held to; what it could not
-//! know (a request on its way while the channel was taken) it is not. What it
-//! dealt with it must say itself, through a [`Witness`](super::Witness).
+//! The checker sees the server's side only: when requests came in, and which
+//! answers they got. It holds a client to what the client knows, and excuses what
+//! the client cannot know, such as a loss while its request is on its way. A
+//! client must report itself which records it has processed, through a
+//! [`Witness`](super::Witness).
 //!
-//! In reading order:
+//! Files, in reading order:
 //!
-//! - this file: what the checker is told.
+//! - this file: [`Checker`] and its settings.
 //! - [`rule`]: the rules, and a finding.
-//! - [`verdict`]: what comes of it, to read or as JSON.
-//! - [`judge`]: goes through the events; what it remembers.
-//! - [`holding`]: requests, heartbeats, who has what.
-//! - [`consuming`]: reading, saving, processing.
-//! - [`ending`]: what is missing in the end.
-//! - [`spans`]: sets of positions.
+//! - [`verdict`]: the findings as text or as JSON.
+//! - [`judge`]: visits the events, and keeps what the rules need.
+//! - [`holding`]: rules on requests, heartbeats and held channels.
+//! - [`consuming`]: rules on reading, saving and processing.
+//! - [`ending`]: rules on the end of a run.
+//! - [`range_set`]: sets of positions.
 
 mod consuming;
 mod ending;
 mod holding;
 mod judge;
+mod range_set;
 mod rule;
-mod spans;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -33,7 +34,7 @@ pub use self::rule::{Finding, Rule, Severity};
 pub use self::verdict::{Summary, Verdict};
 use super::ledger::Ledger;
 
-/// How long a request may have been on its way to be excused.
+/// The default of [`Checker::grace`].
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Judges a ledger.
@@ -43,7 +44,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// use tablestore_emulator::{Checker, Emulator};
 ///
 /// let emulator = Emulator::builder().start()?;
-/// // ... clients of any make consume ...
+/// // ... clients in any language consume ...
 /// let verdict = Checker::new().grace(Duration::from_millis(200)).judge(&emulator.ledger());
 /// assert!(verdict.is_clean(), "{verdict}");
 /// # Ok::<(), tablestore_tunnel::TunnelError>(())
@@ -65,25 +66,23 @@ impl Checker {
         }
     }
 
-    /// How long after a client was told of a loss, closed a channel or said
-    /// goodbye a request of it may still come in, on the emulator's clock: it
-    /// may have been on its way. Within that time the finding is a remark.
-    /// Defaults to 1 s.
+    /// How long requests may be on their way, on the emulator's clock. If a request
+    /// comes in within this time after its client lost or closed a channel or shut
+    /// down, the finding is a remark. Defaults to 1 s.
     pub fn grace(mut self, grace: Duration) -> Checker {
         self.grace = grace;
         self
     }
 
-    /// How long a client that lives may be without a heartbeat. Defaults to
-    /// the timeout that it connected with.
+    /// The longest time between heartbeats of an active client. Defaults to the
+    /// timeout that the client connected with.
     pub fn heartbeat_limit(mut self, limit: Duration) -> Checker {
         self.heartbeat_limit = Some(limit);
         self
     }
 
-    /// Says that the run is over: everything that was written should have been
-    /// read, not only what channels had that came to their end. Defaults to
-    /// a run that goes on.
+    /// Declares that the run is over: all written records should have been read,
+    /// also those of channels that have not ended. Defaults to a run that goes on.
     pub fn complete(mut self) -> Checker {
         self.complete = true;
         self
@@ -91,8 +90,8 @@ impl Checker {
 
     /// Judges the clients of a ledger.
     ///
-    /// Where its beginning was forgotten ([`Ledger::is_whole`]), what depends
-    /// on that is not judged.
+    /// If the ledger has lost its beginning ([`Ledger::is_whole`]), rules that need
+    /// the beginning are not checked.
     pub fn judge(&self, ledger: &Ledger) -> Verdict {
         let findings = Judge::new(self, ledger).judge();
         Verdict::new(ledger, findings)
@@ -106,7 +105,7 @@ impl Default for Checker {
 }
 
 impl Ledger {
-    /// The verdict of [`Checker::new`] on it.
+    /// The verdict of [`Checker::new`] on this ledger.
     pub fn verdict(&self) -> Verdict {
         Checker::new().judge(self)
     }

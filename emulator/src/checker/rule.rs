@@ -1,4 +1,4 @@
-//! [`Rule`]: what a client must keep to, and [`Finding`]: where one did not.
+//! [`Rule`]: the rules for clients, and [`Finding`]: a broken rule.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,78 +6,78 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// What a client must keep to.
+/// A rule for clients.
 ///
-/// In JSON, and as `Display` prints them, in `snake_case`. How severe breaking
-/// one is depends on what the client could know, see [`Finding::severity`].
+/// JSON and `Display` write it in `snake_case`. The severity of a finding depends
+/// on what the client could know, see [`Finding::severity`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rule {
-    /// Reading a channel that the client was never given.
+    /// A read of a channel that was never assigned to the client.
     ReadNotOwned,
-    /// Saving a checkpoint of a channel that the client was never given.
+    /// A save for a channel that was never assigned to the client.
     SaveNotOwned,
-    /// Reading a channel after reporting CLOSE or TERMINATED for it.
+    /// A read after the client reported CLOSE or TERMINATED for the channel.
     ReadAfterClose,
-    /// Saving a checkpoint after reporting CLOSE or TERMINATED.
+    /// A save after the client reported CLOSE or TERMINATED for the channel.
     SaveAfterClose,
-    /// Reading a channel after the client was told that it is lost: an answer
-    /// to a heartbeat without it, or that the session is over.
+    /// A read after the client lost the channel: the answer to a heartbeat left the
+    /// channel out, or ended the session.
     ReadAfterLoss,
-    /// Saving a checkpoint after the client was told that the channel is lost.
+    /// A save after the client lost the channel.
     SaveAfterLoss,
-    /// Any request after the client said goodbye.
+    /// A request after the client's shutdown request.
     RequestAfterShutdown,
-    /// Reading a channel whose parents are not read to their end.
+    /// A read of a channel whose parents are not read to their ends.
     ReadBeforeParent,
-    /// Reading on from a place that was not read up to: what lies before is
-    /// lost.
+    /// A read from a position after the expected one. The records between are lost.
     ReadSkips,
-    /// Reading places again without a reason: no new checkpoint was asked for,
-    /// no answer was lost.
+    /// A read of the same records again without a reason: the client fetched no
+    /// checkpoint, and no answer was lost.
     ReadAgain,
-    /// Saving a place that no one read up to.
+    /// A save of a position up to which nobody has read.
     SaveBeyondRead,
-    /// Saving a place before the one that is saved.
+    /// A save of a position before the saved one.
     SaveBackwards,
-    /// Saving the place that is saved already: costs a request for nothing.
+    /// A save of the saved position, which is a needless request.
     SaveUnchanged,
-    /// Reporting TERMINATED before `finished` is saved.
+    /// A report of TERMINATED before `finished` was saved.
     TerminatedUnsaved,
-    /// Reporting a version lower than one reported or told before.
+    /// A report with a version below one that was reported or answered before.
     VersionBackwards,
-    /// Reporting CLOSE or TERMINATED without raising the version: the service
-    /// takes no notice of it.
+    /// A report of CLOSE or TERMINATED without a higher version. The service ignores
+    /// it.
     VersionNotRaised,
-    /// No heartbeat for longer than the client may be silent, while it lives.
+    /// No heartbeat for longer than the client's timeout, though the client is
+    /// active.
     HeartbeatGap,
-    /// Places of a channel that nobody read, though it ended or the run is over.
+    /// Records that nobody read, though the channel has ended or the run is over.
     NeverRead,
-    /// Dealing with records that nobody was given.
+    /// Processing of records that nobody has read.
     ProcessedUnread,
-    /// Dealing with a record while one before it is passed over.
+    /// Processing of a record after an earlier record was skipped.
     ProcessedSkips,
-    /// Dealing with records again that were dealt with, without a new beginning.
+    /// Processing of the same records again without a new start.
     ProcessedAgain,
-    /// The same after a new beginning: another client, or the channel was
-    /// opened again. At-least-once delivery allows it; an orderly hand-over
-    /// does without.
+    /// Processing of the same records again after a new start: by another client, or
+    /// after the channel was opened again. At-least-once delivery allows it, but a
+    /// graceful hand-over avoids it.
     ProcessedTwice,
-    /// Dealing with records after reporting CLOSE or TERMINATED for the channel.
+    /// Processing after the client reported CLOSE or TERMINATED for the channel.
     ProcessedAfterClose,
-    /// Dealing with records after the channel is lost. What had begun before
-    /// cannot be stopped.
+    /// Processing after the client lost the channel. A callback that is running at
+    /// that time cannot be stopped.
     ProcessedAfterLoss,
-    /// Saving a place before all records up to it were dealt with.
+    /// A save of a position before all records up to it were processed.
     SaveBeyondProcessed,
-    /// Records that nobody dealt with, though the channel ended or the run is
+    /// Records that nobody processed, though the channel has ended or the run is
     /// over.
     NeverProcessed,
 }
 
 impl Rule {
-    /// All of them.
+    /// All rules.
     pub const ALL: [Rule; 26] = [
         Rule::ReadNotOwned,
         Rule::SaveNotOwned,
@@ -109,22 +109,21 @@ impl Rule {
 }
 
 impl fmt::Display for Rule {
-    /// As in JSON, such as `read_skips`.
+    /// Writes the name as in JSON, such as `read_skips`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A variant without fields serializes as its name.
         self.serialize(f)
     }
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Severity {
-    /// Worth to know; no rule of the service or of a good client is broken, or
-    /// the client could not know better.
+    /// Worth knowing. No rule is broken, or the client could not know better.
     Remark,
-    /// The client is wrong.
+    /// The client broke a rule.
     Violation,
 }
 
@@ -138,25 +137,25 @@ impl fmt::Display for Severity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The event that broke it, by its order; of what is missing in the end,
-    /// the last event.
+    /// The order number of the event that broke the rule. If something is missing
+    /// at the end, it is the last event.
     pub order: u64,
     /// The time of that event.
     #[serde(with = "time::serde::rfc3339")]
     pub time: OffsetDateTime,
     /// The rule.
     pub rule: Rule,
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// The tunnel.
     pub tunnel: Arc<str>,
-    /// The channel, if it is about one.
+    /// The channel, if the rule is about a channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Arc<str>>,
-    /// The client, if one is to blame.
+    /// The client that broke the rule, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Arc<str>>,
-    /// What was done, in words.
+    /// A text that describes what happened.
     pub detail: String,
 }
 

@@ -1,4 +1,4 @@
-//! [`Verdict`]: what a checker found, to read or as JSON.
+//! [`Verdict`]: the findings of a checker, as text or as JSON.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -8,35 +8,36 @@ use serde::Serialize;
 use super::{Finding, Rule, Severity};
 use crate::ledger::{Event, EventKind, Ledger};
 
-/// How many findings are shown with the events around them.
+/// How many findings the text shows, each with the events around it.
 const SHOWN: usize = 20;
 
-/// How many events of the same channel or client are shown before and after.
+/// How many events of the same channel or client the text shows before and after
+/// a finding.
 const AROUND: usize = 3;
 
-/// What a checker found.
+/// The findings of a checker.
 ///
-/// `Display` is a report: a line for each finding with the events of its
-/// channel or client around it, and a summary; of very many findings the first.
-/// Serialized it is an object of `clean`, `findings` and `summary`.
+/// `Display` writes a report: a line for each of the first findings, with the
+/// events of its channel or client around it, and a summary. In JSON it is an
+/// object with `clean`, `findings` and `summary`.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Verdict {
     clean: bool,
     findings: Vec<Finding>,
     summary: Summary,
-    /// What happened around the first findings.
+    /// The events around the first findings.
     #[serde(skip)]
     contexts: Vec<Vec<Event>>,
 }
 
-/// What was judged, in numbers.
+/// The size of what was judged, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Summary {
     /// Events of the ledger.
     pub events: usize,
-    /// Whether the ledger goes back to the beginning.
+    /// Whether the ledger has all events from the beginning.
     pub is_whole: bool,
     /// Clients that connected.
     pub clients: usize,
@@ -50,7 +51,7 @@ pub struct Summary {
     pub records_read: u64,
     /// Checkpoints that were saved.
     pub saves: u64,
-    /// Records that consumers say they have dealt with.
+    /// Records that consumers reported as processed.
     pub records_processed: u64,
     /// Faults that hit.
     pub faults: u64,
@@ -89,13 +90,13 @@ impl Verdict {
         findings.filter(|finding| finding.severity == Severity::Violation)
     }
 
-    /// The findings by that rule, remarks as well.
+    /// The findings of a rule, remarks included.
     pub fn by_rule(&self, rule: Rule) -> impl Iterator<Item = &Finding> {
         let findings = self.findings.iter();
         findings.filter(move |finding| finding.rule == rule)
     }
 
-    /// What was judged, in numbers.
+    /// The size of what was judged, in numbers.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
@@ -149,7 +150,8 @@ impl Summary {
     }
 }
 
-/// The event of a finding, and those about the same before and after it.
+/// The event of a finding, with earlier and later events of the same channel or
+/// client.
 fn around(ledger: &Ledger, finding: &Finding) -> Vec<Event> {
     let events = ledger.events();
     let at = events.partition_point(|event| event.order < finding.order);
@@ -164,7 +166,8 @@ fn around(ledger: &Ledger, finding: &Finding) -> Vec<Event> {
     shown
 }
 
-/// Whether it is about the channel, or, without one, about the client.
+/// Whether an event is about the finding's channel, or, if it has none, about its
+/// client.
 fn is_about(kind: &EventKind, finding: &Finding) -> bool {
     let (channel, client) = (finding.channel.as_deref(), finding.client.as_deref());
     match kind {

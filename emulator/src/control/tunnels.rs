@@ -75,7 +75,7 @@ fn channel(view: &TunnelView<'_>, index: usize, channel: &Channel) -> Json {
     let client = view.tunnel.holder(slot).map(|id| &**id);
     let checkpoint = &channel.checkpoint;
     // None for `finished`, behind which there is no place.
-    let position = checkpoint.place.map(|place| place.position);
+    let position = checkpoint.position.map(|place| place.position);
     json!({
         "id": *channel.id,
         "type": channel.type_name(),

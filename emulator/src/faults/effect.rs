@@ -1,4 +1,4 @@
-//! [`Effect`]: what a fault does.
+//! [`Effect`]: the effect of a fault.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Notice;
 
-/// What a fault does; see the method of [`FaultTarget`](super::FaultTarget) of
-/// the same name.
+/// The effect of a fault. The methods of [`FaultTarget`](super::FaultTarget) with
+/// the same names describe them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Effect {
@@ -38,7 +38,7 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    /// Whether there must be an answer that it can spoil or replace.
+    /// Whether it changes or replaces an answer, and so needs one.
     pub(super) fn needs_answer(&self) -> bool {
         matches!(
             self,
@@ -52,8 +52,8 @@ impl Effect {
         )
     }
 
-    /// Whether the client gets no answer, another one, or a late one.
-    pub(crate) fn spoils_answer(&self) -> bool {
+    /// Whether the client gets no answer, a different one, or a late one.
+    pub(crate) fn affects_answer(&self) -> bool {
         !matches!(
             self,
             Effect::Expire
@@ -64,7 +64,7 @@ impl Effect {
         )
     }
 
-    /// Whether it can happen where there is no client to answer to.
+    /// Whether it can happen at a write, which has no client and no answer.
     pub(super) fn fits_write(&self) -> bool {
         matches!(self, Effect::Split | Effect::Jump(_))
     }

@@ -8,14 +8,14 @@ use super::target::{Chance, FaultTarget, On};
 use super::{Effect, Fault};
 use crate::protocol::Action;
 
-/// Stands for all actions.
+/// The word for all actions.
 pub(super) const ANY: &str = "any";
 
-/// A fault as JSON; what is left out has the default of the Rust API.
+/// A fault as JSON. Missing fields have the defaults of the Rust API.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FaultJson {
-    /// An action or `any`; a write names its table instead.
+    /// An action, or `any`. `None` for a fault at writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     on: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub(crate) struct FaultJson {
     nth: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     times: Option<u64>,
-    /// In place of a number of times that JSON's users could not write.
+    /// Replaces a number of times that is too large for many JSON parsers.
     #[serde(default, skip_serializing_if = "Not::not")]
     forever: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ impl From<&Fault> for FaultJson {
 }
 
 impl FaultJson {
-    /// The fault, or why it can be none.
+    /// The fault, or the reason why it is invalid.
     pub(crate) fn into_fault(self) -> Result<Fault, String> {
         let mut target = FaultTarget::new(on(self.on, self.write)?);
         target.nth = self.nth.unwrap_or(1).max(1);
@@ -97,13 +97,13 @@ fn on(on: Option<String>, write: Option<String>) -> Result<On, String> {
     }
 }
 
-/// The action of that name.
+/// The action with a name.
 pub(super) fn action(name: &str) -> Result<Action, String> {
     let found = Action::from_name(name);
     found.ok_or_else(|| format!("no action is called {name:?}; there are {}", actions()))
 }
 
-/// The names of all actions.
+/// The names of all actions, for error messages.
 pub(super) fn actions() -> String {
     Action::ALL.map(|action| action.to_string()).join(", ")
 }
@@ -124,7 +124,8 @@ fn chance(probability: Option<f64>, seed: Option<u64>) -> Result<Option<Chance>,
 }
 
 impl Fault {
-    /// What texts must not say, though the builder lets it be without effect.
+    /// Rejects combinations that have no meaning. The builder accepts them, and
+    /// they have no effect.
     pub(super) fn check(&self) -> Result<(), String> {
         let FaultTarget {
             on, nth, chance, ..

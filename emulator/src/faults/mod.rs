@@ -1,13 +1,13 @@
-//! What goes wrong, at which request: scripted or drawn from a seed.
+//! Faults: what goes wrong at which requests, scripted or drawn from a seed.
 //!
 //! Files, in reading order:
 //!
 //! - this file: [`Fault`], and [`Notice`].
-//! - `target`: [`FaultTarget`], which requests are hit.
-//! - `effect`: what a fault does.
-//! - `script`: faults as text, one a line; `words`: the words of a line.
-//! - `json`: faults as JSON.
-//! - `plan`: the faults that are armed, and which of them hit each request.
+//! - [`target`]: [`FaultTarget`], which requests are hit.
+//! - [`effect`]: the effects of faults.
+//! - [`script`]: faults as text, one in each line; [`words`]: the words of a line.
+//! - [`json`]: faults as JSON.
+//! - [`plan`]: the armed faults, and which of them hit each request.
 
 mod effect;
 mod json;
@@ -28,7 +28,7 @@ use self::target::On;
 use super::protocol::Action;
 use super::state::ChannelStatus;
 
-/// Something that goes wrong at chosen requests.
+/// A fault: something that goes wrong at chosen requests.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,27 +36,27 @@ use super::state::ChannelStatus;
 ///
 /// // The third read gets no answer.
 /// let _ = Fault::on(Action::ReadRecords).nth(3).reset();
-/// // Two checkpoints are saved, and nobody learns of it.
+/// // Two checkpoints are saved, and their answers are lost.
 /// let _ = Fault::on(Action::Checkpoint).times(2).after().close();
 /// // The next heartbeat waits.
 /// let _ = Fault::on(Action::Heartbeat).delay(Duration::from_secs(2));
-/// // The second one from now takes all channels from the client.
+/// // The second heartbeat from now takes all channels from the client.
 /// let _ = Fault::on(Action::Heartbeat).nth(2).take_all(Notice::Missing);
-/// // One request in a hundred is reset, the same ones for the same seed.
+/// // One in a hundred requests is reset; the same seed picks the same requests.
 /// let _ = Fault::on_any().chance(0.01, 7).reset();
-/// // Where the 500th record of a channel is read, its partition splits.
+/// // When the 500th record of a channel is read, its partition splits.
 /// let _ = Fault::on(Action::ReadRecords).record(500).split();
 /// ```
 ///
-/// The same as text, one fault a line, by [`Fault::parse_script`] and
-/// `Display`:
+/// Faults can also be written as text, one in each line, see
+/// [`Fault::parse_script`] and `Display`:
 ///
 /// ```
 /// use tablestore_emulator::{Action, Fault};
 ///
 /// let script = "
 ///     readrecords nth=3 reset
-///     checkpoint times=2 after close     # saved, and nobody learns of it
+///     checkpoint times=2 after close     # saved, answers lost
 ///     heartbeat delay 2s
 /// ";
 /// let faults = Fault::parse_script(script)?;
@@ -71,25 +71,26 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault at the next request of that action; what it does is said last.
+    /// A fault at the next request of an action. The last method of the chain
+    /// chooses its effect.
     pub fn on(action: Action) -> FaultTarget {
         FaultTarget::new(On::Action(action))
     }
 
-    /// A fault at the next request, whatever it asks for.
+    /// A fault at the next request of any action.
     pub fn on_any() -> FaultTarget {
         FaultTarget::new(On::Any)
     }
 
-    /// A fault at the next write to a table, which is no request of a client:
-    /// only [`FaultTarget::split`] and [`FaultTarget::jump`] do something, and
-    /// always after the write. A bulk is one write.
+    /// A fault at the next write to a table. Since a write is no request of a
+    /// client, only [`FaultTarget::split`] and [`FaultTarget::jump`] have an effect,
+    /// always after the write. A bulk counts as one write.
     pub fn on_write(table: impl Into<String>) -> FaultTarget {
         FaultTarget::new(On::Write(table.into()))
     }
 
-    /// The faults of a text, one a line. Empty lines, and what follows a `#`
-    /// at the beginning of a word, are left out.
+    /// Parses faults from text, one in each line. Empty lines are skipped, and so
+    /// is the rest of a line after a `#` that begins a word.
     ///
     /// ```text
     /// line   = where option* ["before" | "after"] effect
@@ -105,18 +106,19 @@ impl Fault {
     /// TIME   = a whole number and ns, us, ms, s, m, h or d
     /// ```
     ///
-    /// Options come in any order. What holds blanks is written in double
-    /// quotes, in which `\"`, `\\`, `\n`, `\r` and `\t` stand for themselves.
-    /// Each word does what the method of that name does.
+    /// Options may be in any order. Values with blanks are written in double
+    /// quotes, in which the escapes `\"`, `\\`, `\n`, `\r` and `\t` are known. Each
+    /// word has the effect of the method with the same name.
     ///
     /// # Errors
     ///
-    /// [`FaultScriptError`] says where the text is wrong and what was expected.
+    /// [`FaultScriptError`] with the place of the error and what was expected
+    /// there.
     pub fn parse_script(text: &str) -> Result<Vec<Fault>, FaultScriptError> {
         script::parse(text)
     }
 
-    /// Whether the fault is about the writes to that table.
+    /// Whether it is a fault at writes to a table.
     fn is_on_write(&self, table: &str) -> bool {
         matches!(&self.target.on, On::Write(name) if name == table)
     }
@@ -124,11 +126,11 @@ impl Fault {
 
 /// How a client learns that it has lost a channel.
 ///
-/// Complete: an answer can say no more than this of a channel.
+/// The list is complete: an answer cannot say more about a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Notice {
-    /// The channel is not in the answer.
+    /// The answer leaves the channel out.
     Missing,
     /// The answer says `CLOSE`.
     Close,

@@ -1,4 +1,4 @@
-//! [`FaultPlan`]: the faults that are armed, and what each request meets.
+//! [`FaultPlan`]: the armed faults, and which of them hit each request.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,29 +8,30 @@ use crate::protocol::Action;
 use crate::protocol::Scope;
 use crate::state::Id;
 
-/// A fault that an emulator was given, and what became of it.
+/// An armed fault, and how often it has hit.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FaultStatus {
-    /// Its number: faults count from 1 as they are given.
+    /// Its number. Faults are numbered from 1 in the order in which they were
+    /// armed.
     pub id: u64,
     /// The fault.
     pub fault: Fault,
-    /// How many requests, or writes, were counted: those that match, up to the
-    /// last that was hit.
+    /// How many matching requests, or writes, were counted, up to the last one
+    /// that was hit.
     pub seen: u64,
     /// How many of them were hit.
     pub hits: u64,
-    /// Whether it will hit none any more.
+    /// Whether it will never hit again.
     pub over: bool,
 }
 
-/// The faults that were given, those that are over too.
+/// The armed faults, and those that are over.
 #[derive(Debug, Default)]
 pub(crate) struct FaultPlan {
     armed: Vec<Armed>,
     added: u64,
-    answers: Answers,
+    answers: AnswerHistory,
 }
 
 #[derive(Debug)]
@@ -39,18 +40,18 @@ struct Armed {
     fault: Fault,
     seen: u64,
     hits: u64,
-    /// For the draws of its chance.
+    /// The random numbers for its chance.
     draws: fastrand::Rng,
-    /// Records so far, by channel or partition.
+    /// How many records were counted, by channel or partition.
     records: HashMap<Id, u64>,
 }
 
-/// What hits one request, in the order in which the faults were given.
+/// The effects that hit one request, in the order in which the faults were armed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hits {
     pub(crate) before: Vec<Effect>,
     pub(crate) after: Vec<Effect>,
-    /// The old answer that is given again.
+    /// The old answer that replaces the new one.
     pub(crate) stale: Option<Vec<u8>>,
 }
 
@@ -71,10 +72,10 @@ impl FaultPlan {
 
     pub(crate) fn clear(&mut self) {
         self.armed.clear();
-        self.answers = Answers::default();
+        self.answers = AnswerHistory::default();
     }
 
-    /// Disarms one; whether it was there.
+    /// Disarms a fault; returns whether it was there.
     pub(crate) fn remove(&mut self, id: u64) -> bool {
         let before = self.armed.len();
         self.armed.retain(|armed| armed.id != id);
@@ -85,11 +86,14 @@ impl FaultPlan {
         self.armed.iter().map(Armed::status).collect()
     }
 
-    /// Counts a request and gives what hits it.
+    /// Counts a request, and returns the effects that hit it.
     pub(crate) fn on_request(&mut self, action: Action, scope: &Scope) -> Hits {
         let mut hits = Hits::default();
         for armed in &mut self.armed {
-            if armed.is_over() || !armed.fault.target.matches(action, scope) || !armed.counts() {
+            if armed.is_over()
+                || !armed.fault.target.matches(action, scope)
+                || !armed.count_request()
+            {
                 continue;
             }
             if let Effect::Stale(back) = armed.fault.effect {
@@ -104,14 +108,15 @@ impl FaultPlan {
         hits
     }
 
-    /// Counts the records that a request has given; what hits it for that.
+    /// Counts the records in an answer, and returns the effects that they trigger.
     pub(crate) fn on_records(&mut self, action: Action, scope: &Scope, records: usize) -> Hits {
         let mut hits = Hits::default();
         let Some(channel) = &scope.channel else {
             return hits;
         };
         for armed in &mut self.armed {
-            if !armed.fault.target.matches(action, scope) || !armed.gives(channel, records) {
+            if !armed.fault.target.matches(action, scope) || !armed.count_records(channel, records)
+            {
                 continue;
             }
             if let Effect::Stale(back) = armed.fault.effect {
@@ -122,8 +127,8 @@ impl FaultPlan {
         hits
     }
 
-    /// Counts a write to a table, by how many records each partition got; what
-    /// hits which partition.
+    /// Counts a write to a table, by the number of records in each partition.
+    /// Returns the effects and the partitions that they hit.
     pub(crate) fn on_write(
         &mut self,
         table: &str,
@@ -131,10 +136,12 @@ impl FaultPlan {
     ) -> Vec<(Id, Effect)> {
         let armed = self.armed.iter_mut();
         let on_table = armed.filter(|armed| armed.fault.is_on_write(table));
-        on_table.flat_map(|armed| armed.meets(partitions)).collect()
+        on_table
+            .flat_map(|armed| armed.count_write(partitions))
+            .collect()
     }
 
-    /// Keeps an answer, if a fault is to give it again some day.
+    /// Keeps an answer if a fault may need it later.
     pub(crate) fn remember_answer(&mut self, action: Action, scope: &Scope, body: &[u8]) {
         let backs = self
             .armed
@@ -165,8 +172,8 @@ impl Armed {
         self.hits >= self.fault.target.limit()
     }
 
-    /// Counts a request; whether it is hit.
-    fn counts(&mut self) -> bool {
+    /// Counts a request, and returns whether it is hit.
+    fn count_request(&mut self) -> bool {
         self.seen += 1;
         let FaultTarget {
             nth,
@@ -174,18 +181,18 @@ impl Armed {
             record,
             ..
         } = self.fault.target;
-        let hit = record.is_none() && self.seen >= nth && self.is_drawn(chance);
+        let hit = record.is_none() && self.seen >= nth && self.draw(chance);
         self.hits += u64::from(hit);
         hit
     }
 
-    fn is_drawn(&mut self, chance: Option<Chance>) -> bool {
-        // A draw is below 1, so that 1 always hits.
+    fn draw(&mut self, chance: Option<Chance>) -> bool {
+        // Random numbers are below 1, so that a probability of 1 always hits.
         chance.is_none_or(|chance| self.draws.f64() < chance.probability)
     }
 
-    /// Counts records; whether the nth is among them.
-    fn gives(&mut self, key: &Id, records: usize) -> bool {
+    /// Counts records, and returns whether the nth record is among them.
+    fn count_records(&mut self, key: &Id, records: usize) -> bool {
         let nth = self.fault.target.record.filter(|_| !self.is_over());
         let Some(nth) = nth else { return false };
         let count = self.records.entry(key.clone()).or_default();
@@ -196,32 +203,32 @@ impl Armed {
         hit
     }
 
-    /// Counts a write; which partitions it brings something to.
-    fn meets(&mut self, partitions: &[(Id, usize)]) -> Vec<(Id, Effect)> {
+    /// Counts a write, and returns its effects.
+    fn count_write(&mut self, partitions: &[(Id, usize)]) -> Vec<(Id, Effect)> {
         let matches = |(id, _): &&(Id, usize)| self.fault.target.matches_partition(id);
         let matching: Vec<&(Id, usize)> = partitions.iter().filter(matches).collect();
         if matching.is_empty() || self.is_over() {
             return Vec::new();
         }
-        if self.counts() {
-            // One hit is one split, whatever a bulk touches.
+        if self.count_request() {
+            // A hit splits one partition, however many a bulk writes to.
             return vec![(matching[0].0.clone(), self.fault.effect.clone())];
         }
-        let mut met = Vec::new();
+        let mut hits = Vec::new();
         for (id, records) in matching {
-            if self.gives(id, *records) {
-                met.push((id.clone(), self.fault.effect.clone()));
+            if self.count_records(id, *records) {
+                hits.push((id.clone(), self.fault.effect.clone()));
             }
         }
-        met
+        hits
     }
 }
 
-/// Old answers, newest first.
+/// Old answers of each kind of request, newest first.
 #[derive(Debug, Default)]
-struct Answers(HashMap<(Action, Scope), VecDeque<Vec<u8>>>);
+struct AnswerHistory(HashMap<(Action, Scope), VecDeque<Vec<u8>>>);
 
-impl Answers {
+impl AnswerHistory {
     fn recall(&self, action: Action, scope: &Scope, back: u64) -> Option<Vec<u8>> {
         let kept = self.0.get(&(action, scope.clone()))?;
         kept.get(usize::try_from(back).ok()?.checked_sub(1)?)
@@ -257,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn hits_the_nth_request_and_as_many_as_told() {
+    fn faults_hit_from_the_nth_request_and_as_often_as_configured() {
         let scope = Scope::default();
         assert_eq!(hits(on().reset(), 4, &scope), [1]);
         assert_eq!(hits(on().nth(3).times(2).reset(), 6, &scope), [3, 4]);
@@ -284,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn hits_only_whom_it_is_meant_for() {
+    fn faults_hit_only_matching_clients_and_channels() {
         let scope = Scope {
             client: Some("host_a_0f".into()),
             channel: Some("c".into()),
@@ -298,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_needs_an_answer() {
+    fn a_cut_always_comes_after_the_request() {
         let mut plan = FaultPlan::default();
         plan.add(Fault::on(Action::List).before().cut());
         let hits = plan.on_request(Action::List, &Scope::default());
@@ -324,7 +331,7 @@ mod tests {
         assert_eq!(read("c", 5), 1, "the 10th of c");
         assert_eq!(read("c", 5), 0);
         assert_eq!(read("d", 1), 1, "the 10th of d");
-        assert_eq!(read("e", 99), 0, "twice and no more");
+        assert_eq!(read("e", 99), 0, "only twice");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Faults as text: the grammar of [`Fault::parse_script`], and the way back.
+//! Faults as text: the parser of [`Fault::parse_script`], and `Display`.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::words::{Word, Words, quoted};
 use super::{Effect, Fault, Notice};
 use crate::duration;
 
-/// Where a fault script is wrong, and what was expected there.
+/// An error in a fault script: its place, and what was expected there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultScriptError {
     line: usize,
@@ -60,16 +60,16 @@ impl Error for FaultScriptError {}
 impl FromStr for Fault {
     type Err = FaultScriptError;
 
-    /// One line of a script; see [`Fault::parse_script`].
+    /// Parses one line of a script; see [`Fault::parse_script`].
     fn from_str(text: &str) -> Result<Fault, FaultScriptError> {
-        fault(Words::of(1, text)?)
+        fault(Words::parse(1, text)?)
     }
 }
 
 pub(super) fn parse(text: &str) -> Result<Vec<Fault>, FaultScriptError> {
     let mut faults = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
-        let words = Words::of(number, line)?;
+        let words = Words::parse(number, line)?;
         if !words.is_empty() {
             faults.push(fault(words)?);
         }
@@ -90,7 +90,7 @@ fn fault(mut words: Words) -> Result<Fault, FaultScriptError> {
         return Err(words.wrong(&name, "what can happen before the request is carried out"));
     }
     let fault = target.with(effect);
-    let wrong = |why: String| words.wrong(&start, &format!("a fault that can be: {why}"));
+    let wrong = |why: String| words.wrong(&start, &format!("a valid fault: {why}"));
     fault.check().map_err(wrong)?;
     Ok(fault)
 }
@@ -218,7 +218,7 @@ fn notice(words: &mut Words) -> Result<Notice, FaultScriptError> {
 }
 
 impl fmt::Display for Fault {
-    /// The line of a script that is this fault.
+    /// Writes the fault as a line of a script.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let after =
             self.target.after && !self.effect.needs_answer() && self.target.record.is_none();
@@ -285,7 +285,7 @@ impl fmt::Display for Effect {
 }
 
 impl fmt::Display for Notice {
-    /// As a fault script has it.
+    /// Writes the word of a fault script.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Notice::Missing => "missing",
@@ -383,11 +383,11 @@ mod tests {
             })
     }
 
-    /// Any fault that can be, as the builder makes it.
+    /// Any valid fault of the builder.
     fn any_fault() -> impl Strategy<Value = Fault> {
         let any = (any_target(), any_effect());
         let any = any.prop_map(|(target, effect)| target.with(effect));
-        any.prop_filter("can be", |fault| fault.check().is_ok())
+        any.prop_filter("valid", |fault| fault.check().is_ok())
     }
 
     proptest! {
@@ -408,12 +408,12 @@ mod tests {
         }
 
         #[test]
-        fn no_text_is_a_panic(text in "\\PC*") {
+        fn parsing_any_text_does_not_panic(text in "\\PC*") {
             let _ = Fault::parse_script(&text);
         }
 
         #[test]
-        fn no_words_are_a_panic(
+        fn parsing_any_words_does_not_panic(
             words in prop::collection::vec(
                 prop::sample::select(vec![
                     "readrecords", "write", "any", "nth=", "nth=3", "=", "\"", "\\", "#", "after",
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_what_the_builder_makes() {
+    fn a_script_equals_the_faults_of_the_builder() {
         let script = r#"
             readrecords nth=3 times=2 client=host_a channel=x_1 reset
             any chance=0.01 seed=7 fail 503 OTSTunnelServerUnavailable "busy, \"now\""
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_where_and_what_was_expected() {
+    fn errors_show_the_place_and_what_was_expected() {
         for (line, column, expected) in [
             ("readrecord reset", 1, "any, write or create"),
             ("readrecords", 12, "what the fault does"),

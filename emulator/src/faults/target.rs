@@ -1,5 +1,5 @@
-//! [`FaultTarget`]: which requests a fault hits, and the methods that say what
-//! it does to them.
+//! [`FaultTarget`]: which requests a fault hits, and the methods that choose its
+//! effect.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Fault, Notice};
 use crate::protocol::Action;
 use crate::protocol::Scope;
 
-/// Which requests a [`Fault`] hits. Requests that do not match are not counted.
+/// Chooses the requests that a [`Fault`] hits. Other requests are not counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultTarget {
     pub(super) on: On,
@@ -21,7 +21,7 @@ pub struct FaultTarget {
     pub(super) after: bool,
 }
 
-/// What is counted.
+/// What a fault counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum On {
     /// Requests of one action.
@@ -32,7 +32,7 @@ pub(super) enum On {
     Write(String),
 }
 
-/// A draw for each request.
+/// A random choice for each request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Chance {
     /// From 0 to 1.
@@ -54,24 +54,24 @@ impl FaultTarget {
         }
     }
 
-    /// The first request that is hit, counted from 1 since the fault was
-    /// given to the emulator. 0 is taken as 1. Defaults to 1.
+    /// The number of the first request that is hit, counted from 1 since the
+    /// fault was armed. 0 means 1. Defaults to 1.
     pub fn nth(mut self, nth: u64) -> FaultTarget {
         self.nth = nth.max(1);
         self
     }
 
-    /// How many requests are hit: in a row, or with [`FaultTarget::chance`]
-    /// and [`FaultTarget::record`] altogether. Defaults to 1, with a chance to
-    /// all that are drawn.
+    /// How many requests are hit: consecutive ones, or with
+    /// [`FaultTarget::chance`] and [`FaultTarget::record`] in total. Defaults to 1;
+    /// with a chance there is no limit.
     pub fn times(mut self, times: u64) -> FaultTarget {
         self.times = Some(times);
         self
     }
 
-    /// Each request from the nth on is hit with that probability, from 0 to 1
-    /// (what lies outside is taken as the nearer of the two). The same seed
-    /// and the same requests give the same hits. Defaults to hitting all.
+    /// The probability with which each request from the nth on is hit. Values
+    /// outside of 0 to 1 are clamped. The same seed and the same requests give the
+    /// same hits. Without a chance, each request is hit.
     pub fn chance(mut self, probability: f64, seed: u64) -> FaultTarget {
         let probability = if probability > 0.0 {
             probability.min(1.0)
@@ -82,43 +82,43 @@ impl FaultTarget {
         self
     }
 
-    /// The request with which the nth record of a channel is read, or the write
-    /// with which the nth record of a partition is written; counted from 1
-    /// since the fault was given to the emulator, for each channel or
-    /// partition by itself. 0 is taken as 1.
+    /// Hits the request that reads the nth record of a channel, or the write that
+    /// writes the nth record of a partition. Records are counted from 1 since the
+    /// fault was armed, separately for each channel or partition. 0 means 1.
     ///
-    /// For [`Action::ReadRecords`] and [`Fault::on_write`] only; no other
-    /// request has records. It takes the place of [`FaultTarget::nth`] and
-    /// [`FaultTarget::chance`], and what the fault does comes after the request
-    /// is carried out.
+    /// This is for [`Action::ReadRecords`] and [`Fault::on_write`] only, because
+    /// other requests have no records. It replaces [`FaultTarget::nth`] and
+    /// [`FaultTarget::chance`], and the effect comes after the request is carried
+    /// out.
     pub fn record(mut self, record: u64) -> FaultTarget {
         self.record = Some(record.max(1));
         self
     }
 
-    /// Only requests of that client, by its id or its tag. Defaults to all.
+    /// Hits only requests of one client, given by its id or its tag. Defaults to
+    /// all clients.
     pub fn client(mut self, client: impl Into<String>) -> FaultTarget {
         self.client = Some(client.into());
         self
     }
 
-    /// Only requests for that channel; for a write, only those to the partition
-    /// of that channel. Defaults to all.
+    /// Hits only requests for one channel, or only writes to the partition of that
+    /// channel. Defaults to all channels.
     pub fn channel(mut self, channel: impl Into<String>) -> FaultTarget {
         self.channel = Some(channel.into());
         self
     }
 
-    /// The request is not carried out. This is the default; what cannot do
-    /// without an answer comes after, and says so below.
+    /// The effect comes before the request is carried out. This is the default,
+    /// except for effects on answers, whose methods say so.
     pub fn before(mut self) -> FaultTarget {
         self.after = false;
         self
     }
 
-    /// The request is carried out first, and only its answer suffers: with
-    /// [`FaultTarget::close`] or [`FaultTarget::reset`] it is applied and its
-    /// answer lost.
+    /// The effect comes after the request is carried out: with
+    /// [`FaultTarget::close`] or [`FaultTarget::reset`], the request is applied and
+    /// its answer is lost.
     pub fn after(mut self) -> FaultTarget {
         self.after = true;
         self
@@ -138,101 +138,101 @@ impl FaultTarget {
         })
     }
 
-    /// Waits before the request is carried out, or before it is answered. This
-    /// is the machine's time, whatever the emulator's clock does.
+    /// Waits before the request is carried out, or before it is answered. The delay
+    /// is in the machine's time, not in that of the emulator's clock.
     pub fn delay(self, delay: Duration) -> Fault {
         self.with(Effect::Delay(delay))
     }
 
-    /// Answers nothing and resets the connection.
+    /// Sends no answer and resets the connection.
     pub fn reset(self) -> Fault {
         self.with(Effect::Reset)
     }
 
-    /// Answers nothing and closes the connection in order.
+    /// Sends no answer and closes the connection.
     pub fn close(self) -> Fault {
         self.with(Effect::Close)
     }
 
-    /// Closes the connection in the middle of the answer's body, or of its
-    /// head where there is no body. Comes after.
+    /// Closes the connection in the middle of the answer's body, or of its head if
+    /// the answer has no body. Always comes after the request.
     pub fn cut(self) -> Fault {
         self.with(Effect::Cut)
     }
 
-    /// Resets the connection in the middle of the answer's body, or of its
-    /// head where there is no body. Comes after.
+    /// Resets the connection in the middle of the answer's body, or of its head if
+    /// the answer has no body. Always comes after the request.
     pub fn reset_midway(self) -> Fault {
         self.with(Effect::ResetMidway)
     }
 
-    /// Answers 200 with a body that is no message. Comes after.
+    /// Answers 200 with a body that is no message. Always comes after the request.
     pub fn garbage(self) -> Fault {
         self.with(Effect::Garbage)
     }
 
-    /// Answers 200 with an empty message, which of a heartbeat is an answer
-    /// without channels; they stay the client's. Comes after.
+    /// Answers 200 with an empty message. For a heartbeat this is an answer without
+    /// channels, though the client keeps them. Always comes after the request.
     pub fn empty(self) -> Fault {
         self.with(Effect::Empty)
     }
 
-    /// Says in the head that the body is so many bytes longer, or with a
-    /// negative number shorter, than it is. Comes after.
+    /// Announces a body that is longer than the real one by `off_by` bytes, or
+    /// shorter if the number is negative. Always comes after the request.
     ///
-    /// Where more is announced than comes, the connection is closed. Where
-    /// less is announced it stays open, and who uses it again meets the rest.
-    /// Nothing is shorter than an empty body.
+    /// If the announced body is longer, the connection is closed after the answer.
+    /// If it is shorter, the connection stays open, and the next answer on it seems
+    /// to begin with the rest. The announced length is at least 0.
     pub fn length(self, off_by: i64) -> Fault {
         self.with(Effect::Length(off_by))
     }
 
-    /// Gives an old answer again: of the requests of this action with the same
-    /// tunnel, client and channel, the one so many before this one. 0 is taken
-    /// as 1. Comes after.
+    /// Repeats an old answer: among the requests of this action with the same
+    /// tunnel, client and channel, the answer that came `answers_back` requests
+    /// before. 0 means 1. Always comes after the request.
     ///
-    /// Answers are kept from when the fault is given to the emulator; where
-    /// none is that old, the answer stays as it is.
+    /// Answers are kept from the moment when the fault is armed. If there is no
+    /// answer that old, the new answer is sent.
     pub fn stale(self, answers_back: u64) -> Fault {
         self.with(Effect::Stale(answers_back.max(1)))
     }
 
-    /// Carries the request out twice, as a network may that sends it again.
-    /// The answer is the second one's. Comes after.
+    /// Carries the request out twice, as if the network had repeated it. The
+    /// second answer is sent. Always comes after the request.
     pub fn duplicate(self) -> Fault {
         self.with(Effect::Duplicate)
     }
 
-    /// The service forgets the client whose request this is, as if it had been
-    /// silent for too long.
+    /// Removes the client that sent the request, as if it had been silent for too
+    /// long.
     pub fn expire(self) -> Fault {
         self.with(Effect::Expire)
     }
 
-    /// The partition of the request's stream channel, or of the write, splits
-    /// at its middle row. Nothing happens where that cannot be: with fewer than
-    /// two rows, or when it is split already.
+    /// Splits the partition of the request's stream channel, or of the write, at
+    /// its middle row. Nothing happens if the partition has fewer than two rows or is
+    /// split already.
     pub fn split(self) -> Fault {
         self.with(Effect::Split)
     }
 
-    /// The emulator's clock jumps forward.
+    /// Moves the emulator's clock forward.
     pub fn jump(self, by: Duration) -> Fault {
         self.with(Effect::Jump(by))
     }
 
-    /// Takes a channel from the client whose heartbeat this is, without
-    /// asking for it, and says so in the answer as `notice` tells. The channel
-    /// is free from then on, and may come back to the same client with its
-    /// next heartbeat. Nothing happens to a channel that is not the client's.
-    /// For [`Action::Heartbeat`] only; other requests are left alone.
+    /// Takes a channel from the client that sent the heartbeat, without asking for
+    /// it. The answer shows the loss as `notice` says. The channel is free from then
+    /// on, and the same client may get it again with its next heartbeat. Nothing
+    /// happens if the client does not hold the channel. This is for
+    /// [`Action::Heartbeat`] only; other requests are left alone.
     pub fn take(self, channel: impl Into<String>, notice: Notice) -> Fault {
         let channel = channel.into();
         self.with(Effect::Take { channel, notice })
     }
 
-    /// As [`FaultTarget::take`], with all that the client has:
-    /// with [`Notice::Missing`] the answer is empty.
+    /// As [`FaultTarget::take`], for all channels of the client. With
+    /// [`Notice::Missing`] the answer is empty.
     pub fn take_all(self, notice: Notice) -> Fault {
         self.with(Effect::TakeAll(notice))
     }
@@ -245,7 +245,7 @@ impl FaultTarget {
         }
     }
 
-    /// How many requests are hit at most.
+    /// The largest number of requests that are hit.
     pub(super) fn limit(&self) -> u64 {
         let default = if self.chance.is_some() { u64::MAX } else { 1 };
         self.times.unwrap_or(default)
@@ -266,7 +266,7 @@ impl FaultTarget {
         on && self.client.as_ref().is_none_or(client) && self.channel.as_ref().is_none_or(channel)
     }
 
-    /// Whether a write to that partition is meant.
+    /// Whether the fault may hit a write to a partition.
     pub(super) fn matches_partition(&self, partition: &str) -> bool {
         let is_of = |channel: &String| channel.split('_').next() == Some(partition);
         self.channel.as_ref().is_none_or(is_of)

@@ -1,5 +1,4 @@
-//! The words of a line of a fault script, where they stand, and how values are
-//! written.
+//! The words of a line of a fault script, with their columns, and quoting.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -9,14 +8,14 @@ use super::script::FaultScriptError;
 /// A word: `value`, `key=value`, and either with the value in quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
-    /// Of its first character, counted from 1.
+    /// The column of its first character, counted from 1.
     pub(super) column: usize,
     pub(super) key: Option<String>,
     pub(super) value: String,
 }
 
 impl Word {
-    /// As it may have been written, to say what was found.
+    /// The word as it may have been written, for error messages.
     fn shown(&self) -> String {
         match &self.key {
             Some(key) => format!("{key}={}", quoted(&self.value)),
@@ -25,18 +24,18 @@ impl Word {
     }
 }
 
-/// The words of a line, taken one after the other.
+/// The words of a line, which are taken one after the other.
 #[derive(Debug)]
 pub(super) struct Words {
     line: usize,
-    /// The rest, last word first.
+    /// The remaining words, last word first.
     rest: Vec<Word>,
     end: usize,
 }
 
 impl Words {
-    /// The words of a line up to its comment.
-    pub(super) fn of(line: usize, text: &str) -> Result<Words, FaultScriptError> {
+    /// Splits a line into words, up to its comment.
+    pub(super) fn parse(line: usize, text: &str) -> Result<Words, FaultScriptError> {
         let mut scanner = Scanner {
             line,
             column: 1,
@@ -55,18 +54,19 @@ impl Words {
         self.rest.is_empty()
     }
 
-    /// The next word if it is of the form `key=value`.
+    /// Takes the next word if it has the form `key=value`.
     pub(super) fn option(&mut self) -> Option<Word> {
         self.rest.pop_if(|word| word.key.is_some())
     }
 
-    /// The next word if it is that one.
+    /// Takes the next word if it is `value`; returns whether it is.
     pub(super) fn take(&mut self, value: &str) -> bool {
         let is_that = |word: &mut Word| word.key.is_none() && word.value == value;
         self.rest.pop_if(is_that).is_some()
     }
 
-    /// The next word, which must be there and must not be `key=value`.
+    /// Takes the next word, which must exist and must not have the form
+    /// `key=value`.
     pub(super) fn next(&mut self, expected: &str) -> Result<Word, FaultScriptError> {
         match self.rest.pop() {
             Some(word) if word.key.is_none() => Ok(word),
@@ -75,7 +75,7 @@ impl Words {
         }
     }
 
-    /// Nothing may be left.
+    /// Checks that no word is left.
     pub(super) fn finish(&mut self) -> Result<(), FaultScriptError> {
         match self.rest.pop() {
             Some(word) => Err(self.wrong(&word, "the end of the line")),
@@ -83,7 +83,7 @@ impl Words {
         }
     }
 
-    /// That word is not what was expected.
+    /// The error for a word that was not expected.
     pub(super) fn wrong(&self, word: &Word, expected: &str) -> FaultScriptError {
         self.error(word.column, expected, &word.shown())
     }
@@ -93,10 +93,10 @@ impl Words {
     }
 }
 
-/// Goes through the characters of a line.
+/// Reads the characters of a line.
 struct Scanner<'a> {
     line: usize,
-    /// Of the next character.
+    /// The column of the next character.
     column: usize,
     chars: Peekable<Chars<'a>>,
 }
@@ -130,7 +130,7 @@ impl Scanner<'_> {
         Ok(Some(Word { column, key, value }))
     }
 
-    /// A value in quotes, or up to the next blank or `=`.
+    /// Reads a value: in quotes, or up to the next blank or `=`.
     fn value(&mut self) -> Result<String, FaultScriptError> {
         if self.next_if(|next| next == '"').is_some() {
             return self.quoted();
@@ -180,7 +180,7 @@ fn is_bare(c: char) -> bool {
     !c.is_whitespace() && c != '=' && c != '"'
 }
 
-/// A value as the scanner reads it back, in quotes where it needs some.
+/// Writes a value as the scanner reads it, in quotes if necessary.
 pub(super) fn quoted(value: &str) -> String {
     let plain = |c| is_bare(c) && c != '\\' && !c.is_control();
     if !value.is_empty() && !value.starts_with('#') && value.chars().all(plain) {

@@ -7,20 +7,20 @@ use super::{Event, EventKind, Ledger};
 use crate::state::{Id, StateEvent};
 use crate::timestamp::Timestamp;
 
-/// So many channels in a heartbeat weigh as much as an event.
+/// How many channels in a heartbeat weigh as much as one event.
 const STATES: usize = 16;
 
-/// Takes events in their order, and forgets the oldest when there are too many.
+/// Records events in order, and drops the oldest ones if there are too many.
 #[derive(Debug)]
 pub(crate) struct LedgerWriter {
     events: VecDeque<Event>,
     written: u64,
     limit: usize,
-    /// What the events weigh together; at most the limit.
+    /// The total weight of the events; at most the limit.
     weight: usize,
     /// The request that is being carried out.
     request: Option<Id>,
-    /// How far the clock was moved by hand, as far as events tell.
+    /// How far the clock was moved by hand, as far as it is recorded.
     moved: Duration,
 }
 
@@ -36,13 +36,13 @@ impl LedgerWriter {
         }
     }
 
-    /// What is recorded from now on comes from that request, or from none.
-    pub(crate) fn on_behalf_of(&mut self, request: Option<&Id>) {
+    /// Sets the request that causes the following events.
+    pub(crate) fn set_request(&mut self, request: Option<&Id>) {
         self.request = request.cloned();
     }
 
-    /// Records how far the clock was moved by hand, if that is news: `moved` is
-    /// what [`EmulatorClock::moved`](crate::EmulatorClock) says.
+    /// Records how far the clock was moved by hand since the last record. `moved`
+    /// is the total.
     pub(crate) fn clock_moved(&mut self, now: Timestamp, moved: Duration) {
         if moved > self.moved {
             let by = moved - self.moved;
@@ -79,22 +79,22 @@ impl LedgerWriter {
         });
         self.written += 1;
         while self.weight > self.limit {
-            self.forget_oldest();
+            self.drop_oldest();
         }
     }
 
-    fn forget_oldest(&mut self) {
+    fn drop_oldest(&mut self) {
         let oldest = self.events.pop_front();
         self.weight -= oldest.map_or(self.weight, |event| weight(&event.kind));
     }
 
-    /// Forgets all events; those to come count on.
+    /// Drops all events. Later events continue the numbering.
     pub(crate) fn clear(&mut self) {
         self.events.clear();
         self.weight = 0;
     }
 
-    /// The events from that order number on.
+    /// A copy of the events from an order number on.
     pub(crate) fn since(&self, order: u64) -> Ledger {
         let skipped = self.events.partition_point(|event| event.order < order);
         Ledger {
@@ -102,6 +102,7 @@ impl LedgerWriter {
         }
     }
 
+    /// A copy of all events.
     pub(crate) fn copy(&self) -> Ledger {
         Ledger {
             events: self.events.iter().cloned().collect(),
@@ -109,8 +110,8 @@ impl LedgerWriter {
     }
 }
 
-/// How many events it counts as: a heartbeat tells of many channels, and
-/// without a bound on them some clients with thousands would fill the memory.
+/// The weight of an event. A heartbeat lists channels, and without a limit on them
+/// a few clients with thousands of channels would fill the memory.
 fn weight(kind: &EventKind) -> usize {
     match kind {
         EventKind::Heartbeat {
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn forgets_the_oldest_but_not_the_order() {
+    fn the_oldest_events_are_dropped_and_the_order_goes_on() {
         let mut writer = LedgerWriter::new(2, Duration::ZERO);
         for _ in 0..5 {
             writer.record(Timestamp::default(), deleted());
@@ -142,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn heartbeats_count_by_their_channels() {
-        let beat = |channels: usize| EventKind::Heartbeat {
+    fn heartbeats_weigh_by_their_channels() {
+        let heartbeat = |channels: usize| EventKind::Heartbeat {
             tunnel: "t".into(),
             client: "x".into(),
             reported: Vec::new(),
@@ -158,24 +159,24 @@ mod tests {
         };
         let mut writer = LedgerWriter::new(5, Duration::ZERO);
         let mut kept_after = |channels| {
-            writer.record(Timestamp::default(), beat(channels));
+            writer.record(Timestamp::default(), heartbeat(channels));
             writer.copy().events().len()
         };
         assert_eq!([kept_after(15), kept_after(16), kept_after(31)], [1, 2, 3]);
         assert_eq!([kept_after(0), kept_after(64)], [3, 1]);
         assert_eq!([kept_after(80), kept_after(0)], [0, 1]);
         writer.clear();
-        writer.record(Timestamp::default(), beat(64));
+        writer.record(Timestamp::default(), heartbeat(64));
         assert_eq!(writer.copy().events().len(), 1);
     }
 
     #[test]
-    fn names_the_request_that_an_event_comes_from() {
+    fn events_name_the_request_that_caused_them() {
         let mut writer = LedgerWriter::new(9, Duration::ZERO);
         let id: Id = "r".into();
-        writer.on_behalf_of(Some(&id));
+        writer.set_request(Some(&id));
         writer.record(Timestamp::default(), deleted());
-        writer.on_behalf_of(None);
+        writer.set_request(None);
         writer.record(Timestamp::default(), deleted());
         let requests: Vec<_> = writer
             .copy()
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_when_the_clock_was_moved() {
+    fn moves_of_the_clock_are_recorded() {
         let (second, now) = (Duration::from_secs(1), Timestamp::default());
         let mut writer = LedgerWriter::new(9, second);
         for moved in [second, 8 * second, 8 * second, 10 * second] {

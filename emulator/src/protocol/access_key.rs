@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::action::Action;
 use tablestore_tunnel::Credentials;
 
-/// An access key that the emulator accepts, and what it may do.
+/// An access key that the emulator accepts, with its permissions.
 ///
 /// `Debug` shows neither the secret nor the security token.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ pub struct AccessKey {
 }
 
 impl AccessKey {
-    /// A key that may do everything. If the credentials have a security
-    /// token, as those of STS do, each request must bring the same.
+    /// A key with all permissions. If the credentials have a security token, as
+    /// STS credentials do, each request must carry the same token.
     pub fn new(credentials: Credentials) -> AccessKey {
         AccessKey {
             credentials,
@@ -24,8 +24,8 @@ impl AccessKey {
         }
     }
 
-    /// Leaves the key these permissions alone; what needs another is refused
-    /// with 403 `OTSPermissionDenied`. Defaults to all.
+    /// Restricts the key to these permissions. Requests that need another one are
+    /// rejected with 403 `OTSPermissionDenied`. Defaults to all permissions.
     pub fn allow_only(mut self, permissions: impl IntoIterator<Item = Permission>) -> AccessKey {
         self.permissions = permissions.into_iter().collect();
         self
@@ -35,7 +35,7 @@ impl AccessKey {
         &self.credentials
     }
 
-    /// Whether it may; if not, what it lacks.
+    /// Whether the key may send an action; otherwise the missing permission.
     pub(crate) fn allows(&self, action: Action) -> Result<(), Permission> {
         let needed = Permission::of(action);
         match self.permissions.contains(&needed) {
@@ -45,26 +45,26 @@ impl AccessKey {
     }
 }
 
-/// What a RAM policy can allow on tunnels, by its name without `ots:`.
+/// A permission on tunnels in a RAM policy, named without its prefix `ots:`.
 ///
-/// Complete: the service has these.
+/// The list is complete: the service has no other permissions on tunnels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
     /// `/tunnel/create`.
     CreateTunnel,
     /// `/tunnel/list`.
     ListTunnel,
-    /// `/tunnel/describe`, and the two calls that tell the RPO. (Which
-    /// permission those need is not documented.)
+    /// `/tunnel/describe`, and the two calls that return the RPO. (The
+    /// documentation does not say which permission these need.)
     DescribeTunnel,
     /// `/tunnel/delete`.
     DeleteTunnel,
-    /// Everything else: connecting, heartbeats, reading, saving and schedule.
+    /// All other actions: connect, heartbeat, read, save and schedule.
     ConsumeTunnel,
 }
 
 impl Permission {
-    /// All of them.
+    /// All permissions.
     pub const ALL: [Permission; 5] = [
         Permission::CreateTunnel,
         Permission::ListTunnel,
@@ -73,7 +73,7 @@ impl Permission {
         Permission::ConsumeTunnel,
     ];
 
-    /// What an action needs.
+    /// The permission that an action needs.
     pub fn of(action: Action) -> Permission {
         match action {
             Action::Create => Permission::CreateTunnel,

@@ -1,12 +1,12 @@
-//! [`Action`]: the thirteen things that a client can ask for.
+//! [`Action`]: the thirteen actions of the tunnel API.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a request asks for, by its path. In JSON the last part of the path.
+/// An action of the tunnel API. In JSON it is the last part of its path.
 ///
-/// Complete: the service has these.
+/// The list is complete: the service has no other actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "each is the path of the same name")]
@@ -27,7 +27,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Action; 13] = [
         Action::Create,
         Action::Delete,
@@ -72,7 +72,7 @@ impl Action {
         Action::ALL.into_iter().find(|action| action.uri() == uri)
     }
 
-    /// The action that `Display` writes so.
+    /// The action that `Display` writes as `name`.
     pub(crate) fn from_name(name: &str) -> Option<Action> {
         Action::from_uri(&format!("/tunnel/{name}"))
     }

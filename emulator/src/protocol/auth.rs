@@ -71,7 +71,7 @@ pub(crate) fn check(
     }
     let key = check_key(request, settings)?;
     if header(header::INSTANCE_NAME) != settings.instance {
-        // Terraform's provider looks for exactly these words.
+        // Terraform's provider searches for exactly these words.
         return Err(Failure::denied("Instance not found"));
     }
     key.allows(action).map_err(|lacking| {
@@ -91,8 +91,8 @@ fn check_date(text: &str, settings: &AuthSettings, now: OffsetDateTime) -> Resul
 
 /// The key that a request was signed with.
 ///
-/// Which code a security token that is missing, wrong or not asked for gets
-/// is not documented; here it is that of a wrong key.
+/// The documentation does not give the code for a missing, wrong or needless
+/// security token. The emulator answers as for a wrong key.
 fn check_key<'a>(request: &Request, settings: &'a AuthSettings) -> Result<&'a AccessKey, Failure> {
     let header = |name| request.head.header(name).unwrap_or_default();
     let key = settings.key(header(header::ACCESS_KEY_ID));
@@ -110,15 +110,16 @@ fn check_key<'a>(request: &Request, settings: &'a AuthSettings) -> Result<&'a Ac
     Ok(key)
 }
 
-/// Over all `x-ots-` headers that came, since clients differ in what they send.
+/// The signature covers all `x-ots-` headers of the request, because clients send
+/// different ones.
 fn expected_signature(request: &Request, secret: &str) -> String {
     let headers = request.head.headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
     signature(secret, &request.head.path, headers)
 }
 
-/// `2019-07-10T15:00:00.123Z`, with any or no fraction, whose digits are not
-/// looked at: the Go SDK's mean nothing.
+/// Parses `2019-07-10T15:00:00.123Z`, with or without a fraction. The digits of
+/// the fraction are ignored, because those of the Go SDK have no meaning.
 fn parse_date(text: &str) -> Option<OffsetDateTime> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));

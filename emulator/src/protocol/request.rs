@@ -2,23 +2,23 @@
 
 use httparse::Status;
 
-/// The longest head that is read.
+/// The largest head that is read.
 pub(crate) const MAX_HEAD: usize = 64 << 10;
 
-/// The longest body that is read, as on the service.
+/// The largest body that is read, as on the service.
 pub(crate) const MAX_BODY: usize = 5 << 20;
 
 const MAX_HEADERS: usize = 100;
 
-/// A head; names of headers are lower-case.
+/// The head of a request. The names of its headers are in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) method: String,
-    /// With the query.
+    /// The path with its query.
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
-    /// Whether the client knows that connections can be kept (HTTP/1.1).
-    keeps: bool,
+    /// Whether connections are kept by default (HTTP/1.1).
+    keeps_by_default: bool,
 }
 
 /// A complete request.
@@ -41,7 +41,7 @@ impl Request {
         let head = Head {
             method: method.into(),
             path: path.into(),
-            keeps: true,
+            keeps_by_default: true,
             headers: headers
                 .map(|(name, value)| (name.as_ref().to_ascii_lowercase(), value.into()))
                 .collect(),
@@ -66,8 +66,8 @@ impl Request {
 }
 
 impl Head {
-    /// The head at the beginning of `bytes` with its length; `None` while it
-    /// is not there in whole.
+    /// The head at the beginning of `bytes`, with its length; `None` if it is not
+    /// complete.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, String> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
@@ -83,19 +83,19 @@ impl Head {
         let head = Head {
             method: text(request.method),
             path: text(request.path),
-            keeps: request.version == Some(1),
+            keeps_by_default: request.version == Some(1),
             headers: request.headers.iter().map(header).collect(),
         };
         Ok(Some((head, length)))
     }
 
-    /// The value of a header, by its lower-case name.
+    /// The value of a header, by its name in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// How long the body is.
+    /// The length of the body.
     pub(crate) fn body_length(&self) -> Result<usize, String> {
         if self.header("transfer-encoding").is_some() {
             return Err("a body must come with its length, not in chunks".to_owned());
@@ -105,7 +105,7 @@ impl Head {
         length.map_err(|_| "content-length is no number".to_owned())
     }
 
-    /// Whether the client waits for a word before it sends the body.
+    /// Whether the client waits for `100 Continue` before it sends the body.
     pub(crate) fn expects_continue(&self) -> bool {
         let expect = self.header("expect");
         expect.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
@@ -116,7 +116,7 @@ impl Head {
         match self.header("connection") {
             Some(value) if value.eq_ignore_ascii_case("close") => false,
             Some(value) if value.eq_ignore_ascii_case("keep-alive") => true,
-            _ => self.keeps,
+            _ => self.keeps_by_default,
         }
     }
 }
@@ -126,10 +126,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_heads_whatever_the_case() {
+    fn header_names_may_be_in_any_case() {
         let bytes =
             b"POST /tunnel/list HTTP/1.1\r\nX-Ots-Date: now \r\nContent-Length: 3\r\n\r\nabc";
-        let (head, length) = Head::parse(bytes).expect("a head").expect("whole");
+        let (head, length) = Head::parse(bytes).expect("a head").expect("complete");
         assert_eq!(bytes.len() - length, 3);
         assert_eq!(head.header("x-ots-date"), Some("now"));
         assert_eq!(head.body_length(), Ok(3));
@@ -139,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn old_clients_and_those_who_say_so_do_not_keep() {
+    fn connections_are_kept_by_version_and_header() {
         let keeps = |text: &str| {
             let head = Head::parse(text.as_bytes()).expect("a head");
-            head.expect("whole").0.keeps_alive()
+            head.expect("complete").0.keeps_alive()
         };
         assert!(!keeps("POST / HTTP/1.0\r\n\r\n"));
         assert!(keeps("POST / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"));

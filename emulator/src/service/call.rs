@@ -159,9 +159,9 @@ impl Service {
     fn carry_out(&self, call: &Call) -> Done {
         let (result, hits, records) = {
             let (mut instance, now) = self.enter();
-            instance.ledger.on_behalf_of(Some(&call.id));
+            instance.ledger.set_request(Some(&call.id));
             let result = instance.command(|state| call.operation.run(state, now));
-            instance.ledger.on_behalf_of(None);
+            instance.ledger.set_request(None);
             let answered = answered(&call.id, Some(call.action), result.as_ref().err());
             instance.ledger.record(now, answered);
             let records = result.as_ref().map_or(0, |answer| answer.records());
@@ -248,7 +248,7 @@ impl Service {
             action: call.action,
             effect: effect.to_string(),
             carried_out,
-            answer_suffers: effect.spoils_answer(),
+            answer_suffers: effect.affects_answer(),
         };
         let (mut instance, now) = self.enter();
         instance.ledger.record(now, event);

@@ -41,7 +41,7 @@ pub(super) struct Service {
     instance: Mutex<Instance>,
     clock: EmulatorClock,
     settings: Settings,
-    /// How many request ids were given out.
+    /// How many request ids were used.
     requests: AtomicU64,
 }
 

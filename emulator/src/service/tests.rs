@@ -160,7 +160,7 @@ fn a_tunnel_is_consumed_without_a_socket() {
     let events = client.events();
     for expected in [
         format!("{id} connected, timeout 300s"),
-        format!("{id} read {channel} 0..3, and that is all"),
+        format!("{id} read {channel} 0..3, to the end"),
         format!("{id} saved {channel} at finished"),
         format!("{channel} is TERMINATED v0 at {id}"),
     ] {

@@ -1,18 +1,19 @@
-//! [`Assignment`]: which client has which channel.
+//! [`Assignment`]: which client holds which channel.
 //!
-//! Pure bookkeeping by index: ids, tokens and times are the tunnel's business.
+//! Channels and clients are numbers here. The tunnel knows their ids, tokens and
+//! times.
 //!
-//! The version protocol, as the clients' merge rule wants it: whoever ends a
-//! tenure raises the version by one (the server with OPEN to CLOSING, the
-//! client with its CLOSE or TERMINATED, the server again when a client has
-//! vanished); handing out keeps the number. So OPEN v0, CLOSING v1, client
-//! CLOSE v2, OPEN v2.
+//! Versions follow the rule by which clients merge heartbeats. Each side that
+//! ends a tenure raises the version by one: the server when it turns OPEN into
+//! CLOSING, the client when it reports CLOSE or TERMINATED, and the server again
+//! when a client has vanished. Handing out a channel keeps its version. An
+//! example is OPEN v0, CLOSING v1, CLOSE v2 by the client, OPEN v2.
 //!
-//! The balance: each of C live clients may have N / C of the N channels there
-//! are to read, and N % C of them one more. A client with more gives some back
-//! (CLOSING) at its own heartbeat; one with fewer takes from the free ones at
-//! its own. A heartbeat therefore costs what the client itself holds, not what
-//! the tunnel has.
+//! The balance: with C active clients and N channels to read, each client may
+//! hold N / C channels, and N % C clients may hold one more. A client with more
+//! channels gives some back (CLOSING) at its own heartbeat. A client with fewer
+//! channels takes free ones at its own heartbeat. So the cost of a heartbeat
+//! depends on the channels of its client, not on those of the tunnel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,35 +22,35 @@ use super::ChannelStatus;
 /// Number of a client, in the order of connecting; never reused.
 pub(crate) type ClientNumber = u64;
 
-/// Where a channel is in its life.
+/// The phase of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Its parents are not read to their end yet.
+    /// Its parents are not read to their ends yet.
     Wait,
-    /// To be read; no client ever had it.
+    /// To be read; no client has held it yet.
     Fresh,
-    /// A client has it.
+    /// A client holds it.
     Open,
-    /// A client has it and was asked to give it back.
+    /// A client holds it and was asked to give it back.
     Closing,
-    /// To be read; given back by a client or taken from a vanished one.
+    /// To be read; a client gave it back, or vanished.
     Closed,
 }
 
-/// What is known of one channel.
+/// The assignment of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) phase: Phase,
     pub(crate) version: i64,
     pub(crate) holder: Option<ClientNumber>,
-    /// Kept from being handed out, by Schedule.
+    /// Schedule keeps it from being handed out.
     pub(crate) suspended: bool,
     /// Read to its end: never handed out again.
     pub(crate) done: bool,
 }
 
 impl Slot {
-    /// Whether a client should have this channel.
+    /// Whether a client should hold this channel.
     fn eligible(&self) -> bool {
         self.phase != Phase::Wait && !self.suspended && !self.done
     }
@@ -71,7 +72,7 @@ impl Slot {
     }
 }
 
-/// A client's report on a channel that it ends its tenure of.
+/// A client's report that its tenure of a channel has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) channel: usize,
@@ -81,25 +82,26 @@ pub(crate) struct Ended {
 #[derive(Debug, Default)]
 struct Client {
     held: BTreeSet<usize>,
-    /// How many of those are open and to be read.
+    /// How many of them are open and to be read.
     load: usize,
 }
 
-/// Which client has which channel.
+/// Which client holds which channel.
 #[derive(Debug, Default)]
 pub(crate) struct Assignment {
     slots: Vec<Slot>,
     clients: BTreeMap<ClientNumber, Client>,
     free: BTreeSet<usize>,
     eligible: usize,
-    /// How many clients have each load, so that the balance needs no scan.
+    /// How many clients have each load. Without it, the balance would scan all
+    /// clients.
     loads: BTreeMap<usize, usize>,
-    /// What channels became since that was last asked for.
+    /// Slots that changed and were not taken yet.
     changed: Vec<(usize, Slot)>,
 }
 
 impl Assignment {
-    /// Adds a waiting channel and gives its index.
+    /// Adds a waiting channel and returns its index.
     pub(crate) fn add(&mut self) -> usize {
         self.slots.push(Slot {
             phase: Phase::Wait,
@@ -115,30 +117,30 @@ impl Assignment {
         self.slots[channel]
     }
 
-    /// What channels became since the last call, in order.
+    /// The slots that changed since the last call, in order.
     pub(crate) fn take_changed(&mut self) -> Vec<(usize, Slot)> {
         std::mem::take(&mut self.changed)
     }
 
-    /// The channels that a client has, by index.
+    /// The indices of the channels that a client holds.
     pub(crate) fn held(&self, client: ClientNumber) -> impl Iterator<Item = usize> + '_ {
         let held = self.clients.get(&client).map(|client| client.held.iter());
         held.into_iter().flatten().copied()
     }
 
-    /// Its parents are read to their end: the channel can be handed out.
+    /// Makes a channel ready to be handed out: its parents are read to their ends.
     pub(crate) fn ready(&mut self, channel: usize) {
         if self.slots[channel].phase == Phase::Wait {
             self.change(channel, |slot| slot.phase = Phase::Fresh);
         }
     }
 
-    /// Read to its end. The holder keeps it until it reports.
+    /// Marks a channel as read to its end. The holder keeps it until it reports.
     pub(crate) fn done(&mut self, channel: usize) {
         self.change(channel, |slot| slot.done = true);
     }
 
-    /// As [`Assignment::done`], and the holder loses it at once.
+    /// As [`Assignment::done`], and takes the channel from its holder immediately.
     pub(crate) fn terminate(&mut self, channel: usize) {
         self.change(channel, |slot| {
             slot.done = true;
@@ -148,7 +150,7 @@ impl Assignment {
         });
     }
 
-    /// The holder loses the channel at once, which is free then.
+    /// Takes a channel from its holder immediately. The channel becomes free.
     pub(crate) fn seize(&mut self, channel: usize) {
         self.change(channel, |slot| {
             slot.version += 1;
@@ -157,7 +159,8 @@ impl Assignment {
         });
     }
 
-    /// Takes the channel from its holder, if it has one, and keeps it back.
+    /// Asks the holder, if any, to give the channel back, and keeps the channel
+    /// from being handed out.
     pub(crate) fn suspend(&mut self, channel: usize) {
         self.change(channel, |slot| {
             slot.suspended = true;
@@ -173,14 +176,14 @@ impl Assignment {
         self.change(channel, |slot| slot.suspended = false);
     }
 
-    /// A client begins to take part in the balance.
+    /// Adds a client to the balance.
     pub(crate) fn join(&mut self, client: ClientNumber) {
         if self.clients.insert(client, Client::default()).is_none() {
             *self.loads.entry(0).or_default() += 1;
         }
     }
 
-    /// A client is gone: what it had is to be handed out again.
+    /// Removes a client. Its channels become free.
     pub(crate) fn leave(&mut self, client: ClientNumber) {
         let held: Vec<usize> = self.held(client).collect();
         for channel in held {
@@ -195,7 +198,7 @@ impl Assignment {
         }
     }
 
-    /// A client's heartbeat: takes its reports and gives it its share.
+    /// A client's heartbeat: applies its reports and gives it its share.
     pub(crate) fn heartbeat(&mut self, client: ClientNumber, reports: &[Ended]) {
         for report in reports {
             if self.accepts(client, *report) {
@@ -210,8 +213,9 @@ impl Assignment {
         self.take(client);
     }
 
-    /// Whether a report counts: of the holder, and newer than what is known.
-    /// On a tie the server's word stands, and the client raises again.
+    /// Whether a report counts: it comes from the holder and has a newer version.
+    /// With equal versions the server's status stays, and the client raises the
+    /// version again.
     pub(crate) fn accepts(&self, client: ClientNumber, report: Ended) -> bool {
         let slot = self.slots[report.channel];
         slot.holder == Some(client) && report.version > slot.version
@@ -252,7 +256,8 @@ impl Assignment {
         }
     }
 
-    /// What every client may have, and how many may have one more.
+    /// How many channels each client may hold, and how many clients may hold one
+    /// more.
     fn share(&self) -> (usize, usize) {
         let clients = self.clients.len().max(1);
         (self.eligible / clients, self.eligible % clients)
@@ -266,8 +271,8 @@ impl Assignment {
         self.loads.range(load + 1..).map(|(_, count)| count).sum()
     }
 
-    /// The only way a slot changes: what is counted over the slots is taken
-    /// out before and put in after, so that the counts cannot drift.
+    /// Changes a slot. All changes go through here: the old slot leaves the
+    /// counts, and the new one enters them, so the counts stay right.
     fn change(&mut self, channel: usize, change: impl FnOnce(&mut Slot)) {
         let before = self.slots[channel];
         let mut after = before;
@@ -351,7 +356,8 @@ mod tests {
         assignment.held(client).collect()
     }
 
-    /// Beats every client until nothing changes; each closes what it is told.
+    /// Sends heartbeats of all clients until nothing changes. Clients close the
+    /// channels that they are asked for.
     fn settle(assignment: &mut Assignment, clients: &[u64]) {
         loop {
             assignment.take_changed();
@@ -381,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_sequence_of_a_move() {
+    fn a_moved_channel_has_the_documented_versions() {
         let mut assignment = of(1, 1);
         let state = |assignment: &Assignment| {
             let slot = assignment.slot(0);
@@ -395,7 +401,7 @@ mod tests {
             channel: 0,
             version,
         };
-        // A tie: the server's word stands.
+        // With equal versions the server's status stays.
         assignment.heartbeat(0, &[ended(1)]);
         assert_eq!(state(&assignment), (Phase::Closing, 1, Some(0)));
         assignment.heartbeat(0, &[ended(2)]);
@@ -403,7 +409,7 @@ mod tests {
         assignment.resume(0);
         assignment.heartbeat(0, &[]);
         assert_eq!(state(&assignment), (Phase::Open, 2, Some(0)));
-        // A report of one who does not have it is nothing.
+        // The report of a client that does not hold the channel does not count.
         assignment.join(1);
         assert!(!assignment.accepts(1, ended(9)));
         assignment.leave(0);
@@ -413,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_client_gets_its_share_and_a_gone_ones_share_is_taken() {
+    fn a_new_client_gets_its_share_and_others_take_over_a_removed_clients_share() {
         let mut assignment = of(7, 1);
         settle(&mut assignment, &[0]);
         assert_eq!(loads(&assignment, &[0]), [7]);
@@ -427,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn every_size_settles_evenly_and_whole() {
+    fn channels_of_any_number_are_spread_evenly() {
         for channels in 0..12 {
             for clients in 1..6_u64 {
                 let mut assignment = of(channels, 1);
@@ -447,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_waits_or_is_suspended_is_not_handed_out() {
+    fn finished_waiting_and_suspended_channels_are_not_handed_out() {
         let mut assignment = of(3, 1);
         let waiting = assignment.add();
         assignment.done(0);
@@ -462,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_channel_stays_with_its_holder_until_that_reports() {
+    fn a_finished_channel_stays_with_its_holder_until_the_holder_reports() {
         let mut assignment = of(1, 1);
         assignment.heartbeat(0, &[]);
         assignment.done(0);
@@ -483,7 +489,8 @@ mod tests {
         let all: Vec<u64> = (0..1_000).collect();
         settle(&mut assignment, &all);
         assert!(loads(&assignment, &all).iter().all(|load| *load == 10));
-        // 100 000 beats; a scan of the channels in each would take minutes.
+        // If each of these 100 000 heartbeats scanned the channels, they would take
+        // minutes.
         for round in 0..100_000 {
             assignment.heartbeat(round % 1_000, &[]);
         }

@@ -7,19 +7,20 @@ use bytes::Bytes;
 use crate::timestamp::Timestamp;
 use tablestore_tunnel::SequenceInfo;
 
-/// How much one read gives at most. At least one record is always given.
+/// Limits of one read. A read always returns at least one record, if there is
+/// one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageLimits {
     pub(crate) rows: usize,
     pub(crate) bytes: usize,
 }
 
-/// What a read gives: frames, and where to go on.
+/// The result of a read: frames, and the position to read on from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Page {
     pub(crate) frames: Vec<Bytes>,
     pub(crate) next: u64,
-    /// Whether a read from `next` would give something right now.
+    /// Whether a read from `next` would return records right now.
     pub(crate) more: bool,
 }
 
@@ -48,9 +49,9 @@ impl Page {
 #[derive(Debug, Default)]
 pub(crate) struct ChangeLog {
     entries: VecDeque<Entry>,
-    /// Position of the first entry that is still there.
+    /// Position of the oldest entry that is still in the log.
     first: u64,
-    /// The newest sequence number given, the parents' included.
+    /// The newest sequence number that was used, also by the parents.
     last: Option<SequenceInfo>,
     /// No entry will follow: the partition was split or merged.
     closed: bool,
@@ -63,8 +64,8 @@ struct Entry {
 }
 
 impl ChangeLog {
-    /// A log that goes on after `last`, so that a key's sequence numbers grow
-    /// across a split too.
+    /// A log whose sequence numbers follow `last`. So the sequence numbers of a
+    /// key grow also across a split.
     pub(crate) fn after(last: Option<SequenceInfo>) -> ChangeLog {
         ChangeLog {
             last,
@@ -72,7 +73,7 @@ impl ChangeLog {
         }
     }
 
-    /// Position of the first entry that is still there.
+    /// Position of the oldest entry that is still in the log.
     pub(crate) fn first(&self) -> u64 {
         self.first
     }
@@ -81,7 +82,7 @@ impl ChangeLog {
         self.first + self.entries.len() as u64
     }
 
-    /// When the oldest entry that is still there was written, in microseconds.
+    /// The time of the oldest entry that is still in the log, in microseconds.
     pub(crate) fn oldest(&self) -> Option<i64> {
         self.entries.front().map(|entry| entry.sequence.timestamp)
     }
@@ -106,8 +107,8 @@ impl ChangeLog {
         self.closed = true;
     }
 
-    /// The number of the next entry. `continues`: it is of the same bulk as
-    /// the last one, shares its timestamp and differs in the row index.
+    /// The sequence number of the next entry. If it `continues` the bulk of the
+    /// last entry, it shares the timestamp and counts the row index up.
     pub(crate) fn next_sequence(
         &self,
         epoch: i32,
@@ -129,7 +130,7 @@ impl ChangeLog {
         }
     }
 
-    /// Appends an entry and gives its position.
+    /// Appends an entry and returns its position.
     pub(crate) fn push(&mut self, sequence: SequenceInfo, frame: Bytes) -> u64 {
         self.last = Some(sequence);
         self.entries.push_back(Entry { sequence, frame });
@@ -142,7 +143,7 @@ impl ChangeLog {
         self.first + self.entries.partition_point(before) as u64
     }
 
-    /// The number of the entry at that position, if it is there.
+    /// The sequence number of the entry at a position, if it is in the log.
     pub(crate) fn sequence_at(&self, position: u64) -> Option<SequenceInfo> {
         let index = usize::try_from(position.checked_sub(self.first)?).ok()?;
         Some(self.entries.get(index)?.sequence)
@@ -150,7 +151,7 @@ impl ChangeLog {
 
     /// Reads from a position up to (not including) `until`.
     ///
-    /// `None` when the position is no longer, or not yet, in the log.
+    /// `None` if the position is no longer, or not yet, in the log.
     pub(crate) fn read(&self, from: u64, until: u64, limits: PageLimits) -> Option<Page> {
         let skip = usize::try_from(from.checked_sub(self.first)?).ok()?;
         if from > self.end() {
@@ -191,18 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn pages_obey_both_limits_and_say_whether_more_is_there() {
+    fn pages_obey_both_limits_and_show_whether_more_follows() {
         let log = log_of(10);
         assert_eq!(page(&log, 0, 4, 1_000), (4, 4, true));
         assert_eq!(page(&log, 4, 100, 30), (3, 7, true));
         assert_eq!(page(&log, 7, 3, 1_000), (3, 10, false));
         assert_eq!(page(&log, 10, 3, 1_000), (0, 10, false));
-        // One record larger than the limit still comes.
+        // A record larger than the limit is returned alone.
         assert_eq!(page(&log, 0, 100, 1), (1, 1, true));
     }
 
     #[test]
-    fn what_is_not_in_the_log_is_no_page() {
+    fn positions_outside_the_log_return_no_page() {
         let limits = PageLimits { rows: 1, bytes: 1 };
         assert!(log_of(2).read(3, u64::MAX, limits).is_none());
         let mut log = log_of(5);
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_stay_when_the_oldest_entries_go() {
+    fn positions_stay_when_the_oldest_entries_are_dropped() {
         let mut log = log_of(5);
         log.trim(3);
         assert_eq!((log.first(), log.end(), log.oldest()), (3, 5, Some(1_003)));
@@ -220,16 +221,16 @@ mod tests {
         assert_eq!(log.position_at(Timestamp::from_micros(1_004)), 4);
         assert_eq!(log.position_at(Timestamp::from_micros(1)), 3);
         log.trim(1);
-        assert_eq!(log.first(), 3, "what is gone does not come back");
+        assert_eq!(log.first(), 3, "dropped entries do not come back");
         log.trim(99);
         assert_eq!((log.first(), log.end(), log.oldest()), (5, 5, None));
         let next = log.next_sequence(0, Timestamp::default(), false);
-        assert_eq!(next.timestamp, 1_005, "goes on after what was trimmed");
+        assert_eq!(next.timestamp, 1_005, "follows the trimmed entries");
         assert_eq!(log.push(next, Bytes::new()), 5);
     }
 
     #[test]
-    fn sequence_numbers_grow_though_the_clock_stands() {
+    fn sequence_numbers_grow_while_the_clock_stands_still() {
         let mut log = log_of(3);
         assert_eq!(log.last().map(|last| last.timestamp), Some(1_002));
         assert_eq!(log.position_at(Timestamp::from_micros(1_001)), 1);

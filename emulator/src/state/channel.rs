@@ -1,10 +1,10 @@
-//! [`Channel`]: what one channel gives.
+//! [`Channel`]: the records of one channel.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::change_log::{ChangeLog, Page, PageLimits};
-use super::checkpoint::{Checkpoint, Place};
+use super::checkpoint::{Checkpoint, TokenPosition};
 use super::ids::Id;
 use super::key;
 use super::partition::{Partition, SnapshotRow};
@@ -20,16 +20,16 @@ pub(crate) struct Channel {
     pub(crate) id: Id,
     pub(crate) source: Source,
     pub(crate) checkpoint: Checkpoint,
-    /// Where it ends, once a read has answered that there is nothing more,
-    /// ever.
+    /// The position of its end, once a read has answered that nothing will ever
+    /// follow.
     pub(crate) end: Option<u64>,
-    /// Channels to be read to their end before this one; their number.
+    /// How many channels must be read to their ends before this one.
     pub(crate) parents_left: usize,
-    /// Channels that wait for this one.
+    /// Indices of the channels that wait for this one.
     pub(crate) children: Vec<usize>,
 }
 
-/// Where a channel's records come from.
+/// The source of a channel's records.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// Rows as they were when the tunnel was created.
@@ -38,12 +38,12 @@ pub(crate) enum Source {
     Stream { partition: usize, start: u64 },
 }
 
-/// What a read needs to know beside the channel.
+/// What a read depends on beside the channel.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading<'a> {
+pub(crate) struct ReadOptions<'a> {
     pub(crate) table: &'a Table,
     pub(crate) limits: PageLimits,
-    /// When a backfill ends.
+    /// The end of a backfill.
     pub(crate) end: Option<Timestamp>,
     pub(crate) trimmed: TrimmedRead,
     pub(crate) now: Timestamp,
@@ -59,7 +59,7 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    /// How many records the read went past because they were trimmed.
+    /// How many records the read skipped because they were trimmed.
     pub(crate) fn skipped(&self) -> u64 {
         let first = self.page.next - self.page.frames.len() as u64;
         first.saturating_sub(self.from)
@@ -78,14 +78,14 @@ impl Channel {
     }
 
     fn new(id: Id, source: Source, token: String, position: u64) -> Channel {
-        let place = Place {
+        let token_position = TokenPosition {
             position,
             timestamp: 0,
         };
         Channel {
             id,
             source,
-            checkpoint: Checkpoint::new(token, place),
+            checkpoint: Checkpoint::new(token, token_position),
             end: None,
             parents_left: 0,
             children: Vec::new(),
@@ -96,7 +96,7 @@ impl Channel {
         matches!(self.source, Source::Stream { .. })
     }
 
-    /// The partition whose log it gives; nothing for base data.
+    /// The partition whose log it reads; `None` for base data.
     pub(crate) fn partition<'a>(&self, table: &'a Table) -> Option<&'a Partition> {
         match self.source {
             Source::Base(_) => None,
@@ -104,7 +104,7 @@ impl Channel {
         }
     }
 
-    /// The positions of its records so far, also of those that are trimmed.
+    /// The positions of its records so far, those of trimmed records included.
     pub(crate) fn positions(&self, table: &Table) -> Range<u64> {
         match &self.source {
             Source::Base(rows) => 0..rows.len() as u64,
@@ -112,7 +112,7 @@ impl Channel {
         }
     }
 
-    /// As the meta API names it.
+    /// The type's name in the meta API.
     pub(crate) fn type_name(&self) -> &'static str {
         if self.is_stream() {
             "Stream"
@@ -123,17 +123,17 @@ impl Channel {
 
     /// Saves a checkpoint.
     pub(crate) fn save(&mut self, token: &str, number: i64) -> Result<(), StateError> {
-        let place = self.place(token)?;
-        self.checkpoint.save(token, place, number)
+        let position = self.parse_token(token)?;
+        self.checkpoint.save(token, position, number)
     }
 
-    /// Where a token of this channel stands; `None` at the end.
-    pub(crate) fn place(&self, token: &str) -> Result<Option<Place>, StateError> {
+    /// The position of a token of this channel; `None` at the end.
+    pub(crate) fn parse_token(&self, token: &str) -> Result<Option<TokenPosition>, StateError> {
         let foreign = || StateError::Invalid(format!("not a token of channel {}", self.id));
         match (token::parse(token).ok_or_else(foreign)?, &self.source) {
             (Position::Finished, _) => Ok(None),
             (Position::Base(row), Source::Base(rows)) if row <= rows.len() as u64 => {
-                Ok(Some(Place {
+                Ok(Some(TokenPosition {
                     position: row,
                     timestamp: 0,
                 }))
@@ -145,7 +145,7 @@ impl Channel {
                     timestamp,
                 },
                 Source::Stream { .. },
-            ) if *shard == *self.id => Ok(Some(Place {
+            ) if *shard == *self.id => Ok(Some(TokenPosition {
                 position,
                 timestamp,
             })),
@@ -153,11 +153,11 @@ impl Channel {
         }
     }
 
-    /// Whether what lies at a place is no longer in the log.
-    pub(crate) fn is_trimmed(&self, place: Option<Place>, table: &Table) -> bool {
+    /// Whether the record at a position is no longer in the log.
+    pub(crate) fn is_trimmed(&self, token_position: Option<TokenPosition>, table: &Table) -> bool {
         let log = self.log(table);
-        log.zip(place)
-            .is_some_and(|(log, place)| place.position < log.first())
+        log.zip(token_position)
+            .is_some_and(|(log, token_position)| token_position.position < log.first())
     }
 
     fn log<'a>(&self, table: &'a Table) -> Option<&'a ChangeLog> {
@@ -168,21 +168,26 @@ impl Channel {
     }
 
     /// Reads from a token on.
-    pub(crate) fn read(&mut self, token: &str, how: Reading<'_>) -> Result<Read, StateError> {
-        let Some(place) = self.place(token)? else {
+    pub(crate) fn read(
+        &mut self,
+        token: &str,
+        options: ReadOptions<'_>,
+    ) -> Result<Read, StateError> {
+        let Some(token_position) = self.parse_token(token)? else {
             return Ok(finished(Page::default(), 0));
         };
         let (page, next_token) = match &self.source {
-            Source::Base(rows) => base_read(rows, place.position, how),
+            Source::Base(rows) => base_read(rows, token_position.position, options),
             Source::Stream { partition, start } => {
-                let log = &how.table.partitions[*partition].log;
-                let (page, over) = stream_page(log, place.position, how)?;
-                let token = || stream_token(&self.id, log, &page, place, *start, how.table);
+                let log = &options.table.partitions[*partition].log;
+                let (page, over) = stream_page(log, token_position.position, options)?;
+                let token =
+                    || stream_token(&self.id, log, &page, token_position, *start, options.table);
                 let next_token = (!over).then(token);
                 (page, next_token)
             }
         };
-        let from = place.position;
+        let from = token_position.position;
         Ok(match next_token {
             Some(next_token) => Read {
                 page,
@@ -196,29 +201,29 @@ impl Channel {
         })
     }
 
-    /// The point in time up to which the channel is consumed by its saved
-    /// token; a stream without anything left is consumed up to now. Base
-    /// channels, and streams of which nothing is consumed, are at 0.
+    /// The time up to which the channel is consumed, by its saved token. A stream
+    /// without unread records is consumed up to now. The time is 0 for base
+    /// channels, and for streams that nobody has consumed.
     pub(crate) fn consumed(&self, table: &Table, now: Timestamp) -> Timestamp {
         let Some(log) = self.log(table) else {
             return Timestamp::default();
         };
-        match self.checkpoint.place {
-            Some(place) if place.position < log.end() => {
-                Timestamp::from_micros(place.timestamp.unsigned_abs())
+        match self.checkpoint.position {
+            Some(token_position) if token_position.position < log.end() => {
+                Timestamp::from_micros(token_position.timestamp.unsigned_abs())
             }
             _ => now,
         }
     }
 
-    /// How many records lie behind the saved token.
+    /// How many records lie before the saved token.
     pub(crate) fn consumed_count(&self, table: &Table) -> i64 {
         let start = match self.source {
             Source::Base(_) => 0,
             Source::Stream { start, .. } => start,
         };
-        let position = match self.checkpoint.place {
-            Some(place) => place.position,
+        let position = match self.checkpoint.position {
+            Some(token_position) => token_position.position,
             None => self.end.unwrap_or_else(|| self.last_position(table)),
         };
         i64::try_from(position.saturating_sub(start)).unwrap_or(i64::MAX)
@@ -240,34 +245,38 @@ fn finished(page: Page, from: u64) -> Read {
     }
 }
 
-/// A page of a split, and the token to go on with if there is more.
-fn base_read(rows: &[SnapshotRow], from: u64, how: Reading<'_>) -> (Page, Option<String>) {
+/// A page of base data, and the token to read on with if more follows.
+fn base_read(rows: &[SnapshotRow], from: u64, options: ReadOptions<'_>) -> (Page, Option<String>) {
     let skip = usize::try_from(from).unwrap_or(usize::MAX);
     let rest = rows.iter().skip(skip);
-    let columns = &how.table.schema.primary_key;
+    let columns = &options.table.schema.primary_key;
     let frames = rest.map(|(route, row)| row.base_frame(&key::named(&route.key, columns)));
-    let page = Page::fill(from, frames, how.limits);
+    let page = Page::fill(from, frames, options.limits);
     let more = page.next < rows.len() as u64;
-    let token = more.then(|| base_token(rows, page.next, how.table));
+    let token = more.then(|| base_token(rows, page.next, options.table));
     (page, token)
 }
 
-/// A page of a log, and whether nothing will ever follow it: all is read, and
-/// nothing is written any more, or what is written lies after the backfill's
-/// end.
-fn stream_page(log: &ChangeLog, from: u64, how: Reading<'_>) -> Result<(Page, bool), StateError> {
-    let until = how.end.map_or(u64::MAX, |end| log.position_at(end));
-    let from = match (from < log.first(), how.trimmed) {
+/// A page of a log, and whether nothing will ever follow it. This is so if all
+/// changes are read and no more will be written, or if all later changes lie
+/// after the end of the backfill.
+fn stream_page(
+    log: &ChangeLog,
+    from: u64,
+    options: ReadOptions<'_>,
+) -> Result<(Page, bool), StateError> {
+    let until = options.end.map_or(u64::MAX, |end| log.position_at(end));
+    let from = match (from < log.first(), options.trimmed) {
         (false, _) => from,
         (true, TrimmedRead::Oldest) => log.first(),
         (true, TrimmedRead::Newest) => log.end(),
         (true, TrimmedRead::Fail | TrimmedRead::Expire) => return Err(StateError::Trimmed),
     };
-    let page = log.read(from, until, how.limits);
+    let page = log.read(from, until, options.limits);
     let page = page
         .ok_or_else(|| StateError::Invalid("the token lies after the end of the log".to_owned()))?;
     let all_read = page.next >= until.min(log.end());
-    let over = how.end.is_some_and(|end| end <= how.now);
+    let over = options.end.is_some_and(|end| end <= options.now);
     let is_end = all_read && (over || log.is_closed() || until < log.end());
     Ok((page, is_end))
 }
@@ -280,13 +289,13 @@ fn base_token(rows: &[SnapshotRow], at: u64, table: &Table) -> String {
     token::base(encode_row(&key, &[], false, None).into(), at)
 }
 
-/// The token after a page; an empty one keeps the time of the record before,
-/// which may be trimmed by now.
+/// The token after a page. After an empty page it keeps the time of the previous
+/// record, which may be trimmed by now.
 fn stream_token(
     id: &str,
     log: &ChangeLog,
     page: &Page,
-    before: Place,
+    before: TokenPosition,
     start: u64,
     table: &Table,
 ) -> String {

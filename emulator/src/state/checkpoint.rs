@@ -1,43 +1,43 @@
-//! [`Checkpoint`]: how far a channel is consumed.
+//! [`Checkpoint`]: the saved position of a channel.
 
 use super::StateError;
 
-/// The saved state of a channel.
+/// The saved position of a channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoint {
     pub(crate) token: String,
     pub(crate) sequence_number: i64,
-    /// Where the token stands; nothing at the end.
-    pub(crate) place: Option<Place>,
+    /// The position of the token; `None` at the end.
+    pub(crate) position: Option<TokenPosition>,
 }
 
-/// Where a token stands.
+/// The position of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Records (of a split) or positions (of a log) that lie before.
+pub(crate) struct TokenPosition {
+    /// How many records (of base data) or positions (of a log) lie before it.
     pub(crate) position: u64,
-    /// When the record before it was written, in microseconds; 0 if that is
-    /// not known, as for base data and at the beginning.
+    /// The time of the record before it, in microseconds; 0 if it is unknown, as
+    /// for base data and at the beginning.
     pub(crate) timestamp: i64,
 }
 
 impl Checkpoint {
-    pub(crate) fn new(token: String, place: Place) -> Checkpoint {
+    pub(crate) fn new(token: String, position: TokenPosition) -> Checkpoint {
         Checkpoint {
             token,
             sequence_number: 0,
-            place: Some(place),
+            position: Some(position),
         }
     }
 
     /// Saves a token.
     ///
-    /// Number 0 passes without a check and leaves the stored number as it is:
+    /// A save with number 0 is not checked and keeps the stored number, because
     /// the service's Spark connector always sends 0.
     pub(super) fn save(
         &mut self,
         token: &str,
-        place: Option<Place>,
+        position: Option<TokenPosition>,
         number: i64,
     ) -> Result<(), StateError> {
         if number != 0 {
@@ -50,7 +50,7 @@ impl Checkpoint {
             self.sequence_number = number;
         }
         token.clone_into(&mut self.token);
-        self.place = place;
+        self.position = position;
         Ok(())
     }
 }
@@ -60,8 +60,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_number_is_one_more_than_the_stored_and_0_is_not_looked_at() {
-        let mut checkpoint = Checkpoint::new("t".into(), Place::default());
+    fn a_number_follows_the_stored_one_and_0_is_not_checked() {
+        let mut checkpoint = Checkpoint::new("t".into(), TokenPosition::default());
         let steps = [
             (2, false, 0),
             (1, true, 1),
@@ -76,7 +76,11 @@ mod tests {
             let saved = checkpoint.save(&token, None, number);
             assert_eq!(saved.is_ok(), fine, "{number}");
             assert_eq!(checkpoint.sequence_number, stored);
-            assert_eq!(checkpoint.token == token, fine, "saved whole or not at all");
+            assert_eq!(
+                checkpoint.token == token,
+                fine,
+                "saved completely or not at all"
+            );
         }
     }
 }

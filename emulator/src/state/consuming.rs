@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::channel::{Channel, Read, Reading};
+use super::channel::{Channel, Read, ReadOptions};
 use super::checkpoint::Checkpoint;
 use super::event::{Access, AccessEvent};
 use super::table::Table;
@@ -44,7 +44,7 @@ impl State {
         let checkpoint = parts.tunnel.channel(index).checkpoint.clone();
         let event = AccessEvent::CheckpointRead {
             access,
-            position: checkpoint.place.map(|place| place.position),
+            position: checkpoint.position.map(|saved| saved.position),
             sequence_number: checkpoint.sequence_number,
         };
         parts.events.push(now, event);
@@ -60,7 +60,7 @@ impl State {
     ) -> Result<ReadPage, StateError> {
         let mut parts = self.consuming(consumer.tunnel, now)?;
         let (index, access) = parts.access(consumer)?;
-        let reading = Reading {
+        let reading = ReadOptions {
             table: parts.table,
             limits: parts.settings.page,
             end: parts.tunnel.end(),
@@ -90,10 +90,10 @@ impl State {
         let mut parts = self.consuming(consumer.tunnel, now)?;
         let (index, access) = parts.access(consumer)?;
         parts.tunnel.save(index, token, sequence_number, now)?;
-        let place = parts.tunnel.channel(index).checkpoint.place;
+        let saved = parts.tunnel.channel(index).checkpoint.position;
         let event = AccessEvent::Saved {
             access,
-            position: place.map(|place| place.position),
+            position: saved.map(|saved| saved.position),
             sequence_number,
         };
         parts.events.push(now, event);

@@ -8,7 +8,7 @@ use std::fmt;
 /// Why the state rejected a command or a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StateError {
-    /// The request contradicts the table or the tunnel; the text says how.
+    /// The request contradicts the table or the tunnel; the text says options.
     Invalid(String),
     NoTable(String),
     NoTunnel(String),

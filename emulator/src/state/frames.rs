@@ -1,7 +1,7 @@
-//! Records become frames: bytes that are copied as they are into an answer.
+//! Records encoded as frames, which answers contain unchanged.
 //!
-//! Done once, when a change is written or a row first read, so that reading
-//! is copying.
+//! A record is encoded once, when a change is written or a row is read for the
+//! first time. After that a read only copies bytes.
 
 use bytes::Bytes;
 use prost::Message;
@@ -12,19 +12,19 @@ use tablestore_tunnel::{ActionType, OwnedColumn, OwnedRecord, Value};
 /// Key of field 1 (`records`) of an answer to ReadRecords, length-delimited.
 const RECORDS_FIELD: u8 = 0x0A;
 
-/// A row of a snapshot.
+/// The frame of a row of base data.
 pub(super) fn base_frame(key: &[(String, Value)], columns: Vec<OwnedColumn>) -> Bytes {
     let mut record = OwnedRecord::new(ActionType::PutRow, key.iter().cloned());
     record.columns = columns;
     frame(&record)
 }
 
-/// The record as one element of the field `records`.
+/// The frame of a record: one element of the field `records`.
 pub(super) fn frame(record: &OwnedRecord) -> Bytes {
     let message = record_message(record);
     let mut out = Vec::with_capacity(message.encoded_len() + 8);
     out.push(RECORDS_FIELD);
-    // Cannot fail: a Vec grows.
+    // This cannot fail, because a Vec grows.
     let _ = message.encode_length_delimited(&mut out);
     out.into()
 }
@@ -35,7 +35,7 @@ mod tests {
     use tablestore_tunnel::_wire::protocol as p;
 
     #[test]
-    fn frames_are_the_field_of_the_answer() {
+    fn frames_are_elements_of_the_answers_field() {
         let key = [("id".to_owned(), Value::Integer(1))];
         let columns = vec![OwnedColumn::put("name", "x".repeat(200), 5)];
         let frame = base_frame(&key, columns.clone());

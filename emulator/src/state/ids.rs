@@ -1,13 +1,13 @@
-//! Ids of the service's shapes, the same for the same seed.
+//! Ids in the service's formats. The same seed gives the same ids.
 
 use std::sync::Arc;
 
 use crate::timestamp::Timestamp;
 
-/// An id, shared by all that mention it.
+/// An id. Clones share the text.
 pub(crate) type Id = Arc<str>;
 
-/// Makes ids. The only source of chance in the emulator.
+/// Generates ids. Apart from faults, this is the only random part.
 #[derive(Debug)]
 pub(crate) struct Ids(fastrand::Rng);
 
@@ -30,7 +30,7 @@ impl Ids {
         format!("{tag}_{:016x}", self.0.u64(..)).into()
     }
 
-    /// `BaseData_<uuid>`; the one underscore matters, Java splits there.
+    /// `BaseData_<uuid>`, with exactly one underscore: Java splits there.
     pub(crate) fn base_channel(&mut self) -> Id {
         format!("BaseData_{}", self.uuid()).into()
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_have_the_documented_shapes_and_repeat_with_the_seed() {
+    fn ids_have_the_documented_formats_and_repeat_with_the_seed() {
         let mut ids = Ids::new(7);
         let uuid = ids.uuid();
         assert_eq!(uuid, Ids::new(7).uuid());

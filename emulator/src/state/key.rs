@@ -1,10 +1,10 @@
-//! Primary keys, and where a key lies among the partitions.
+//! Primary keys, and their order among the partitions.
 
 use tablestore_tunnel::Value;
 
 /// The type of a primary key column.
 ///
-/// Complete: keys are of these types.
+/// The list is complete: the service has no other types of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyType {
     /// Signed 64-bit integers.
@@ -15,7 +15,7 @@ pub enum KeyType {
     Binary,
 }
 
-/// One value of a primary key; ordered as the service orders keys.
+/// One value of a primary key. The order is the service's order of keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum KeyPart {
     Integer(i64),
@@ -24,7 +24,7 @@ pub(crate) enum KeyPart {
 }
 
 impl KeyPart {
-    /// The value as a key of that type, if it is one.
+    /// The value as a key part of a type; `None` if it has another type.
     fn new(value: Value, kind: KeyType) -> Option<KeyPart> {
         match (kind, value) {
             (KeyType::Integer, Value::Integer(value)) => Some(KeyPart::Integer(value)),
@@ -51,10 +51,10 @@ impl KeyPart {
     }
 }
 
-/// A whole primary key.
+/// A complete primary key.
 pub(crate) type Key = Vec<KeyPart>;
 
-/// The key of those values, if they fit the key's columns.
+/// Makes a key from values that fit the columns of the primary key.
 pub(crate) fn parse(values: Vec<Value>, columns: &[(String, KeyType)]) -> Result<Key, String> {
     if values.len() != columns.len() {
         let (got, want) = (values.len(), columns.len());
@@ -77,7 +77,7 @@ pub(crate) fn values(key: &[KeyPart]) -> Vec<Value> {
     key.iter().map(KeyPart::to_value).collect()
 }
 
-/// The key as names and values, as records carry it.
+/// The key as names and values, as in records.
 pub(crate) fn named(key: &[KeyPart], columns: &[(String, KeyType)]) -> Vec<(String, Value)> {
     let values = key.iter().map(KeyPart::to_value);
     columns
@@ -87,13 +87,14 @@ pub(crate) fn named(key: &[KeyPart], columns: &[(String, KeyType)]) -> Vec<(Stri
         .collect()
 }
 
-/// Where a row lies: a bucket by the hash of the partition key, then the key.
+/// The place of a row in the table's order: a bucket by the hash of the partition
+/// key, then the key.
 ///
-/// The service cuts tables by ranges of the plain key. The emulator's tables
-/// begin with as many partitions as they are told, before it is known which
-/// keys will come; the bucket spreads whatever keys come evenly. Within a
-/// bucket the order is the key's, and a partition is a range of routes, so
-/// that it can be split anywhere.
+/// The service partitions tables by ranges of the plain key. A table of the
+/// emulator starts with a given number of partitions before its keys are known,
+/// and the buckets spread any keys evenly over them. Within a bucket rows are in
+/// the order of their keys. A partition is a range of routes, so it can be split
+/// anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Route {
     pub(crate) bucket: u64,
@@ -101,7 +102,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// The least route of a bucket.
+    /// The smallest route of a bucket.
     pub(crate) fn start_of(bucket: u64) -> Route {
         Route {
             bucket,
@@ -118,8 +119,8 @@ impl Route {
     }
 }
 
-/// FNV-1a with a final mix: the same spread on every run and every machine,
-/// which the standard library's hasher does not promise.
+/// FNV-1a with a final mix. It is the same on every machine and in every run,
+/// which the standard library does not promise for its hasher.
 fn fnv1a(bytes: &[u8]) -> u64 {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_order_by_their_parts_and_spread_by_the_first() {
+    fn keys_are_ordered_by_their_parts_and_spread_by_the_first_part() {
         let key = |n, text: &str| vec![KeyPart::Integer(n), KeyPart::String(text.into())];
         assert!(key(-1, "b") < key(0, "a"));
         assert!(key(0, "a") < key(0, "b"));
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_key() {
+    fn values_that_do_not_fit_the_columns_are_rejected() {
         let columns = [("id".to_owned(), KeyType::Integer)];
         assert!(parse(vec![], &columns).is_err());
         assert!(parse(vec![Value::from("x")], &columns).is_err());

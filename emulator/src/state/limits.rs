@@ -1,8 +1,8 @@
-//! What the service refuses to store, so that no test passes on data that a
-//! real table could not hold.
+//! The service's limits on names, keys, values and rows. Without them, tests
+//! could pass with data that a real table rejects.
 //!
-//! From the page *General limits* of Tablestore: keys, values and rows. Its
-//! limits per request (200 rows, 4 MB) are not those of a bulk here.
+//! The numbers come from the page *General limits* of Tablestore. Its limits per
+//! request (200 rows, 4 MB) do not apply to bulk writes of the emulator.
 
 use super::key::KeyPart;
 use super::table::{Change, Schema};
@@ -19,19 +19,19 @@ const MAX_VALUE_BYTES: usize = 2 << 20;
 const MAX_ROW_BYTES: usize = 4 << 20;
 const MAX_COLUMNS: usize = 1_024;
 
-/// Whether a table can be made so.
+/// Checks the schema of a new table.
 pub(super) fn check_schema(schema: &Schema) -> Result<(), String> {
     let name = &*schema.name;
     check_name("table", name)?;
     let first = schema.primary_key.first();
     let (first, _) = first.ok_or("a table needs a primary key")?;
     let time_series = first == TIME_SERIES_HASH;
-    let (many, most) = (
-        schema.primary_key.len(),
-        MAX_KEY_COLUMNS + usize::from(time_series),
-    );
-    if many > most {
-        return Err(format!("a primary key has 1 to {most} columns, not {many}"));
+    let columns = schema.primary_key.len();
+    let limit = MAX_KEY_COLUMNS + usize::from(time_series);
+    if columns > limit {
+        return Err(format!(
+            "a primary key has 1 to {limit} columns, not {columns}"
+        ));
     }
     let names = schema.primary_key.iter().map(|(name, _)| name).enumerate();
     let mut names = names.skip(usize::from(time_series));
@@ -46,7 +46,7 @@ pub(super) fn check_schema(schema: &Schema) -> Result<(), String> {
     })
 }
 
-/// Letters, digits and underscores, no digit first.
+/// Whether a name has letters, digits and underscores only, and no digit first.
 fn is_name(name: &str) -> bool {
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -62,8 +62,8 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
     ))
 }
 
-/// Whether a tunnel can be named so. The service documents no rule; this is
-/// that of its Terraform provider, and hyphens.
+/// Checks the name of a new tunnel. The service documents no rule. This is the
+/// rule of its Terraform provider, with hyphens added.
 pub(crate) fn check_tunnel_name(name: &str) -> Result<(), String> {
     if is_name(&name.replace('-', "_")) {
         return Ok(());
@@ -73,7 +73,7 @@ pub(crate) fn check_tunnel_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// Whether a row can be changed so.
+/// Checks a change to a row.
 pub(super) fn check_change(change: &Change, schema: &Schema, now: Timestamp) -> Result<(), String> {
     if change
         .key
@@ -111,8 +111,8 @@ pub(super) fn check_change(change: &Change, schema: &Schema, now: Timestamp) -> 
     }
 }
 
-/// Names of attribute columns may be anything: those of time-series tables
-/// have a colon in them.
+/// Names of attribute columns may have any characters: the columns of
+/// time-series tables have colons in their names.
 fn check_column(column: &OwnedColumn, action: ActionType) -> Result<(), String> {
     let name = &column.name;
     if name.is_empty() || name.len() > MAX_NAME {
@@ -124,7 +124,7 @@ fn check_column(column: &OwnedColumn, action: ActionType) -> Result<(), String> 
         ));
     }
     match column.timestamp {
-        // No client reads a record with it.
+        // No client can read a record with such a version.
         Some(version) if version < 0 => Err(format!(
             "version {version} of column {name} is before 1970; versions are milliseconds since then"
         )),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_as_the_service_allows() {
+    fn schemas_obey_the_limits_of_the_service() {
         let with_key = |count: usize| Schema {
             primary_key: (0..count)
                 .map(|n| (format!("k{n}"), KeyType::Binary))
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_as_large_as_the_service_allows() {
+    fn changes_obey_the_size_limits_of_the_service() {
         let with = |columns| Change { columns, ..put(1) };
         let text = |bytes| OwnedColumn::put("v", "x".repeat(bytes), 1);
         let key = |bytes| Change {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_such_as_clients_can_read() {
+    fn columns_that_clients_cannot_read_are_rejected() {
         let (put, update) = (ActionType::PutRow, ActionType::UpdateRow);
         let value = |name: &str, version| OwnedColumn::put(name, 1, version);
         for (action, column, fine) in [
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_keep_near_the_time_of_writing_where_told() {
+    fn versions_far_from_the_time_of_writing_are_rejected_if_configured() {
         let strict = Schema {
             max_version_offset: Some(Duration::from_secs(10)),
             ..schema()

@@ -185,7 +185,7 @@ impl State {
     fn table_of(&mut self, tunnel: &str, now: Timestamp) -> Result<Id, StateError> {
         let no_tunnel = || StateError::NoTunnel(tunnel.to_owned());
         let found = self.tunnels.get(tunnel).ok_or_else(no_tunnel)?;
-        if found.is_over(now) {
+        if found.is_due_for_deletion(now) {
             let id = found.id.clone();
             self.delete_tunnel(&id, now);
             return Err(no_tunnel());

@@ -10,7 +10,8 @@ use super::row::Row;
 use crate::timestamp::Timestamp;
 use tablestore_tunnel::ActionType;
 
-/// One row of a snapshot; shared with the table until that changes the row.
+/// One row of a snapshot. The row is shared with the table until the table
+/// changes it.
 pub(crate) type SnapshotRow = (Route, Arc<Row>);
 
 /// A range of routes with its rows and its log.
@@ -19,7 +20,7 @@ pub(crate) struct Partition {
     /// UUID.
     pub(crate) id: Id,
     pub(crate) created: Timestamp,
-    /// Indices of the partitions that it was made from.
+    /// Indices of the partitions that it came from.
     pub(crate) parents: Vec<usize>,
     pub(crate) log: ChangeLog,
     pub(super) start: Route,
@@ -28,7 +29,7 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    /// One that is there from the beginning.
+    /// A partition that a table starts with.
     pub(super) fn first(id: Id, start: Route, now: Timestamp) -> Partition {
         Partition {
             id,
@@ -41,8 +42,8 @@ impl Partition {
         }
     }
 
-    /// The rows as they are now, by route, without the cells that were
-    /// written before `oldest` (milliseconds since 1970).
+    /// The rows as they are now, by route, without cells whose versions are below
+    /// `oldest` (milliseconds since 1970).
     pub(crate) fn snapshot(&self, oldest: Option<i64>) -> Vec<SnapshotRow> {
         let live = |row: &Arc<Row>| match oldest {
             None => Some(Arc::clone(row)),
@@ -57,12 +58,12 @@ impl Partition {
         self.rows.len()
     }
 
-    /// Neither split nor merged yet.
+    /// Whether it takes writes: it is neither split nor merged yet.
     pub(crate) fn is_active(&self) -> bool {
         !self.log.is_closed()
     }
 
-    /// Ends the log and gives the rows away.
+    /// Ends the log and returns the rows.
     pub(super) fn close(&mut self) -> BTreeMap<Route, Arc<Row>> {
         self.log.close();
         std::mem::take(&mut self.rows)
@@ -75,11 +76,11 @@ impl Partition {
                 self.rows.remove(&route);
             }
             ActionType::UpdateRow => {
-                // Copied only where a snapshot still holds the old one.
+                // The row is copied only if a snapshot still holds the old row.
                 let row = Arc::make_mut(self.rows.entry(route).or_default());
                 row.apply(&change.columns, versions);
             }
-            // A put: there are no other actions.
+            // This is a put: there are no other actions.
             _ => {
                 let mut row = Row::default();
                 row.apply(&change.columns, versions);

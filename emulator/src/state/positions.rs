@@ -1,4 +1,5 @@
-//! Which positions of a channel records have, by their keys or sequence numbers.
+//! [`Positions`]: the positions of records in a channel, found by key or
+//! sequence number.
 
 use std::ops::Range;
 
@@ -9,12 +10,12 @@ use super::record_id::RecordId;
 use super::table::Table;
 use tablestore_tunnel::{SequenceInfo, Value};
 
-/// Where records stand.
+/// The positions of some records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Positions {
-    /// In the order of the records; those that follow each other joined.
+    /// Ranges of positions in the order of the records.
     pub(crate) runs: Vec<Range<u64>>,
-    /// Records that the channel does not have.
+    /// How many of the records the channel does not have.
     pub(crate) unknown: u64,
 }
 
@@ -55,7 +56,7 @@ fn position_of_row(rows: &[SnapshotRow], table: &Table, values: Vec<Value>) -> O
     Some(row as u64)
 }
 
-/// A trimmed log does not know its changes any more.
+/// `None` also for trimmed changes.
 fn position_of_change(channel: &Channel, table: &Table, sequence: SequenceInfo) -> Option<u64> {
     let log = &channel.partition(table)?.log;
     let (mut low, mut high) = (log.first(), log.end());

@@ -1,4 +1,4 @@
-//! [`Row`]: what a table holds under one key.
+//! [`Row`]: the cells of one row.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -11,9 +11,9 @@ use tablestore_tunnel::{ColumnKind, OwnedColumn, Value};
 /// The columns of a row, each with its versions.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
-    /// Versions are newest first and never empty.
+    /// Each list has at least one version, newest first.
     columns: BTreeMap<String, Vec<Version>>,
-    /// The row as a base record, made when it is first read.
+    /// The frame of the row, encoded when it is read for the first time.
     encoded: OnceLock<Bytes>,
 }
 
@@ -25,7 +25,7 @@ struct Version {
 }
 
 impl Clone for Row {
-    /// A copy to change: without the encoding, which is about to be outdated.
+    /// Copies are made to be changed, so they leave the encoding out.
     fn clone(&self) -> Row {
         Row {
             columns: self.columns.clone(),
@@ -72,8 +72,8 @@ impl Row {
             .collect()
     }
 
-    /// The row without the versions below `oldest`; nothing if that leaves
-    /// no cell of a row that had some.
+    /// The row without versions below `oldest`; `None` if the row had cells and
+    /// none of them is left.
     pub(crate) fn since(&self, oldest: i64) -> Option<Row> {
         let mut row = self.clone();
         for versions in row.columns.values_mut() {
@@ -83,8 +83,7 @@ impl Row {
         (!row.columns.is_empty() || self.columns.is_empty()).then_some(row)
     }
 
-    /// The newest versions of the columns of those names that there are, from
-    /// `oldest` on.
+    /// The newest versions of the named columns, without versions below `oldest`.
     pub(crate) fn newest(&self, names: &[String], oldest: Option<i64>) -> Vec<OwnedColumn> {
         names
             .iter()

@@ -1,4 +1,4 @@
-//! [`Sessions`]: the clients of a tunnel, and how long they may be silent.
+//! [`Sessions`]: the connected clients of a tunnel, and their timeouts.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -12,7 +12,8 @@ use crate::timestamp::Timestamp;
 pub(crate) struct Sessions {
     by_id: HashMap<Id, Session>,
     ids: HashMap<ClientNumber, Id>,
-    /// Who is gone when, soonest first; so expiry looks at those only.
+    /// The clients by the time at which they expire, so that expiry looks at no
+    /// other clients.
     deadlines: BTreeSet<(Timestamp, ClientNumber)>,
     connected: ClientNumber,
 }
@@ -25,11 +26,12 @@ struct Session {
     active: bool,
 }
 
-/// A heartbeat that counts.
+/// A heartbeat of a known client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Heartbeat {
     pub(crate) client: ClientNumber,
-    /// The client's first: it takes part from now on.
+    /// Whether it is the client's first heartbeat, with which it joins the
+    /// balance.
     pub(crate) first: bool,
 }
 
@@ -49,7 +51,7 @@ impl Sessions {
         self.by_id.insert(id, session);
     }
 
-    /// The client is alive; `None` if it is not known.
+    /// Renews the deadline of a client; `None` if the client is unknown.
     pub(crate) fn heartbeat(&mut self, id: &str, now: Timestamp) -> Option<Heartbeat> {
         let session = self.by_id.get_mut(id)?;
         let first = !std::mem::replace(&mut session.active, true);
@@ -70,19 +72,19 @@ impl Sessions {
         self.ids.get(&client)
     }
 
-    /// All clients in the order of their ids, with the time at which each was
-    /// last heard of, and how long it may be silent.
+    /// All clients in the order of their ids, each with the time of its last
+    /// heartbeat (or of its connect) and its timeout.
     pub(crate) fn all(&self) -> Vec<(&Id, ClientNumber, Timestamp, Duration)> {
         let client = |(id, session): (_, &Session)| {
-            let heard = session.deadline.minus(session.timeout);
-            (id, session.number, heard, session.timeout)
+            let last_heartbeat = session.deadline.minus(session.timeout);
+            (id, session.number, last_heartbeat, session.timeout)
         };
         let mut all: Vec<_> = self.by_id.iter().map(client).collect();
         all.sort();
         all
     }
 
-    /// Forgets a client, if it is known.
+    /// Removes a client, if it is known.
     pub(crate) fn remove(&mut self, id: &str) -> Option<ClientNumber> {
         let session = self.by_id.remove(id)?;
         self.ids.remove(&session.number);
@@ -90,7 +92,7 @@ impl Sessions {
         Some(session.number)
     }
 
-    /// Forgets one client that was silent for longer than its timeout.
+    /// Removes one client that was silent for longer than its timeout.
     pub(crate) fn expire_one(&mut self, now: Timestamp) -> Option<(Id, ClientNumber)> {
         let (deadline, number) = *self.deadlines.first()?;
         if deadline >= now {
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_ends_a_session() {
+    fn a_silent_client_expires() {
         let mut sessions = Sessions::default();
         sessions.connect("a".into(), Duration::from_secs(10), at(0));
         sessions.connect("b".into(), Duration::from_secs(10), at(0));

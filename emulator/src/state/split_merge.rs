@@ -1,8 +1,8 @@
 //! How partitions are split and merged.
 //!
-//! Either way the old logs end and new partitions go on: their sequence
-//! numbers grow from the parents', so that a key's records stay in order
-//! across the cut.
+//! In both cases the old logs end and new partitions take over. Their sequence
+//! numbers continue those of the parents, so that the records of a key stay in
+//! order.
 
 use std::ops::Bound;
 
@@ -14,7 +14,7 @@ use super::table::Table;
 use crate::timestamp::Timestamp;
 
 impl Table {
-    /// Splits a living partition in two at `key`, or at its middle row.
+    /// Splits an active partition in two, at `key` or at its middle row.
     pub(crate) fn split(
         &mut self,
         index: usize,
@@ -32,7 +32,7 @@ impl Table {
         Ok([self.add(lower), self.add(upper)])
     }
 
-    /// Merges two living neighbours, in either order, into one.
+    /// Merges two active neighbours, given in either order, into one partition.
     pub(crate) fn merge(
         &mut self,
         one: usize,
@@ -49,11 +49,16 @@ impl Table {
         Ok(self.add(child))
     }
 
-    /// A partition without rows that begins where its first parent does.
+    /// A partition without rows that begins at the start of its first parent.
     fn child(&self, parents: &[usize], ids: &mut Ids, now: Timestamp) -> Partition {
-        let of = || parents.iter().map(|parent| &self.partitions[*parent]);
-        let epoch = of().map(|parent| parent.epoch).max().unwrap_or(0);
-        let last = of().filter_map(|parent| parent.log.last()).max();
+        let parent_partitions = || parents.iter().map(|parent| &self.partitions[*parent]);
+        let epoch = parent_partitions()
+            .map(|parent| parent.epoch)
+            .max()
+            .unwrap_or(0);
+        let last = parent_partitions()
+            .filter_map(|parent| parent.log.last())
+            .max();
         Partition {
             parents: parents.to_vec(),
             log: ChangeLog::after(last),
@@ -67,7 +72,7 @@ impl Table {
     }
 
     fn split_point(&self, index: usize, key: Option<Key>) -> Result<Route, String> {
-        let partition = self.living(index)?;
+        let partition = self.active(index)?;
         let at = match key {
             Some(key) => Route::of(key, self.schema.partitions),
             None => {
@@ -82,11 +87,11 @@ impl Table {
         Ok(at)
     }
 
-    /// The two in the order of their keys, if nothing lies between them.
+    /// Two partitions in the order of their keys. They must be neighbours.
     fn neighbours(&self, one: usize, other: usize) -> Result<[usize; 2], String> {
-        self.living(one)?;
-        self.living(other)?;
-        match (self.after(one), self.after(other)) {
+        self.active(one)?;
+        self.active(other)?;
+        match (self.next_partition(one), self.next_partition(other)) {
             (Some(next), _) if next == other => Ok([one, other]),
             (_, Some(next)) if next == one => Ok([other, one]),
             (next, _) => {
@@ -101,14 +106,14 @@ impl Table {
         }
     }
 
-    /// The living partition that follows in the order of the keys.
-    fn after(&self, index: usize) -> Option<usize> {
+    /// The active partition that follows in the order of the keys.
+    fn next_partition(&self, index: usize) -> Option<usize> {
         let start = &self.partitions[index].start;
         let after = (Bound::Excluded(start), Bound::Unbounded);
         self.routes.range(after).next().map(|(_, index)| *index)
     }
 
-    fn living(&self, index: usize) -> Result<&Partition, String> {
+    fn active(&self, index: usize) -> Result<&Partition, String> {
         let partition = &self.partitions[index];
         match partition.is_active() {
             true => Ok(partition),
@@ -139,7 +144,7 @@ mod tests {
         let logged = table.write(vec![put(2), put(7)], at(5));
         assert_eq!(logged[0].partition, lower);
         assert_eq!(logged[1].partition, upper);
-        assert!(logged[0].sequence.timestamp > 5, "goes on after the parent");
+        assert!(logged[0].sequence.timestamp > 5, "follows the parent");
         assert_eq!(logged[0].sequence.epoch, 1);
         assert!(table.split(0, None, &mut ids, at(7)).is_err());
     }
@@ -157,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_joins_the_rows_and_goes_on_after_both_logs() {
+    fn a_merge_joins_the_rows_and_continues_both_logs() {
         let (mut table, mut ids) = table(1, true);
         table.write((0..10).map(put).collect(), at(5));
         let [lower, upper] = table.split(0, None, &mut ids, at(6)).expect("a split");
@@ -178,14 +183,14 @@ mod tests {
         assert_eq!((sequence.epoch, sequence.timestamp), (2, 201));
         assert!(
             table.merge(lower, upper, &mut ids, at(160)).is_err(),
-            "over"
+            "merged already"
         );
         let cut = table.split(child, None, &mut ids, at(170));
-        assert!(cut.is_ok(), "what is merged can be split again");
+        assert!(cut.is_ok(), "a merged partition can be split again");
     }
 
     #[test]
-    fn only_neighbours_merge_also_across_what_the_table_began_with() {
+    fn only_neighbours_merge_also_the_first_partitions_of_a_table() {
         let (mut table, mut ids) = table(4, false);
         table.write((0..100).map(put).collect(), at(5));
         assert!(
@@ -196,7 +201,10 @@ mod tests {
         let middle = table.merge(1, 2, &mut ids, at(6)).expect("neighbours");
         let refused = table.merge(0, 3, &mut ids, at(7)).expect_err("between");
         let between = table.partitions[middle].id.to_string();
-        assert!(refused.contains(&between), "says who is next: {refused}");
+        assert!(
+            refused.contains(&between),
+            "names the next partition: {refused}"
+        );
         let lower = table.merge(0, middle, &mut ids, at(8)).expect("neighbours");
         let whole = table.merge(3, lower, &mut ids, at(9)).expect("neighbours");
         assert_eq!(table.partitions[whole].rows(), 100);

@@ -19,22 +19,22 @@ pub struct ChannelState {
     pub status: ChannelStatus,
 }
 
-/// What a channel is at. In JSON the service's words: `WAIT`, `OPEN`,
-/// `CLOSING`, `CLOSE` and `TERMINATED`.
+/// The status of a channel. In JSON it is the service's word: `WAIT`, `OPEN`,
+/// `CLOSING`, `CLOSE` or `TERMINATED`.
 ///
-/// Ordered as a channel goes through them.
+/// The order is the one in which a channel goes through them.
 ///
-/// Complete: the service has these.
+/// The list is complete: the service has no other status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ChannelStatus {
-    /// Its parents are not read to their end yet.
+    /// Its parents are not read to their ends yet.
     Wait,
     /// To be read.
     Open,
-    /// To be given back by its holder.
+    /// Its holder should give it back.
     Closing,
-    /// Given back.
+    /// A client gave it back.
     Close,
     /// Read to its end.
     Terminated,
@@ -52,7 +52,7 @@ impl ChannelStatus {
         }
     }
 
-    /// Whether who has the channel so may read it.
+    /// Whether the holder of a channel with this status may read it.
     pub(crate) const fn is_held(self) -> bool {
         matches!(self, ChannelStatus::Open | ChannelStatus::Closing)
     }
@@ -64,13 +64,13 @@ impl std::fmt::Display for ChannelStatus {
     }
 }
 
-/// How a client came to be unknown.
+/// Why a client was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Departure {
     /// It was silent for longer than its timeout.
     Expired,
-    /// It said goodbye.
+    /// It sent a shutdown request.
     ShutDown,
 }

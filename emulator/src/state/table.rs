@@ -1,5 +1,4 @@
-//! [`Table`]: rows in partitions, how they are written, and how long their
-//! changes are kept.
+//! [`Table`]: rows in partitions, writes, and the retention of changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use super::partition::{Partition, SnapshotRow};
 use crate::timestamp::Timestamp;
 use tablestore_tunnel::{ActionType, OwnedColumn, OwnedRecord, SequenceInfo};
 
-/// How a table is made.
+/// The definition of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Schema {
     pub(crate) name: Id,
@@ -19,13 +18,13 @@ pub(crate) struct Schema {
     pub(crate) partitions: u64,
     pub(crate) max_versions: usize,
     pub(crate) origin_columns: Vec<String>,
-    /// Whether children of a split count one epoch more than their parent.
+    /// Whether the children of a split have a higher epoch than their parent.
     pub(crate) epoch_grows: bool,
-    /// How long a change stays in its log.
+    /// How long changes stay in the log.
     pub(crate) retention: Duration,
-    /// How long a cell is there to be read, by its version.
+    /// How long cells exist, counted from their versions.
     pub(crate) time_to_live: Option<Duration>,
-    /// How far a version may be from the time of writing.
+    /// The largest distance of a version from the time of writing.
     pub(crate) max_version_offset: Option<Duration>,
 }
 
@@ -37,7 +36,7 @@ pub(crate) struct Change {
     pub(crate) columns: Vec<OwnedColumn>,
 }
 
-/// Where a change went.
+/// The log entry of a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Logged {
     /// Index of the partition.
@@ -51,9 +50,9 @@ pub(crate) struct Logged {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trimmed {
     pub(crate) partition: usize,
-    /// Position of the first that was dropped.
+    /// Position of the first dropped change.
     pub(crate) from: u64,
-    /// Position of the first that was not.
+    /// Position of the first change that was kept.
     pub(crate) to: u64,
 }
 
@@ -62,14 +61,14 @@ pub(crate) struct Trimmed {
 pub(crate) struct Table {
     pub(crate) schema: Schema,
     pub(crate) stream_id: Id,
-    /// All there ever were; those that were split or merged stay for their
-    /// logs. Parents come before their children.
+    /// All partitions that ever existed: the logs of split and merged ones are
+    /// still read. Parents come before their children.
     pub(crate) partitions: Vec<Partition>,
-    /// The living partitions by where each begins.
+    /// The active partitions by their first routes.
     pub(super) routes: BTreeMap<Route, usize>,
     by_id: HashMap<Id, usize>,
-    /// Partitions by the time of the oldest entry of their logs, so that
-    /// expiry looks at those only that have something to drop.
+    /// Partitions by the time of the oldest entry in their logs, so that expiry
+    /// looks at no partition that has nothing to drop.
     ages: BTreeSet<(i64, usize)>,
 }
 
@@ -98,34 +97,34 @@ impl Table {
         index
     }
 
-    /// The living partition that a key belongs to.
+    /// The active partition of a key.
     pub(crate) fn partition_of(&self, key: &[key::KeyPart]) -> usize {
         self.partition_at(&Route::of(key.to_vec(), self.schema.partitions))
     }
 
     pub(super) fn partition_at(&self, route: &Route) -> usize {
         let before = self.routes.range(..=route).next_back();
-        // The first partition begins at the least route of all.
+        // The first partition begins at the smallest possible route.
         before.map_or(0, |(_, index)| *index)
     }
 
-    /// The partition of that id.
+    /// The index of the partition with an id.
     pub(crate) fn by_id(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 
-    /// The rows of a partition that a reader sees now.
+    /// The rows of a partition as a reader sees them now.
     pub(crate) fn snapshot(&self, index: usize, now: Timestamp) -> Vec<SnapshotRow> {
         self.partitions[index].snapshot(self.oldest_cell(now))
     }
 
-    /// The version below which cells are no longer there.
+    /// Cells with versions below this no longer exist.
     fn oldest_cell(&self, now: Timestamp) -> Option<i64> {
         let time_to_live = self.schema.time_to_live?;
         Some(now.minus(time_to_live).millis())
     }
 
-    /// Up to `limit` rows as a reader sees them now, each with its partition.
+    /// Up to `limit` rows as a reader sees them now, each with its partition's id.
     pub(crate) fn rows(&self, limit: usize, now: Timestamp) -> Vec<(Id, SnapshotRow)> {
         let rows = self.routes.values().flat_map(|index| {
             let id = &self.partitions[*index].id;
@@ -135,8 +134,8 @@ impl Table {
         rows.take(limit).collect()
     }
 
-    /// Applies the changes in order, as one bulk: per partition they share a
-    /// timestamp and are counted by the row index.
+    /// Applies the changes in order, as one bulk. The changes of each partition
+    /// share a timestamp and differ in the row index.
     pub(crate) fn write(&mut self, changes: Vec<Change>, now: Timestamp) -> Vec<Logged> {
         let mut touched = HashSet::new();
         changes
@@ -175,7 +174,7 @@ impl Table {
         }
     }
 
-    /// What the columns that go along with a change held before it.
+    /// The values of the origin columns before a change.
     fn origin(&self, index: usize, route: &Route, now: Timestamp) -> Option<Vec<OwnedColumn>> {
         let columns = &self.schema.origin_columns;
         let row = self.partitions[index].rows.get(route)?;
@@ -202,7 +201,8 @@ impl Table {
         trimmed
     }
 
-    /// Drops the changes of one partition before a position, if there are any.
+    /// Drops the changes of one partition before a position. `None` if there are
+    /// none.
     pub(crate) fn trim(&mut self, index: usize, to: u64) -> Option<Trimmed> {
         let log = &mut self.partitions[index].log;
         let from = log.first();
@@ -294,7 +294,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn changes_go_when_the_retention_is_over() {
+    fn changes_are_dropped_after_the_retention() {
         let (mut table, mut ids) = table(1, false);
         let seconds = |n: u64| at(n * 1_000_000);
         table.write(vec![put(1), put(2)], seconds(0));
@@ -320,7 +320,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn cells_go_when_their_time_to_live_is_over() {
+    fn cells_disappear_after_their_time_to_live() {
         let (mut table, _) = table(1, false);
         table.schema.time_to_live = Some(Duration::from_secs(10));
         table.schema.origin_columns = vec!["v".into()];

@@ -41,7 +41,7 @@ impl State {
         Ok(())
     }
 
-    /// The names of all tables, in order.
+    /// The names of all tables, in alphabetical order.
     pub(crate) fn table_names(&self) -> Vec<Id> {
         self.tables.keys().cloned().collect()
     }
@@ -52,7 +52,7 @@ impl State {
             .ok_or_else(|| StateError::NoTable(name.to_owned()))
     }
 
-    /// Applies all the changes, or none of them if one cannot be stored.
+    /// Applies all changes, or none of them if one cannot be stored.
     pub(crate) fn write(
         &mut self,
         name: &str,
@@ -74,7 +74,7 @@ impl State {
         Ok(logged)
     }
 
-    /// Splits a partition; the tunnels on the table get channels for its parts.
+    /// Splits a partition. The tunnels on the table get channels for its parts.
     pub(crate) fn split(
         &mut self,
         name: &str,
@@ -99,7 +99,7 @@ impl State {
         Ok(ids)
     }
 
-    /// Merges two neighbours; the tunnels on the table get a channel for the
+    /// Merges two neighbours. The tunnels on the table get a channel for the
     /// result.
     pub(crate) fn merge(
         &mut self,
@@ -142,7 +142,7 @@ impl State {
         }
     }
 
-    /// Drops what the logs of a table hold beyond the retention.
+    /// Drops the changes that are older than the retention.
     pub(crate) fn apply_retention(&mut self, name: &str, now: Timestamp) {
         if let Some(table) = self.tables.get_mut(name) {
             let trimmed = table.expire(now);
@@ -150,17 +150,18 @@ impl State {
         }
     }
 
-    /// Drops everything that the logs of a table hold; how many changes.
+    /// Drops all changes from the logs of a table, and returns their number.
     pub(crate) fn expire(&mut self, name: &str, now: Timestamp) -> Result<u64, StateError> {
         let table = self.tables.get_mut(name);
         let table = table.ok_or_else(|| StateError::NoTable(name.to_owned()))?;
-        // Written while the clock stood, changes may be ahead of it.
+        // Changes may be newer than the clock: their times grow also while the
+        // clock stands still.
         let trimmed = table.expire_before(Timestamp::from_micros(i64::MAX.unsigned_abs()));
         Ok(self.report_trimmed(name, trimmed, now))
     }
 
-    /// Drops what the log of one partition holds before a position; how many
-    /// changes.
+    /// Drops the changes of one partition before a position, and returns their
+    /// number.
     pub(crate) fn trim(
         &mut self,
         name: &str,

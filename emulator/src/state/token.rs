@@ -1,7 +1,7 @@
-//! Tokens: where a read goes on, in the service's structure (version 2).
+//! Tokens: the position of a read, in the service's format (version 2).
 //!
-//! Opaque to clients, but they look whether the inner iterator is there:
-//! then it is a stream's. The position is in the token itself, so that a
+//! Tokens are opaque to clients, except that clients treat a token with an inner
+//! iterator as a token of a stream. The position is in the token itself, so a
 //! saved token is all that a restart needs.
 
 use std::ops::Range;
@@ -13,32 +13,33 @@ use bytes::Bytes;
 use tablestore_tunnel::_wire::{Token, crc8};
 use tablestore_tunnel::FINISH_TAG;
 
-/// The token of a channel that has nothing more to give, ever.
+/// The token at the end of a channel.
 pub(crate) const FINISHED: &str = FINISH_TAG;
 
 const VERSION: i64 = 2;
 
-/// Length of a position in an iterator, and where in it the number is.
+/// Length of a position in an iterator, and the bytes of its number.
 const POSITION_LEN: usize = 28;
 const POSITION: Range<usize> = 8..16;
 
-/// Where a token stands.
+/// The position of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Position {
-    /// Rows of the split that lie before.
+    /// How many rows of base data lie before it.
     Base(u64),
-    /// Position in the log of the named shard, and the time of the record
-    /// before it, in microseconds.
+    /// A position in the log of a shard, and the time of the record before it, in
+    /// microseconds.
     Stream {
         shard: String,
         position: u64,
         timestamp: i64,
     },
-    /// At the end.
+    /// The end of the channel.
     Finished,
 }
 
-/// A token of base data: the next row's key, and how many rows lie before.
+/// A token of base data: the key of the next row, and the number of rows before
+/// it.
 pub(crate) fn base(next_key: Bytes, rows: u64) -> String {
     let token = Token {
         version: VERSION,
@@ -50,7 +51,8 @@ pub(crate) fn base(next_key: Bytes, rows: u64) -> String {
     token.encode()
 }
 
-/// A token of a stream. `timestamp` in microseconds, of the last record read.
+/// A token of a stream. `timestamp` is the time of the last record that was read,
+/// in microseconds.
 pub(crate) fn stream(
     stream_id: &str,
     shard: &str,
@@ -85,8 +87,8 @@ fn content(token: &str) -> Option<Token> {
     (token.version == VERSION).then_some(token)
 }
 
-/// Stream id, shard id and position, each behind its length in one byte, and
-/// the checksum of all that; so are the real ones.
+/// An iterator as in the service's tokens: stream id, shard id and position, each
+/// after its length in one byte, and a checksum of all of them.
 fn iterator(stream_id: &str, shard: &str, position: u64) -> String {
     let mut bytes = Vec::new();
     let position = position_bytes(position);
@@ -98,8 +100,8 @@ fn iterator(stream_id: &str, shard: &str, position: u64) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Four numbers; of those only the second means something here, the others
-/// are what a real token shows at its start.
+/// Four numbers. The second is the position; the others are as at the start of
+/// the service's tokens.
 fn position_bytes(position: u64) -> [u8; POSITION_LEN] {
     let mut bytes = [0; POSITION_LEN];
     bytes[0] = 1;
@@ -149,7 +151,8 @@ mod tests {
         assert_eq!(parse(FINISHED), Some(Position::Finished));
     }
 
-    /// Tokens of the real service and texts that are none, see its README.
+    /// Tokens of the service and texts that are no tokens, see the README beside
+    /// the file.
     const VECTORS: &str = include_str!("../../../tests/vectors/tokens.jsonl");
 
     fn vectors() -> Vec<serde_json::Value> {
@@ -159,8 +162,8 @@ mod tests {
             .collect()
     }
 
-    /// Which of the token's fields hold anything, the lengths of an iterator's
-    /// parts, and its bytes that mean nothing here.
+    /// The fields of a token that do not depend on its position, the lengths of the
+    /// parts of its iterator, and the unused bytes of its position.
     fn shape(token: &str) -> (i64, bool, i64, i64, Vec<usize>, Vec<u8>) {
         let content = Token::parse(token).expect("a token");
         let iterator = STANDARD.decode(&content.iterator).expect("base64");
@@ -183,14 +186,14 @@ mod tests {
             content.primary_key.is_empty(),
             content.timestamp,
             content.total_count,
-            // The stream's id has the table's name in it.
+            // The length of the stream's id depends on the table's name.
             parts.iter().skip(1).map(Vec::len).collect(),
             fixed,
         )
     }
 
     #[test]
-    fn tokens_have_the_shape_of_the_real_ones() {
+    fn tokens_have_the_format_of_the_service() {
         let (mut streams, mut bases) = (0, 0);
         for vector in vectors() {
             let token = vector["token"].as_str().expect("text");
@@ -206,8 +209,8 @@ mod tests {
                     let next_key = Token::parse(token).expect("a token").primary_key;
                     let key = [("key".to_owned(), tablestore_tunnel::Value::from("5"))];
                     let ours = tablestore_tunnel::_wire::encode_row(&key, &[], false, None);
-                    assert_eq!(next_key, ours, "a whole row with its checksums");
-                    assert_eq!(token, base(next_key, 0), "to the byte");
+                    assert_eq!(next_key, ours, "a complete row with its checksums");
+                    assert_eq!(token, base(next_key, 0), "byte by byte");
                     bases += 1;
                 }
                 None if token == FINISHED => assert_eq!(parse(token), Some(Position::Finished)),
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_no_token() {
+    fn other_texts_are_not_tokens() {
         let token = stream("t_1", "shard_1", 77, 5, 3);
         for text in ["", "AAAA", &token[..40]] {
             assert_eq!(parse(text), None, "{text}");

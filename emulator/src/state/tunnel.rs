@@ -1,11 +1,11 @@
-//! [`Tunnel`]: its channels, which of them may be read, and by whom.
+//! [`Tunnel`]: its channels, and when each of them can be read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::assignment::{Assignment, Slot};
-use super::channel::{Channel, Read, Reading, Source};
+use super::channel::{Channel, Read, ReadOptions, Source};
 use super::heartbeat::Takeover;
 use super::ids::{self, Id, Ids};
 use super::partition::{Partition, SnapshotRow};
@@ -17,9 +17,9 @@ use crate::timestamp::Timestamp;
 use tablestore_tunnel::_wire::protocol as p;
 
 /// How long after its expiry a tunnel is deleted.
-const EXPIRED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+const EXPIRED_RETENTION: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// What a tunnel is created from.
+/// The definition of a tunnel.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) name: Id,
@@ -36,29 +36,30 @@ pub(crate) struct Tunnel {
     pub(crate) created: Timestamp,
     pub(crate) sessions: Sessions,
     pub(crate) assignment: Assignment,
-    /// By the index that the assignment has for them.
+    /// The channels by their indices in the assignment.
     pub(super) channels: Vec<Channel>,
     pub(super) by_id: HashMap<Id, usize>,
     by_partition: HashMap<usize, usize>,
-    /// Base channels that are not read to their end.
+    /// How many base channels are not read to their ends.
     base_left: usize,
-    /// How long the channels stay hidden, unless a client asks before.
+    /// How long the channels stay hidden, unless a client sends a heartbeat
+    /// earlier.
     warm_up: Duration,
-    /// Whether the channels are there to be seen and read.
+    /// Whether the channels are visible.
     opened: bool,
-    /// How long the table's changes are kept.
+    /// The retention of the table.
     retention: Duration,
-    /// Since when it cannot be consumed any more.
+    /// The time since which it cannot be consumed any more.
     expired: Option<Timestamp>,
-    /// Whether that is still to be told.
-    expiry_is_news: bool,
+    /// Whether the expiry is not reported yet.
+    newly_expired: bool,
     /// Channels that clients lose at their next heartbeats.
     pub(super) takeovers: Vec<Takeover>,
 }
 
 impl Tunnel {
-    /// A tunnel on the table as it is now: what is in the snapshot is not in
-    /// the stream, and what is written from now on is.
+    /// A tunnel on the table as it is now. The stream has all changes that are
+    /// written from now on, and no others if there is a snapshot.
     pub(crate) fn new(
         plan: Plan,
         table: &Table,
@@ -81,7 +82,7 @@ impl Tunnel {
             opened: false,
             retention: table.schema.retention,
             expired: None,
-            expiry_is_news: false,
+            newly_expired: false,
             takeovers: Vec::new(),
         };
         if tunnel.plan.kind != p::TunnelType::Stream {
@@ -97,7 +98,7 @@ impl Tunnel {
         let living = |index: &usize| table.partitions[*index].is_active();
         for index in (0..table.partitions.len()).filter(living) {
             let rows = table.snapshot(index, now);
-            // A partition without rows has a channel too, which ends at once.
+            // A partition without rows has a channel too, which ends immediately.
             let none: &[SnapshotRow] = &[];
             let chunks = rows.chunks(split_rows);
             let empty = rows.is_empty().then_some(none);
@@ -108,9 +109,9 @@ impl Tunnel {
         }
     }
 
-    /// Channels for the living partitions, and for those before them that
-    /// hold something to be read. What lies between two of them has one too,
-    /// though it holds nothing: the younger waits for the older by it.
+    /// Adds channels for the active partitions, and for older partitions that
+    /// have changes to read. A partition between two of these gets a channel too,
+    /// even without changes: it makes its children wait for its parents.
     fn add_streams(&mut self, table: &Table) {
         for (index, partition) in table.partitions.iter().enumerate() {
             let start = self.start_in(partition);
@@ -122,8 +123,8 @@ impl Tunnel {
         }
     }
 
-    /// Where the stream begins in a partition: at the start offset, else by
-    /// the flag. With base data it begins where the snapshot ends.
+    /// The position of a partition at which the stream begins: by the start
+    /// offset, else by the flag. With base data it begins after the snapshot.
     fn start_in(&self, partition: &Partition) -> u64 {
         let config = &self.plan.config;
         match (self.plan.kind, config.start_offset(), config.flag()) {
@@ -142,7 +143,7 @@ impl Tunnel {
         self.by_partition.insert(partition, channel);
         for parent in &of.parents {
             let Some(parent) = self.by_partition.get(parent).copied() else {
-                // The stream begins after the parent's end.
+                // The stream begins after the end of this parent.
                 continue;
             };
             if !self.assignment.slot(parent).done {
@@ -160,8 +161,8 @@ impl Tunnel {
         index
     }
 
-    /// A partition was split or merged: its children get channels, unless a
-    /// backfill has ended before.
+    /// Adds channels for the children of a split or a merge, unless the tunnel
+    /// is a backfill that has ended.
     pub(crate) fn add_children(&mut self, partitions: &[usize], table: &Table, now: Timestamp) {
         let over = self.end().is_some_and(|end| end <= now);
         if over || self.plan.kind == p::TunnelType::BaseData {
@@ -173,8 +174,8 @@ impl Tunnel {
         }
     }
 
-    /// What time alone brings: clients that were silent for too long are gone
-    /// (they are returned), and new channels show.
+    /// Applies the effects of time: removes silent clients, and ends the warm-up.
+    /// Returns the removed clients.
     pub(crate) fn tick(&mut self, now: Timestamp) -> Vec<Id> {
         let mut gone = Vec::new();
         while let Some((id, number)) = self.sessions.expire_one(now) {
@@ -204,7 +205,8 @@ impl Tunnel {
         }
     }
 
-    /// The channel is read to its end: what waited for it is opened.
+    /// Marks a channel as read to its end, and opens the channels that waited for
+    /// it.
     pub(crate) fn finish(&mut self, channel: usize, now: Timestamp) {
         if self.assignment.slot(channel).done {
             return;
@@ -222,8 +224,9 @@ impl Tunnel {
         }
     }
 
-    /// The base data is read. If that took longer than the log is kept, the
-    /// stream has a gap that no one can close: the tunnel is expired.
+    /// Begins the stream after the base data. If reading the base data took longer
+    /// than the retention, changes are missing from the stream, so the tunnel
+    /// expires.
     fn begin_stream(&mut self, now: Timestamp) {
         let both = self.plan.kind == p::TunnelType::BaseAndStream;
         if both && self.created.plus(self.retention) < now {
@@ -232,11 +235,11 @@ impl Tunnel {
         (0..self.channels.len()).for_each(|channel| self.open_if_due(channel));
     }
 
-    /// From now on it cannot be consumed.
+    /// Makes the tunnel expired: from now on it cannot be consumed.
     pub(crate) fn expire(&mut self, now: Timestamp) {
         if self.expired.is_none() {
             self.expired = Some(now);
-            self.expiry_is_news = true;
+            self.newly_expired = true;
         }
     }
 
@@ -244,20 +247,20 @@ impl Tunnel {
         self.expired.is_some()
     }
 
-    /// Whether it has become expired since this was last asked.
-    pub(crate) fn take_expiry_news(&mut self) -> bool {
-        std::mem::take(&mut self.expiry_is_news)
+    /// Whether the tunnel has expired since the last call.
+    pub(crate) fn take_newly_expired(&mut self) -> bool {
+        std::mem::take(&mut self.newly_expired)
     }
 
-    /// Whether it has been expired for so long that it is deleted.
-    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+    /// Whether the tunnel has been expired for so long that it is deleted.
+    pub(crate) fn is_due_for_deletion(&self, now: Timestamp) -> bool {
         let expired = self.expired;
-        expired.is_some_and(|since| since.plus(EXPIRED_KEPT) <= now)
+        expired.is_some_and(|since| since.plus(EXPIRED_RETENTION) <= now)
     }
 
-    /// Whether something that is still to be consumed is no longer in the log.
-    pub(crate) fn has_lost(&self, table: &Table) -> bool {
-        let lost = |channel: &Channel| channel.is_trimmed(channel.checkpoint.place, table);
+    /// Whether changes were dropped from the log before they were consumed.
+    pub(crate) fn has_lost_changes(&self, table: &Table) -> bool {
+        let lost = |channel: &Channel| channel.is_trimmed(channel.checkpoint.position, table);
         self.channels.iter().any(lost)
     }
 
@@ -266,17 +269,19 @@ impl Tunnel {
         &mut self,
         channel: usize,
         token: &str,
-        how: Reading<'_>,
+        options: ReadOptions<'_>,
     ) -> Result<Read, StateError> {
         let read = &mut self.channels[channel];
-        if how.trimmed == TrimmedRead::Expire && read.is_trimmed(read.place(token)?, how.table) {
-            self.expire(how.now);
+        if options.trimmed == TrimmedRead::Expire
+            && read.is_trimmed(read.parse_token(token)?, options.table)
+        {
+            self.expire(options.now);
             return Err(StateError::TunnelExpired(self.plan.name.to_string()));
         }
-        read.read(token, how)
+        read.read(token, options)
     }
 
-    /// Removes a client: what it has is handed out again.
+    /// Removes a client. Its channels are handed out again.
     pub(crate) fn remove_client(&mut self, client: &str) -> Result<(), StateError> {
         let number = self.sessions.remove(client);
         self.assignment
@@ -284,7 +289,7 @@ impl Tunnel {
         Ok(())
     }
 
-    /// Saves a checkpoint; `finished` completes the channel.
+    /// Saves a checkpoint. The token `finished` completes the channel.
     pub(crate) fn save(
         &mut self,
         channel: usize,
@@ -299,7 +304,7 @@ impl Tunnel {
         Ok(())
     }
 
-    /// Ends a channel where it is, by Schedule.
+    /// Ends a channel before its end, by Schedule.
     pub(crate) fn terminate(&mut self, channel: usize, now: Timestamp) {
         self.finish(channel, now);
         self.assignment.terminate(channel);
@@ -316,14 +321,15 @@ impl Tunnel {
         &self.channels[index]
     }
 
-    /// How many channels there are, during the warm-up as well.
+    /// How many channels there are, also during the warm-up.
     pub(crate) fn channel_count(&self) -> usize {
         self.channels.len()
     }
 
-    /// The ids of the channels to be read to their end before that one.
+    /// The ids of the channels that must be read to their ends before this one.
     pub(crate) fn parents(&self, channel: usize) -> Vec<Id> {
-        // Most have none; to look for them would take long where channels are many.
+        // Most channels have no parents, and a search among thousands of channels
+        // would take long.
         if self.channels[channel].parents_left == 0 {
             return Vec::new();
         }
@@ -332,30 +338,30 @@ impl Tunnel {
         parents.map(|parent| parent.id.clone()).collect()
     }
 
-    /// All channels, with their indices; none during the warm-up.
+    /// All channels with their indices; no channels during the warm-up.
     pub(crate) fn channels(&self) -> impl Iterator<Item = (usize, &Channel)> {
         let shown = if self.opened { self.channels.len() } else { 0 };
         self.channels.iter().take(shown).enumerate()
     }
 
-    /// Whether that client has that channel now.
+    /// Whether a client holds a channel now.
     pub(crate) fn holds(&self, client: &str, channel: usize) -> bool {
         let holder = self.assignment.slot(channel).holder;
         holder.is_some() && holder == self.sessions.number(client)
     }
 
-    /// The id of the client that has the channel, or nothing.
+    /// The id of the client that holds a channel.
     pub(crate) fn holder(&self, slot: Slot) -> Option<&Id> {
         self.sessions.id(slot.holder?)
     }
 
-    /// When the stream ends, for a backfill.
+    /// The end of the stream, for a backfill.
     pub(crate) fn end(&self) -> Option<Timestamp> {
         let end = self.plan.config.end_offset();
         (end != 0).then(|| Timestamp::from_nanos(end))
     }
 
-    /// As the meta API names it.
+    /// The stage's name in the meta API.
     pub(crate) fn stage(&self) -> &'static str {
         match (self.opened, self.base_left) {
             (false, _) => "InitBaseDataAndStreamShard",

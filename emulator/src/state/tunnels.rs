@@ -39,7 +39,7 @@ impl State {
         Ok(id)
     }
 
-    /// Forgets a tunnel; its clients find out with their next request.
+    /// Deletes a tunnel. Its clients notice with their next requests.
     pub(crate) fn delete_tunnel(&mut self, id: &Id, now: Timestamp) {
         self.names.retain(|_, tunnel| tunnel != id);
         if self.tunnels.remove(id).is_some() {
@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    /// The tunnel of that name, which must have that id if one is given.
+    /// The id of the tunnel with a name. If an id is given, it must be the same.
     pub(crate) fn tunnel_id(
         &mut self,
         table: &str,
@@ -63,23 +63,26 @@ impl State {
         found.ok_or_else(|| StateError::NoTunnel(name.to_owned()))
     }
 
-    /// The ids of the tunnels on a table, or of all, by name.
+    /// The ids of the tunnels on a table, or of all tunnels, ordered by name.
     pub(crate) fn tunnel_ids(&self, table: Option<&str>) -> Vec<Id> {
         let of = |name: &Id| table.is_none_or(|table| *table == **name);
         let names = self.names.iter().filter(|((table, _), _)| of(table));
         names.map(|(_, id)| id.clone()).collect()
     }
 
-    /// Deletes the tunnels that have been expired for too long.
+    /// Deletes tunnels that have been expired for too long.
     pub(crate) fn delete_expired_tunnels(&mut self, now: Timestamp) {
-        let over = self.tunnels.values().filter(|tunnel| tunnel.is_over(now));
+        let over = self
+            .tunnels
+            .values()
+            .filter(|tunnel| tunnel.is_due_for_deletion(now));
         let over: Vec<Id> = over.map(|tunnel| tunnel.id.clone()).collect();
         for id in over {
             self.delete_tunnel(&id, now);
         }
     }
 
-    /// A tunnel's log is said to be gone: it cannot be consumed any more.
+    /// Makes a tunnel expired: it cannot be consumed any more.
     pub(crate) fn expire_tunnel(&mut self, id: &str, now: Timestamp) -> Result<(), StateError> {
         let tunnel = self.tunnels.get_mut(id);
         let tunnel = tunnel.ok_or_else(|| StateError::NoTunnel(id.to_owned()))?;
@@ -115,7 +118,7 @@ pub(super) fn report_changes(tunnel: &mut Tunnel, events: &mut EventQueue, now: 
         };
         events.push(now, event);
     }
-    if tunnel.take_expiry_news() {
+    if tunnel.take_newly_expired() {
         let tunnel = tunnel.id.clone();
         events.push(now, TunnelEvent::Expired { tunnel });
     }

@@ -213,7 +213,7 @@ impl Story {
         let finished = self.look(|view| {
             let index = view.tunnel.channel_index(&channel.channel_id);
             let channel = view.tunnel.channel(index.expect("known"));
-            channel.checkpoint.place.is_none()
+            channel.checkpoint.position.is_none()
         });
         let closing = channel.status() == p::ChannelStatus::Closing;
         match (finished, closing || self.dice.u32(0..10) == 0) {

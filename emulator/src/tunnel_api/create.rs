@@ -8,7 +8,7 @@ use crate::state::{Plan, State, check_tunnel_name};
 use crate::timestamp::Timestamp;
 use tablestore_tunnel::_wire::protocol as p;
 
-/// A start offset must keep this distance from the end of the retention.
+/// The least distance of a start offset from the end of the retention.
 const RETENTION_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 impl Request for p::CreateTunnelRequest {
@@ -43,9 +43,9 @@ pub(crate) fn run(
     })
 }
 
-/// A stream begins within the retention and not in the future, and ends after
-/// its beginning; an end may lie in the future. At now it may begin, though a
-/// newer page of the documentation draws the line just before.
+/// Checks that a stream begins within the retention, not in the future, and
+/// before its end. The end may lie in the future. A stream may begin exactly now,
+/// though a newer page of the documentation demands an earlier start.
 fn check_offsets(
     config: &p::StreamTunnelConfig,
     retention: Duration,
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offset_in_milliseconds_is_told_from_one_in_nanoseconds() {
+    fn an_offset_in_milliseconds_is_rejected_with_both_times() {
         let now = Timestamp::from_micros(1_600_000_000_000_000);
         let config = p::StreamTunnelConfig {
             start_offset: Some(1_600_000_000_000),
@@ -101,10 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn offsets_lie_in_the_retention_and_in_order() {
+    fn offsets_must_lie_in_the_retention_and_in_order() {
         let now = Timestamp::from_micros(1_000_000_000_000);
         let retention = Duration::from_secs(7 * 24 * 3_600);
-        // Seconds before (-) or after now; none: not given.
+        // Seconds before (-) or after now; `None` if the request has no offset.
         let nanos = |offset: Option<i64>| {
             offset.map(|seconds| (now.nanos() + seconds * 1_000_000_000).unsigned_abs())
         };

@@ -33,8 +33,9 @@ pub(crate) fn run(
     })
 }
 
-/// What Describe and List tell of a tunnel. Go takes six of the fields for
-/// granted, and both SDKs want the stream config even of base data tunnels.
+/// A tunnel as Describe and List show it. The Go SDK crashes without six of the
+/// optional fields, and both SDKs need the stream config even of base data
+/// tunnels.
 pub(super) fn tunnel_info(view: &TunnelView<'_>) -> p::TunnelInfo {
     let tunnel = &view.tunnel;
     let config = &tunnel.plan.config;
@@ -45,7 +46,7 @@ pub(super) fn tunnel_info(view: &TunnelView<'_>) -> p::TunnelInfo {
         instance_name: view.instance.to_owned(),
         stream_id: view.table.stream_id.to_string(),
         stage: tunnel.stage().to_owned(),
-        expired: Some(tunnel.is_expired() || tunnel.has_lost(view.table)),
+        expired: Some(tunnel.is_expired() || tunnel.has_lost_changes(view.table)),
         tunnel_name: Some(tunnel.plan.name.to_string()),
         public: Some(false),
         stream_tunnel_config: Some(p::StreamTunnelConfig {
@@ -57,7 +58,7 @@ pub(super) fn tunnel_info(view: &TunnelView<'_>) -> p::TunnelInfo {
     }
 }
 
-/// Java takes type and status for granted.
+/// A channel as Describe shows it. The Java SDK needs type and status.
 fn channel_info(
     view: &TunnelView<'_>,
     index: usize,
@@ -76,8 +77,8 @@ fn channel_info(
     }
 }
 
-/// The consumed point of the slowest stream channel that is not finished; now
-/// where all are, and 0 before there are any.
+/// The time up to which the slowest unfinished stream channel is consumed. It is
+/// the current time if all are finished, and 0 if there are none yet.
 pub(super) fn consumed(view: &TunnelView<'_>, now: Timestamp) -> Timestamp {
     let streams = || {
         view.tunnel

@@ -1,8 +1,9 @@
-//! `/tunnel/getrpo`: how far consuming lags behind, as JSON.
+//! `/tunnel/getrpo`: how far consumers lag behind, as JSON.
 //!
-//! What the keys stand for is not documented; here the outer key is the
-//! tunnel's id, counts are of records, times are nanoseconds since 1970:
-//! when it was asked, and the point that is consumed.
+//! The documentation does not explain the keys. In the emulator the outer key is
+//! the id of the tunnel, counts are numbers of records, and times are
+//! nanoseconds since 1970: the time of the request, and the time up to which
+//! the records are consumed.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +59,7 @@ pub(crate) fn run(
     Ok(p::GetRpoResponse {
         rpo_infos: Some(json(&BTreeMap::from([(&id, channels)]))?.into()),
         tunnel_rpo_infos: Some(json(&BTreeMap::from([(&id, tunnel)]))?.into()),
-        // Go takes it for granted in one of the two calls.
+        // The Go SDK needs it in one of the two calls.
         tunnel_id: Some(id),
     })
 }

@@ -221,12 +221,12 @@ fn ledger_writer(steps: Vec<Step>) -> LedgerWriter {
             _ => None,
         };
         if request.is_some() {
-            writer.on_behalf_of(request.as_ref());
+            writer.set_request(request.as_ref());
         }
         let ends = matches!(kind, EventKind::Answered { .. });
         writer.record(Timestamp::from_micros(second * 1_000_000), kind);
         if ends {
-            writer.on_behalf_of(None);
+            writer.set_request(None);
         }
     }
     writer
