@@ -1,4 +1,4 @@
-//! [`Emulator`]: the handle on a running server.
+//! [`Emulator`]: the handle on a running emulator.
 
 use std::sync::Arc;
 use tablestore_tunnel::_wire::{client_error, client_error_from, secret};
@@ -13,10 +13,10 @@ use super::table::{Table, TableSpec};
 use super::witness::Witness;
 use tablestore_tunnel::TunnelError;
 
-/// A running emulator. Clones are the same one.
+/// A running emulator. Clones are handles on the same emulator.
 ///
-/// Serves until [`Emulator::stop`] is called or the last clone is dropped. All
-/// methods may be called from any thread; none waits for a request.
+/// It serves until [`Emulator::stop`] is called or the last clone is dropped. All
+/// methods may be called from any thread, and none waits for a request.
 #[derive(Clone, Debug)]
 pub struct Emulator {
     engine: Arc<Engine>,
@@ -39,17 +39,17 @@ impl Emulator {
         })
     }
 
-    /// Where it serves, as `http://127.0.0.1:<port>`.
+    /// The endpoint that clients connect to, as `http://127.0.0.1:<port>`.
     pub fn endpoint(&self) -> &str {
         self.server.endpoint()
     }
 
-    /// The name of its instance.
+    /// The name of the instance.
     pub fn instance(&self) -> &str {
         self.engine.service().settings().instance()
     }
 
-    /// The id of the access key that it accepts.
+    /// The id of the access key that the emulator accepts.
     pub fn access_key_id(&self) -> &str {
         self.engine.access_key().credentials().access_key_id()
     }
@@ -59,13 +59,12 @@ impl Emulator {
         secret(self.engine.access_key().credentials())
     }
 
-    /// Its clock.
+    /// The emulator's clock.
     pub fn clock(&self) -> &EmulatorClock {
         self.engine.service().clock()
     }
 
-    /// Creates a table. Its change log begins now; a table need not be told
-    /// to have one.
+    /// Creates a table. Every table has a change log, which begins now.
     ///
     /// # Errors
     ///
@@ -75,7 +74,7 @@ impl Emulator {
         self.engine.create_table(spec)
     }
 
-    /// A handle on a table that exists.
+    /// A handle on an existing table.
     ///
     /// # Errors
     ///
@@ -84,9 +83,9 @@ impl Emulator {
         Table::open(self.engine.service(), name)
     }
 
-    /// Drops a table with all that is on it: its tunnels are gone, and their
-    /// clients are told so with the next request (`OTSParameterInvalid`). A
-    /// new table of that name may follow; handles on the old one are dead.
+    /// Drops a table and its tunnels. The next requests of their clients are
+    /// answered with `OTSParameterInvalid`. A new table may have the same name, but
+    /// handles on the old table do not work any more.
     ///
     /// # Errors
     ///
@@ -97,48 +96,48 @@ impl Emulator {
         dropped.map_err(|error| client_error(error.to_string()))
     }
 
-    /// Makes a tunnel expired now, as if its log had not been read in time:
-    /// all that consumes it is answered with `OTSTunnelExpired`. It is still
-    /// listed, and deleted after 30 days of the emulator's clock.
+    /// Makes a tunnel expired, as if its log had not been read in time. Every
+    /// request that consumes it is answered with `OTSTunnelExpired`. The tunnel is
+    /// still listed, and it is deleted after 30 days of the emulator's clock.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if there is no tunnel of that id.
+    /// `OTSClientError` if there is no tunnel with that id.
     pub fn expire_tunnel(&self, tunnel_id: &str) -> Result<(), TunnelError> {
         let service = self.engine.service();
         let expired = service.command(|state, now| state.expire_tunnel(tunnel_id, now));
         expired.map_err(|error| client_error(error.to_string()))
     }
 
-    /// Takes down what consumers have dealt with.
+    /// A witness, which notes the records that consumers have processed.
     pub fn witness(&self) -> Witness {
         self.engine.witness()
     }
 
-    /// Arms a fault: it counts the requests from now on.
+    /// Arms a fault. It counts requests from now on.
     pub fn fault(&self, fault: Fault) {
         self.engine.arm([fault]);
     }
 
-    /// The faults that it was given since the last
-    /// [`Emulator::clear_faults`], with how often each was hit.
+    /// The faults that were armed since the last [`Emulator::clear_faults`], with
+    /// the number of their hits.
     pub fn faults(&self) -> Vec<FaultStatus> {
         self.engine.service().faults()
     }
 
-    /// Disarms all faults that are still to come, and forgets the others.
+    /// Disarms all faults, and forgets those that are over.
     pub fn clear_faults(&self) {
         self.engine.clear_faults();
     }
 
-    /// What happened so far, for [`Ledger::verdict`] to judge.
+    /// A copy of everything that happened so far. [`Ledger::verdict`] judges it.
     pub fn ledger(&self) -> Ledger {
         self.engine.ledger()
     }
 
-    /// Stops serving: connections are closed, requests that wait for a delay
-    /// are given up, and all threads have ended when this returns. What is
-    /// stored can still be looked at. Every call but the first does nothing.
+    /// Stops serving: closes all connections, and gives up requests that wait for a
+    /// delay. All threads have ended when this returns. Tables and the ledger can
+    /// still be read. Only the first call has an effect.
     pub fn stop(&self) {
         self.server.stop();
     }

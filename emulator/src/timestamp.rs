@@ -32,7 +32,7 @@ impl Timestamp {
         self.0
     }
 
-    /// As the wire's signed fields want it.
+    /// The same number for signed fields of messages.
     pub(crate) const fn micros_i64(self) -> i64 {
         self.micros() as i64
     }
@@ -46,12 +46,12 @@ impl Timestamp {
     }
 
     pub(crate) fn to_rfc3339(self) -> String {
-        // Fails for years beyond 9999, which no RFC 3339 time can tell.
+        // This fails for years after 9999, which RFC 3339 cannot write.
         let text = self.to_utc().format(&Rfc3339);
         text.unwrap_or_else(|_| self.to_string())
     }
 
-    /// How long after `earlier` this is.
+    /// The time from `earlier` to this time.
     pub(crate) fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -66,7 +66,7 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// Sixteen digits, as ids carry it.
+    /// Writes sixteen digits, as in ids.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016}", self.0)
     }

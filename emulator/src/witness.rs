@@ -1,4 +1,4 @@
-//! [`Witness`]: what consumers say that they have dealt with.
+//! [`Witness`]: notes the records that consumers have processed.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use super::service::Service;
 use super::state::RecordId;
 use tablestore_tunnel::{ChannelContext, Record};
 
-/// Takes down what the callbacks of a test have dealt with, so that the run
-/// can be judged from end to end: nothing lost, nothing out of order, nothing
-/// twice without a reason, nothing saved that was not done.
+/// Notes the records that the callbacks of a test have processed, so that the whole
+/// run can be judged: no record is lost, out of order, or processed twice without a
+/// reason, and no checkpoint is saved before its records are processed.
 ///
-/// From the requests alone nobody can see what became of the records that
-/// were read. Clones write into the ledger of the same emulator; any thread may
-/// call, for the time of a look-up per record under the emulator's lock.
+/// The requests alone do not show whether records that were read are processed.
+/// Clones write into the ledger of the same emulator. Any thread may call; each
+/// record takes one look-up under the emulator's lock.
 ///
 /// ```
 /// # use tablestore_emulator::{Emulator, KeyType, TableSpec};
@@ -26,7 +26,7 @@ use tablestore_tunnel::{ChannelContext, Record};
 ///     noting.note(ctx, records);
 ///     Ok(())
 /// });
-/// // ... a worker with that factory runs, and everything has come ...
+/// // ... a worker with this factory runs until it has processed everything ...
 /// # drop(factory);
 /// let verdict = witness.verdict();
 /// assert!(verdict.is_clean(), "{verdict}");
@@ -44,16 +44,16 @@ impl Witness {
         }
     }
 
-    /// Takes down that a callback has dealt with these records. To be called
-    /// where it is about to return `Ok`: what is saved afterwards covers them.
+    /// Notes that a callback has processed these records. Call it just before the
+    /// callback returns `Ok`, because later checkpoints cover the records.
     pub fn note(&self, ctx: &ChannelContext, records: &[Record]) {
         let ids = records.iter().map(RecordId::of);
         self.note_ids(ctx.tunnel_id(), ctx.client_id(), ctx.channel_id(), ids);
     }
 
-    /// As [`Witness::note`], for consumers that are no callback of this crate.
+    /// As [`Witness::note`], for consumers that do not use the Rust client.
     ///
-    /// Of a tunnel or channel that is not there (any more) nothing is taken down.
+    /// If the tunnel or the channel does not exist (any more), nothing is noted.
     pub fn note_ids(
         &self,
         tunnel: &str,
@@ -66,9 +66,9 @@ impl Witness {
             .record_processed(tunnel, client, channel, records);
     }
 
-    /// Judges a run that is over: everything that was written should have been
-    /// read and, by clients that have noted anything, dealt with. For a run
-    /// that goes on, or with other limits, see [`Checker`].
+    /// Judges a run that is over: all written records should have been read and, by
+    /// clients that note records, processed. For a run that goes on, or for other
+    /// limits, see [`Checker`].
     pub fn verdict(&self) -> Verdict {
         Checker::new().complete().judge(&self.service.ledger())
     }

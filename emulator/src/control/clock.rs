@@ -1,4 +1,4 @@
-//! The emulator's clock over the control API.
+//! Calls to read and move the clock.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{Answer, Call, Refusal};
 use crate::duration;
 use crate::service::Service;
 
-/// How far, or to when.
+/// How far to move the clock, or to which time.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AdvanceJson {
@@ -23,7 +23,7 @@ pub(super) fn show(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refus
     Answer::json(&now(service))
 }
 
-/// The time on the clock, and whether it goes on by itself.
+/// The time on the clock, and whether the clock runs by itself.
 pub(super) fn now(service: &Service) -> Json {
     json!({
         "time": service.clock().now().to_rfc3339(),

@@ -1,4 +1,4 @@
-//! Faults over the control API: as a script, or as JSON.
+//! Calls to add, list and remove faults, as a script or as JSON.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use super::{Answer, Call, Refusal};
 use crate::faults::{Fault, FaultJson, FaultStatus};
 use crate::service::Service;
 
-/// Adds all faults of the body, or none. What begins with a brace or a bracket
-/// is JSON, which no line of a script does.
+/// Adds all faults of the body, or none. A body that begins with a brace or a
+/// bracket is JSON, because no line of a script begins so.
 pub(super) fn add(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let faults = match call.text()?.trim_start().starts_with(['{', '[']) {
         true => parse(call.json()?)?,
@@ -44,7 +44,7 @@ pub(super) fn list(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refus
     Answer::json(&all(service))
 }
 
-/// The faults that were given, with their hits.
+/// The armed faults, with their hits.
 pub(super) fn all(service: &Service) -> Vec<Json> {
     let faults = service.faults();
     faults.iter().map(status).collect()

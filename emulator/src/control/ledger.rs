@@ -1,4 +1,4 @@
-//! What happened, and what of it broke the rules.
+//! Calls to read the ledger and its verdict.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::checker::{Checker, Verdict};
 use crate::duration;
 use crate::service::Service;
 
-/// The events from an order number on, one a line.
+/// The events from an order number on, one in each line.
 pub(super) fn read(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let from = call.number("from")?.unwrap_or(0);
     let ledger = service.ledger_since(from);
@@ -19,7 +19,7 @@ pub(super) fn clear(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refu
     Answer::done()
 }
 
-/// The verdict in words, or as JSON.
+/// The verdict as text or as JSON.
 pub(super) fn verdict(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let verdict = judge(service, call)?;
     match call.query("format") {

@@ -1,20 +1,21 @@
 //! The JSON API beside the protocol: tables, rows, faults, the clock and the
 //! ledger for programs in any language.
 //!
-//! It is served under `/_emulator/`, to this machine only, and needs no key.
+//! It is served under `/_emulator/`, to this machine only, and needs no access key.
 //! `docs/emulator.md` describes each call.
 //!
 //! Files, in reading order:
 //!
 //! - this file: [`Control`], from a request to an answer.
-//! - `guard`: who may ask.
-//! - `call`: a request, taken apart; `answer`: an answer, or a refusal.
-//! - `routes`: all calls there are.
-//! - `tables`: creating, describing and dropping; `partitions`: cutting them.
-//! - `rows`: writing and reading; `value`: cells as JSON.
-//! - `tunnels`: tunnels, channels and clients.
-//! - `processed`: what consumers say that they have dealt with.
-//! - `faults`, `clock`, `ledger`: what their names say.
+//! - [`guard`]: rejects requests of web pages.
+//! - [`call`]: a parsed request; [`answer`]: an answer, or an error.
+//! - [`routes`]: the list of all calls.
+//! - [`tables`]: creating, describing and dropping tables; [`partitions`]: splitting,
+//!   merging and trimming partitions.
+//! - [`rows`]: writing and reading rows; [`value`]: cells as JSON.
+//! - [`tunnels`]: tunnels, channels and clients; [`processed`]: reports of processed
+//!   records.
+//! - [`faults`], [`clock`], [`ledger`]: calls on these.
 
 mod answer;
 mod call;
@@ -39,13 +40,13 @@ use super::protocol::{Reply, Request};
 use super::service::Service;
 use tablestore_tunnel::Value;
 
-/// What the paths of the API begin with.
+/// The beginning of the paths of the API.
 const ROOT: &str = "/_emulator";
 
-/// The largest body: rows in bulk.
+/// The largest body of a request, which may have many rows.
 pub(super) const MAX_BODY: usize = 64 << 20;
 
-/// Whether a path is the control API's.
+/// Whether a path belongs to the control API.
 pub(super) fn is_control(path: &str) -> bool {
     let rest = path.strip_prefix(ROOT);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))

@@ -1,4 +1,4 @@
-//! Cutting partitions.
+//! Calls to split, merge and trim partitions.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{Answer, Call, Refusal, tables, value};
 use crate::service::Service;
 use tablestore_tunnel::Value;
 
-/// Where to split: a partition in its middle, or that of a key at the key.
+/// A partition to split in its middle, or a key at which to split its partition.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SplitJson {
@@ -37,7 +37,7 @@ pub(super) fn split(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, R
     Answer::json(&json!({"children": children.map(|id| id.to_string())}))
 }
 
-/// Two neighbours.
+/// Two neighbours to merge.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MergeJson {
@@ -54,8 +54,8 @@ pub(super) fn merge(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, R
     Answer::json(&json!({"child": *child}))
 }
 
-/// Which changes to drop: of a partition, those before a position; without
-/// one, all that there are.
+/// A partition whose changes before a position are dropped. Without a position all
+/// its changes are dropped, and without a partition all changes of the table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrimJson {

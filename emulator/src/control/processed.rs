@@ -1,4 +1,4 @@
-//! What consumers say that they have dealt with, for the verdict.
+//! The call to report processed records, for the verdict.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::service::Service;
 use crate::state::RecordId;
 use tablestore_tunnel::SequenceInfo;
 
-/// Records that a consumer has dealt with.
+/// Records that a consumer has processed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProcessedJson {
@@ -20,12 +20,12 @@ struct ProcessedJson {
     records: Vec<RecordJson>,
 }
 
-/// A record as this crate's programs show it; what tells it from others.
+/// A record in the format of the example programs. Only its id matters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RecordJson {
     key: Option<Vec<Json>>,
-    /// With those two it is a record of a stream.
+    /// Timestamp and row index identify a record of a stream.
     timestamp: Option<i64>,
     row_index: Option<i32>,
     #[serde(default)]

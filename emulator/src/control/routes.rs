@@ -1,4 +1,4 @@
-//! All calls there are.
+//! The list of all calls.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::service::Service;
 #[derive(Debug)]
 pub(super) struct Route {
     method: &'static str,
-    /// After the root; what stands in braces is the caller's.
+    /// The path after the root. Parts in braces stand for arguments.
     path: &'static str,
     what: &'static str,
     pub(super) run: fn(&Arc<Service>, &Call<'_>) -> Result<Answer, Refusal>,
@@ -34,7 +34,7 @@ const fn route(
     }
 }
 
-// A call a line.
+// One call in each line.
 #[rustfmt::skip]
 const ROUTES: [Route; 27] = [
     route("GET", "/", "lists these calls", index),
@@ -85,7 +85,7 @@ pub(super) fn find(method: &str, path: &[String]) -> Result<&'static Route, Refu
     )))
 }
 
-/// The parts of a path that are the caller's.
+/// The parts of a path that are arguments.
 pub(super) fn arguments(route: &Route, path: &[String]) -> Vec<String> {
     let parts = parts(route).zip(path);
     let own = parts.filter(|(pattern, _)| pattern.starts_with('{'));
@@ -126,7 +126,8 @@ fn state(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
     }))
 }
 
-/// As if the emulator had just been started, except for its clock.
+/// Forgets everything, as if the emulator had just been started. The clock goes
+/// on.
 fn reset(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
     service.reset();
     Answer::done()

@@ -1,4 +1,4 @@
-//! Writing rows and reading them, one JSON object a row.
+//! Calls to write and read rows, one JSON object for each row.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::state::{KeyType, Row, SnapshotRow, StateError, key_values};
 use crate::table::{RowUpdate, RowWrite, Written};
 use tablestore_tunnel::{ActionType, OwnedColumn};
 
-/// A change, as records are shown: see `docs/emulator.md`.
+/// A change in the format of records, see `docs/emulator.md`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeJson {
@@ -21,7 +21,7 @@ struct ChangeJson {
     key: Vec<Json>,
     #[serde(default)]
     columns: Vec<ColumnJson>,
-    /// What shown records tell beside that; a write is given these anew.
+    /// Other fields of records. A write gets new values for them.
     #[serde(default, rename = "channel")]
     _channel: IgnoredAny,
     #[serde(default, rename = "timestamp")]
@@ -46,9 +46,9 @@ enum ActionJson {
 struct ColumnJson {
     name: String,
     value: Option<Json>,
-    /// Of the version, in milliseconds since 1970.
+    /// The version, in milliseconds since 1970.
     timestamp: Option<i64>,
-    /// `"all"` versions, or the time of one.
+    /// `"all"`, or the version to delete.
     deleted: Option<Json>,
 }
 
@@ -67,11 +67,11 @@ pub(super) fn write(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, R
     let writes: Vec<RowWrite> = writes.collect::<Result<_, _>>()?;
     let written = table.write_rows(writes);
     let written = written.map_err(|error| Refusal::bad(error.message()))?;
-    let written: Vec<Json> = written.iter().map(place).collect();
+    let written: Vec<Json> = written.iter().map(log_entry).collect();
     Ok(Answer::json(&json!({"written": written}))?.created())
 }
 
-/// The objects of a text: one, several on lines of their own, or an array.
+/// The objects of a body: one object, one object in each line, or an array.
 fn objects(text: &str) -> Result<Vec<Json>, Refusal> {
     let mut objects = Vec::new();
     for json in Deserializer::from_str(text).into_iter() {
@@ -90,14 +90,14 @@ fn objects(text: &str) -> Result<Vec<Json>, Refusal> {
 
 fn write_of(row: Json, keys: &[(String, KeyType)]) -> Result<RowWrite, String> {
     match row {
-        // No column holds an array, so this is a change and no plain row.
+        // Columns cannot hold arrays, so this is a change and not a plain row.
         Json::Object(row) if row.get("key").is_some_and(Json::is_array) => change(row),
         Json::Object(row) => plain(row, keys),
         other => Err(format!("a row is a JSON object, not {other}")),
     }
 }
 
-/// A row whose members are its columns, those of the primary key among them.
+/// A row whose members are its columns, with those of the primary key.
 fn plain(mut row: Map<String, Json>, keys: &[(String, KeyType)]) -> Result<RowWrite, String> {
     let take = |(name, _): &(String, KeyType)| match row.remove(name) {
         Some(json) => value::parse(&json).map_err(|why| format!("{name}: {why}")),
@@ -157,7 +157,7 @@ fn add(update: RowUpdate, column: ColumnJson) -> Result<RowUpdate, String> {
     }
 }
 
-fn place(written: &Written) -> Json {
+fn log_entry(written: &Written) -> Json {
     json!({
         "partition": *written.partition,
         "position": written.position,

@@ -1,4 +1,4 @@
-//! Creating, describing and dropping tables.
+//! Calls to create, describe and drop tables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ struct TableJson {
     max_version_offset: Option<TimeJson>,
 }
 
-/// A length of time, as `7d`.
+/// A duration, such as `7d`.
 #[derive(Deserialize)]
 struct TimeJson(#[serde(with = "duration::text")] Duration);
 
@@ -102,14 +102,14 @@ pub(super) fn describe(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer
     Answer::json(&of(service, &open(service, call)?)?)
 }
 
-/// Drops a table with the tunnels on it.
+/// Drops a table and its tunnels.
 pub(super) fn remove(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let table = open(service, call)?;
     service.command(|state, now| state.drop_table(table.name(), now))?;
     Answer::done()
 }
 
-/// All tables, by name.
+/// All tables, ordered by name.
 pub(super) fn all(service: &Arc<Service>) -> Result<Vec<Json>, Refusal> {
     let names = service.read(State::table_names);
     let tables = names
@@ -118,7 +118,7 @@ pub(super) fn all(service: &Arc<Service>) -> Result<Vec<Json>, Refusal> {
     tables.map(|table| of(service, &table)).collect()
 }
 
-/// The table of the call's path.
+/// The table in the path of a call.
 pub(super) fn open(service: &Arc<Service>, call: &Call<'_>) -> Result<Table, Refusal> {
     let name = call.argument(0);
     Table::open(service, name).map_err(|_| {

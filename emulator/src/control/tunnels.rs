@@ -1,4 +1,4 @@
-//! Tunnels with their channels and clients.
+//! Calls on tunnels, with their channels and clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(super) fn expire(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, 
     Answer::done()
 }
 
-/// Forgets a client, as if it had been silent for too long.
+/// Removes a client, as if it had been silent for too long.
 pub(super) fn forget(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (tunnel, client) = (call.argument(0), call.argument(1));
     let found = service.command(|state, now| state.tunnel(tunnel, now).map(|_| ()));
@@ -39,7 +39,7 @@ pub(super) fn forget(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, 
     Answer::done()
 }
 
-/// All tunnels, by the names of table and tunnel.
+/// All tunnels, ordered by the names of table and tunnel.
 pub(super) fn all(service: &Service) -> Result<Vec<Json>, Refusal> {
     let ids = service.read(|state| state.tunnel_ids(None));
     ids.iter().map(|id| of(service, id)).collect()
@@ -74,7 +74,7 @@ fn channel(view: &TunnelView<'_>, index: usize, channel: &Channel) -> Json {
     let slot = view.tunnel.assignment.slot(index);
     let client = view.tunnel.holder(slot).map(|id| &**id);
     let checkpoint = &channel.checkpoint;
-    // None for `finished`, behind which there is no place.
+    // `None` for `finished`, which has no position.
     let position = checkpoint.position.map(|place| place.position);
     json!({
         "id": *channel.id,
@@ -93,8 +93,8 @@ fn channel(view: &TunnelView<'_>, index: usize, channel: &Channel) -> Json {
 
 fn clients(view: &TunnelView<'_>, now: Timestamp) -> Vec<Json> {
     let sessions = view.tunnel.sessions.all();
-    let client = |(id, number, heard, timeout): (&Id, _, _, Duration)| {
-        let silent = now.since(heard);
+    let client = |(id, number, last_heartbeat, timeout): (&Id, _, _, Duration)| {
+        let silent = now.since(last_heartbeat);
         json!({
             "id": **id,
             "silent_ms": silent.as_millis(),

@@ -1,4 +1,4 @@
-//! Rows from a file: CSV with a header, or one JSON object a line.
+//! Rows from a file: CSV with a header, or one JSON object in each line.
 
 use std::error::Error;
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::options::Keys;
 /// A key and the other columns.
 pub(super) type Row = (Vec<Value>, Vec<(String, Value)>);
 
-/// A row with its line in the file, or why there is none.
+/// A row with its line number in the file, or the error of the line.
 pub(super) type Line = (u64, Result<Row, String>);
 
 /// Puts the rows of a file into the table.
@@ -71,7 +71,7 @@ fn parse(line: &str, keys: &Keys) -> Result<Row, String> {
     Ok((key, columns))
 }
 
-/// The forms of the control API, which takes the same rows.
+/// Parses a JSON value. The control API has the same format.
 fn value(name: &str, json: &Json) -> Result<Value, String> {
     crate::control::value::parse(json).map_err(|why| format!("{name:?}: {why}"))
 }

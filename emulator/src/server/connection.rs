@@ -1,4 +1,4 @@
-//! One connection: request after request, until one side has enough.
+//! One connection: request after request, until one side closes it.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,10 +14,11 @@ use crate::protocol::{End, Failure, Head, MAX_BODY, MAX_HEAD, Reply, Request, ac
 use crate::service::Step;
 use crate::stop::Stop;
 
-/// Up to here head and body go out in one piece.
+/// Up to this size, head and body are sent with one write.
 const ONE_WRITE: usize = 16 << 10;
 
-/// How long, and how much, is read on after a request was refused unread.
+/// How long, and how many bytes, are still read after a request was rejected before
+/// its end.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 << 20;
 
@@ -26,24 +27,24 @@ pub(super) struct Connection {
     stream: TcpStream,
     engine: Arc<Engine>,
     stop: Stop,
-    /// What was read and is not consumed: the beginning of the next request.
+    /// Bytes that were read but not used yet: the beginning of the next request.
     buffer: Vec<u8>,
-    /// Closed by a reset, which an orderly shutdown would forestall: it goes
-    /// out when the last handle on the socket is dropped.
+    /// Whether the connection ends with a reset. The reset is sent when the last
+    /// handle on the socket is dropped; a shutdown before would prevent it.
     resets: bool,
 }
 
-/// How the reading of a request can fail.
-enum Broken {
-    /// There is no one to answer to.
+/// Why a request could not be read.
+enum ReadError {
+    /// The connection is broken, so the request cannot be answered.
     Io,
-    /// It is answered, and then nothing more is read.
+    /// The request is answered with an error, and the connection is closed.
     Refused(Failure),
 }
 
-impl From<io::Error> for Broken {
-    fn from(_: io::Error) -> Broken {
-        Broken::Io
+impl From<io::Error> for ReadError {
+    fn from(_: io::Error) -> ReadError {
+        ReadError::Io
     }
 }
 
@@ -61,24 +62,24 @@ impl Connection {
     pub(super) fn run(mut self) {
         while self.serve_one() {}
         if !self.resets {
-            // An error means that the client was faster.
+            // An error means that the client has closed the connection.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Serves one request; false when the connection is over.
+    /// Serves one request. Returns false if the connection has ended.
     fn serve_one(&mut self) -> bool {
         let (reply, keep, refused) = match self.read_request() {
             Ok(Some(request)) => {
                 let keep = request.head.keeps_alive();
                 (self.answer(&request), keep, false)
             }
-            Ok(None) | Err(Broken::Io) => return false,
-            Err(Broken::Refused(failure)) => (self.engine.refuse(&failure), false, true),
+            Ok(None) | Err(ReadError::Io) => return false,
+            Err(ReadError::Refused(failure)) => (self.engine.refuse(&failure), false, true),
         };
         let written = self.write(&reply);
         if written.is_ok() && refused {
-            // An error means that the client has gone.
+            // An error means that the client has closed the connection.
             let _ = self.linger();
         }
         written.is_ok() && keep && reply.end == End::Keep
@@ -102,8 +103,8 @@ impl Connection {
         reply
     }
 
-    /// Reads on for a while and throws away: a socket that is closed while
-    /// something is unread is reset, and the answer may be lost.
+    /// Reads and drops bytes for a while. If a socket is closed while it has unread
+    /// bytes, it sends a reset, and the client may lose the answer.
     fn linger(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         self.stream.set_read_timeout(Some(LINGER))?;
@@ -111,12 +112,12 @@ impl Connection {
         io::copy(&mut rest, &mut io::sink()).map(|_| ())
     }
 
-    /// The next request; `None` when there is none any more.
-    fn read_request(&mut self) -> Result<Option<Request>, Broken> {
+    /// The next request; `None` if the client has closed the connection.
+    fn read_request(&mut self) -> Result<Option<Request>, ReadError> {
         let Some(head) = self.read_head()? else {
             return Ok(None);
         };
-        let refused = |message| Broken::Refused(Failure::invalid(message));
+        let refused = |message| ReadError::Refused(Failure::invalid(message));
         let length = head.body_length().map_err(refused)?;
         let limit = match control::is_control(&head.path) {
             true => control::MAX_BODY,
@@ -126,14 +127,14 @@ impl Connection {
             let message =
                 format!("The size of POST data is too large: {length} bytes, {limit} are allowed.");
             let failure = Failure::new(413, "OTSRequestBodyTooLarge", message);
-            return Err(Broken::Refused(failure));
+            return Err(ReadError::Refused(failure));
         }
         if head.expects_continue() && self.buffer.len() < length {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         while self.buffer.len() < length {
             if self.fill()? == 0 {
-                return Err(Broken::Io);
+                return Err(ReadError::Io);
             }
         }
         let rest = self.buffer.split_off(length);
@@ -141,9 +142,9 @@ impl Connection {
         Ok(Some(Request { head, body }))
     }
 
-    fn read_head(&mut self) -> Result<Option<Head>, Broken> {
+    fn read_head(&mut self) -> Result<Option<Head>, ReadError> {
         loop {
-            let refused = |message| Broken::Refused(Failure::invalid(message));
+            let refused = |message| ReadError::Refused(Failure::invalid(message));
             if let Some((head, length)) = Head::parse(&self.buffer).map_err(refused)? {
                 self.buffer.drain(..length);
                 return Ok(Some(head));
