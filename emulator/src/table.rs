@@ -405,7 +405,7 @@ impl Table {
         match Arc::ptr_eq(&table.stream_id, &self.stream_id) {
             true => Ok(table),
             false => Err(StateError::Invalid(format!(
-                "table {} was dropped; there is another of that name now",
+                "table {} was dropped, and a new table has its name",
                 self.name
             ))),
         }

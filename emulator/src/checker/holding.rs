@@ -124,8 +124,9 @@ impl<'a> Judge<'a> {
         let noted = std::mem::replace(&mut known.gap_noted, broken && !is_heartbeat);
         if broken && !noted {
             let what = if is_heartbeat { "sent" } else { "answered" };
-            let detail =
-                format!("{action} when no heartbeat was {what} for {silent:?} of {timeout:?}");
+            let detail = format!(
+                "{action}, but no heartbeat was {what} for {silent:?}; the timeout is {timeout:?}"
+            );
             self.violation(event, Rule::HeartbeatGap, subject, detail);
         }
     }

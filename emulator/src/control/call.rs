@@ -64,7 +64,7 @@ impl<'a> Call<'a> {
             text => text,
         };
         serde_json::from_str(text).map_err(|error| {
-            Refusal::bad(format!("the body is not the JSON that is needed: {error}"))
+            Refusal::bad(format!("the body is not valid JSON for this call: {error}"))
         })
     }
 

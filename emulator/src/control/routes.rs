@@ -75,7 +75,7 @@ pub(super) fn find(method: &str, path: &[String]) -> Result<&'static Route, Refu
     let path = path.join("/");
     if of_path.is_empty() {
         return Err(Refusal::not_found(format!(
-            "there is no /_emulator/{path}; GET /_emulator/ lists what there is"
+            "there is no /_emulator/{path}; GET /_emulator/ lists all calls"
         )));
     }
     let methods: Vec<&str> = of_path.iter().map(|route| route.method).collect();

@@ -101,7 +101,7 @@ fn write_of(row: Json, keys: &[(String, KeyType)]) -> Result<RowWrite, String> {
 fn plain(mut row: Map<String, Json>, keys: &[(String, KeyType)]) -> Result<RowWrite, String> {
     let take = |(name, _): &(String, KeyType)| match row.remove(name) {
         Some(json) => value::parse(&json).map_err(|why| format!("{name}: {why}")),
-        None => Err(format!("no member {name:?}, which is in the primary key")),
+        None => Err(format!("member {name:?} of the primary key is missing")),
     };
     let key = keys.iter().map(take).collect::<Result<_, String>>()?;
     let mut update = RowUpdate::new();

@@ -112,7 +112,7 @@ pub(super) fn actions() -> String {
 fn chance(probability: Option<f64>, seed: Option<u64>) -> Result<Option<Chance>, String> {
     match (probability, seed) {
         (None, None) => Ok(None),
-        (None, Some(_)) => Err("seed goes with chance, which is missing".to_owned()),
+        (None, Some(_)) => Err("seed needs chance, which is missing".to_owned()),
         (Some(probability), _) if !(0.0..=1.0).contains(&probability) => {
             Err("chance must be a number from 0 to 1".to_owned())
         }
@@ -136,18 +136,18 @@ impl Fault {
         };
         if !(100..=999).contains(&status) {
             return Err(format!(
-                "no HTTP status is {status}; give one from 100 to 999"
+                "{status} is no HTTP status; give one from 100 to 999"
             ));
         }
         let has_records = matches!(on, On::Write(_) | On::Action(Action::ReadRecords));
         if matches!(on, On::Write(_)) && !self.effect.fits_write() {
-            return Err("a write can only be met by split and jump".to_owned());
+            return Err("write can be used with split and jump only".to_owned());
         }
         if self.target.record.is_some() && !has_records {
-            return Err("record goes with readrecords and write only".to_owned());
+            return Err("record can be used with readrecords and write only".to_owned());
         }
         if self.target.record.is_some() && (*nth > 1 || chance.is_some()) {
-            return Err("record takes the place of nth and chance; leave those out".to_owned());
+            return Err("record replaces nth and chance; leave those out".to_owned());
         }
         Ok(())
     }

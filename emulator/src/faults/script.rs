@@ -83,11 +83,11 @@ fn fault(mut words: Words) -> Result<Fault, FaultScriptError> {
     options(&mut target, &mut words)?;
     let before = words.take("before");
     target.after = !before && words.take("after");
-    let name = words.next("what the fault does, as reset")?;
+    let name = words.next("the effect of the fault, such as reset")?;
     let effect = effect(&name, &mut words)?;
     words.finish()?;
     if before && (effect.needs_answer() || target.record.is_some()) {
-        return Err(words.wrong(&name, "what can happen before the request is carried out"));
+        return Err(words.wrong(&name, "an effect that can come before the request"));
     }
     let fault = target.with(effect);
     let wrong = |why: String| words.wrong(&start, &format!("a valid fault: {why}"));
@@ -183,7 +183,7 @@ fn fail(words: &mut Words) -> Result<Effect, FaultScriptError> {
     let status = words.next(expected)?;
     let number = status.value.parse().ok();
     let number = number.filter(|number| (100..=999).contains(number));
-    let code = words.next("an error code, as OTSTunnelServerUnavailable")?;
+    let code = words.next("an error code, such as OTSTunnelServerUnavailable")?;
     let message = match words.is_empty() {
         true => String::new(),
         false => words.next("a message")?.value,
@@ -201,7 +201,7 @@ fn time(words: &mut Words) -> Result<std::time::Duration, FaultScriptError> {
 }
 
 fn off_by(words: &mut Words) -> Result<i64, FaultScriptError> {
-    let expected = "by how many bytes the length is wrong, as +5 or -3";
+    let expected = "the number of bytes by which the length is wrong, such as +5 or -3";
     let word = words.next(expected)?;
     word.value.parse().map_err(|_| words.wrong(&word, expected))
 }
@@ -466,7 +466,7 @@ mod tests {
     fn errors_show_the_place_and_what_was_expected() {
         for (line, column, expected) in [
             ("readrecord reset", 1, "any, write or create"),
-            ("readrecords", 12, "what the fault does"),
+            ("readrecords", 12, "the effect of the fault"),
             ("readrecords explode", 13, "one of fail"),
             ("readrecords nth=0 reset", 13, "a whole number from 1"),
             ("readrecords nth=x reset", 13, "a whole number from 1"),

@@ -63,7 +63,7 @@ fn parse(line: &str, keys: &Keys) -> Result<Row, String> {
         serde_json::from_str(line).map_err(|error| format!("not a JSON object: {error}"))?;
     let take = |(name, _): &(String, _)| match members.remove(name) {
         Some(json) => value(name, &json),
-        None => Err(format!("no member {name:?}, which is in the primary key")),
+        None => Err(format!("member {name:?} of the primary key is missing")),
     };
     let key = keys.iter().map(take).collect::<Result<_, _>>()?;
     let column = |(name, json): (String, Json)| value(&name, &json).map(|value| (name, value));

@@ -12,10 +12,10 @@ use crate::{Action, ChannelStatus, Emulator, EmulatorClock, EventKind, Fault, Ke
 use tablestore_tunnel::_wire::protocol as p;
 use tablestore_tunnel::_wire::{content_md5, signature};
 
-/// The time of the emulator and of its clients.
+/// The start time of the emulator's clock, and the date that clients sign.
 const START: OffsetDateTime = datetime!(2030-01-01 00:00 UTC);
 
-/// A client that calls the engine. Time is a number in it.
+/// A client that calls the engine, in virtual time.
 struct Client {
     engine: Engine,
     clock: EmulatorClock,
@@ -120,7 +120,7 @@ impl Client {
         }
     }
 
-    /// What happened, without requests and answers.
+    /// The lines of the ledger.
     fn events(&self) -> Vec<String> {
         let ledger = self.engine.ledger();
         let events = ledger.events().iter();

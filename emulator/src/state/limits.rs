@@ -40,7 +40,7 @@ pub(super) fn check_schema(schema: &Schema) -> Result<(), String> {
             .iter()
             .any(|(other, _)| other == name)
         {
-            true => Err(format!("primary key column {name} is there twice")),
+            true => Err(format!("primary key column {name} appears twice")),
             false => check_name("primary key column", name),
         }
     })
@@ -120,7 +120,7 @@ fn check_column(column: &OwnedColumn, action: ActionType) -> Result<(), String> 
     }
     if action == ActionType::PutRow && column.value.is_none() {
         return Err(format!(
-            "a PutRow replaces the row and deletes no column, but has {name} deleted; use UpdateRow"
+            "a PutRow replaces the whole row and cannot delete column {name}; use UpdateRow"
         ));
     }
     match column.timestamp {

@@ -97,9 +97,9 @@ impl Table {
             (next, _) => {
                 let (one, other) = (&self.partitions[one].id, &self.partitions[other].id);
                 let next =
-                    next.map(|next| format!(" (after {one} comes {})", self.partitions[next].id));
+                    next.map(|next| format!(" ({} follows {one})", self.partitions[next].id));
                 Err(format!(
-                    "only neighbours can be merged, and {one} and {other} are none{}",
+                    "only neighbours can be merged, and {one} and {other} are not neighbours{}",
                     next.unwrap_or_default()
                 ))
             }

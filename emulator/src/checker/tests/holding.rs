@@ -1,25 +1,25 @@
-//! Who may read, save and report, and when.
+//! Rules on who may read, save and report, and when.
 
 use super::*;
 
 #[test]
-fn a_good_client_breaks_nothing() {
-    let verdict = verdict(story([
-        begun(),
-        at(1, done(0, 10)),
+fn a_correct_client_breaks_no_rule() {
+    let verdict = verdict(steps([
+        opened(),
+        at(1, processed(0, 10)),
         at(1, save(Some(10))),
-        at(5, beat(&[(1, Open)], &[(2, Closing)])),
+        at(5, heartbeat(&[(1, Open)], &[(2, Closing)])),
         at(6, read(10, 20)),
-        at(6, done(10, 20)),
+        at(6, processed(10, 20)),
         at(6, save(Some(20))),
-        at(7, beat(&[(3, Close)], &[])),
-        at(8, beat(&[], &[(3, Open)])),
+        at(7, heartbeat(&[(3, Close)], &[])),
+        at(8, heartbeat(&[], &[(3, Open)])),
         at(8, begin("x", 20)),
         at(8, read(20, 20)),
         at(9, read_end(20, 100)),
-        at(9, done(20, 100)),
+        at(9, processed(20, 100)),
         at(9, save(None)),
-        at(10, beat(&[(4, Terminated)], &[])),
+        at(10, heartbeat(&[(4, Terminated)], &[])),
         at(
             11,
             [
@@ -43,7 +43,7 @@ fn read_not_owned() {
         ],
         [
             other(),
-            at(1, beat_as("b", "y", &[], &[(1, Open)])),
+            at(1, heartbeat_as("b", "y", &[], &[(1, Open)])),
             at(1, begin("y", 0)),
             at(1, read_as("r", "y", 0, 10, false)),
         ],
@@ -62,14 +62,14 @@ fn save_not_owned() {
 
 #[test]
 fn read_after_close() {
-    let close = || at(2, beat(&[(2, Close)], &[]));
+    let close = || at(2, heartbeat(&[(2, Close)], &[]));
     violates(
         Rule::ReadAfterClose,
         [close(), at(4, read(10, 20))],
-        // Given again, it reads again.
+        // The channel is assigned again, so the client reads again.
         [
             close(),
-            at(3, beat(&[], &[(2, Open)])),
+            at(3, heartbeat(&[], &[(2, Open)])),
             at(4, begin("x", 0)),
             at(4, read(0, 20)),
         ],
@@ -77,15 +77,15 @@ fn read_after_close() {
 }
 
 #[test]
-fn what_was_on_its_way_is_only_remarked() {
+fn requests_on_their_way_are_only_remarks() {
     finds(
         Rule::ReadAfterClose,
         Severity::Remark,
-        [at(2, beat(&[(2, Close)], &[])), at(3, read(10, 20))],
-        // Received before, carried out after.
+        [at(2, heartbeat(&[(2, Close)], &[])), at(3, read(10, 20))],
+        // The request came in before, and was carried out after.
         [
             at(2, [received("slow", Action::ReadRecords, "x")]),
-            at(2, beat(&[(2, Close)], &[])),
+            at(2, heartbeat(&[(2, Close)], &[])),
             at(9, read(10, 20)[1..].to_vec()),
         ],
     );
@@ -95,19 +95,19 @@ fn what_was_on_its_way_is_only_remarked() {
 fn save_after_close() {
     violates(
         Rule::SaveAfterClose,
-        [at(2, beat(&[(2, Close)], &[])), at(4, save(Some(10)))],
-        [at(2, save(Some(10))), at(2, beat(&[(2, Close)], &[]))],
+        [at(2, heartbeat(&[(2, Close)], &[])), at(4, save(Some(10)))],
+        [at(2, save(Some(10))), at(2, heartbeat(&[(2, Close)], &[]))],
     );
 }
 
 #[test]
 fn read_after_loss() {
-    // The answer to the heartbeat does not mention the channel any more.
-    let taken = || at(2, beat_as("lost", "x", &[(1, Open)], &[]));
+    // The answer to the heartbeat leaves the channel out.
+    let taken = || at(2, heartbeat_as("lost", "x", &[(1, Open)], &[]));
     violates(
         Rule::ReadAfterLoss,
         [taken(), at(4, read(10, 20))],
-        // The client did not get that answer.
+        // The client did not receive this answer.
         [taken(), at(2, [faulted("lost")]), at(4, read(10, 20))],
     );
 }
@@ -131,11 +131,11 @@ fn save_after_loss() {
     violates(
         Rule::SaveAfterLoss,
         [
-            at(2, beat(&[(1, Open)], &[(2, Close)])),
+            at(2, heartbeat(&[(1, Open)], &[(2, Close)])),
             at(4, save(Some(10))),
         ],
         [
-            at(2, beat(&[(1, Open)], &[(2, Closing)])),
+            at(2, heartbeat(&[(1, Open)], &[(2, Closing)])),
             at(4, save(Some(10))),
         ],
     );

@@ -1,10 +1,12 @@
-//! For each rule a history that breaks it, and one next to it that does not.
+//! For each rule a history that breaks it, and a similar one that does not.
 //!
-//! - here: how histories are told.
-//! - `holding`: who may read, save and report.
-//! - `reading`: places in order, ends, versions, heartbeats.
-//! - `processing`: what consumers say they have dealt with.
-//! - `report`: what a verdict tells.
+//! Files, in reading order:
+//!
+//! - this file: the steps of histories.
+//! - [`holding`]: rules on who may read, save and report.
+//! - [`reading`]: rules on positions, ends, versions and heartbeats.
+//! - [`processing`]: rules on processed records.
+//! - [`report`]: the text of a verdict.
 
 mod holding;
 mod processing;
@@ -27,7 +29,7 @@ fn at(second: u64, kinds: impl IntoIterator<Item = EventKind>) -> Vec<Step> {
 }
 
 /// A stream channel of 100 records on partition `p`.
-fn made() -> EventKind {
+fn added() -> EventKind {
     EventKind::ChannelAdded {
         tunnel: "t".into(),
         channel: "c".into(),
@@ -112,7 +114,7 @@ fn faulted(request: &str) -> EventKind {
     }
 }
 
-/// A request's coming in, what came of it, and its answer.
+/// A request that comes in, its event, and its answer.
 fn served(request: &str, action: Action, client: &str, kind: EventKind) -> [EventKind; 3] {
     [
         received(request, action, client),
@@ -123,16 +125,21 @@ fn served(request: &str, action: Action, client: &str, kind: EventKind) -> [Even
 
 type States<'a> = &'a [(i64, ChannelStatus)];
 
-fn beat(reported: States<'_>, told: States<'_>) -> [EventKind; 3] {
-    beat_as("beat", "x", reported, told)
+fn heartbeat(reported: States<'_>, answered: States<'_>) -> [EventKind; 3] {
+    heartbeat_as("beat", "x", reported, answered)
 }
 
-fn beat_as(request: &str, client: &str, reported: States<'_>, told: States<'_>) -> [EventKind; 3] {
+fn heartbeat_as(
+    request: &str,
+    client: &str,
+    reported: States<'_>,
+    answered: States<'_>,
+) -> [EventKind; 3] {
     let kind = EventKind::Heartbeat {
         tunnel: "t".into(),
         client: client.into(),
         reported: states(reported),
-        answered: states(told),
+        answered: states(answered),
     };
     served(request, Action::Heartbeat, client, kind)
 }
@@ -184,11 +191,11 @@ fn save(position: Option<u64>) -> [EventKind; 3] {
     served("save", Action::Checkpoint, "x", kind)
 }
 
-fn done(from: u64, to: u64) -> [EventKind; 1] {
-    done_by("x", from, to)
+fn processed(from: u64, to: u64) -> [EventKind; 1] {
+    processed_by("x", from, to)
 }
 
-fn done_by(client: &str, from: u64, to: u64) -> [EventKind; 1] {
+fn processed_by(client: &str, from: u64, to: u64) -> [EventKind; 1] {
     [EventKind::Processed {
         tunnel: "t".into(),
         client: client.into(),
@@ -198,16 +205,16 @@ fn done_by(client: &str, from: u64, to: u64) -> [EventKind; 1] {
     }]
 }
 
-/// Those parts one after the other, each with its second.
-fn story<const N: usize>(parts: [Vec<Step>; N]) -> Vec<Step> {
+/// Joins parts of a history.
+fn steps<const N: usize>(parts: [Vec<Step>; N]) -> Vec<Step> {
     parts.into_iter().flatten().collect()
 }
 
-/// `x` has the channel and has begun to read it from its start.
-fn begun() -> Vec<Step> {
-    story([
-        at(0, [made(), written(0, 100), connected("x"), changed(Open)]),
-        at(0, beat(&[], &[(1, Open)])),
+/// Client `x` holds the channel and has fetched its checkpoint.
+fn opened() -> Vec<Step> {
+    steps([
+        at(0, [added(), written(0, 100), connected("x"), changed(Open)]),
+        at(0, heartbeat(&[], &[(1, Open)])),
         at(0, begin("x", 0)),
         at(0, read(0, 10)),
     ])
@@ -247,7 +254,7 @@ fn findings(verdict: &Verdict) -> Vec<(Rule, Severity)> {
         .collect()
 }
 
-/// After the beginning: the steps that break a rule, and those that do not.
+/// After [`opened`], the `bad` steps break a rule, and the `good` steps do not.
 #[track_caller]
 fn violates<const N: usize, const M: usize>(rule: Rule, bad: [Vec<Step>; N], good: [Vec<Step>; M]) {
     finds(rule, Severity::Violation, bad, good);
@@ -260,8 +267,8 @@ fn finds<const N: usize, const M: usize>(
     bad: [Vec<Step>; N],
     good: [Vec<Step>; M],
 ) {
-    let bad = verdict(story([begun(), story(bad)]));
+    let bad = verdict(steps([opened(), steps(bad)]));
     assert_eq!(findings(&bad), [(rule, severity)], "{bad}");
-    let good = verdict(story([begun(), story(good)]));
+    let good = verdict(steps([opened(), steps(good)]));
     assert_eq!(findings(&good), [], "{good}");
 }

@@ -1,4 +1,4 @@
-//! What consumers say they have dealt with.
+//! Rules on processed records.
 
 use super::*;
 
@@ -6,8 +6,8 @@ use super::*;
 fn processed_unread() {
     violates(
         Rule::ProcessedUnread,
-        [at(1, done(0, 11))],
-        [at(1, done(0, 10))],
+        [at(1, processed(0, 11))],
+        [at(1, processed(0, 10))],
     );
     let unknown = EventKind::ProcessedUnknown {
         tunnel: "t".into(),
@@ -22,13 +22,13 @@ fn processed_unread() {
 fn processed_skips() {
     violates(
         Rule::ProcessedSkips,
-        [at(1, done(0, 4)), at(1, done(5, 10))],
-        [at(1, done(0, 5)), at(1, done(5, 10))],
+        [at(1, processed(0, 4)), at(1, processed(5, 10))],
+        [at(1, processed(0, 5)), at(1, processed(5, 10))],
     );
 }
 
 #[test]
-fn what_was_trimmed_nobody_has_to_read_or_deal_with() {
+fn trimmed_records_need_not_be_read_or_processed() {
     let trimmed = || {
         at(
             1,
@@ -52,15 +52,15 @@ fn what_was_trimmed_nobody_has_to_read_or_deal_with() {
             }],
         )
     };
-    // Asked for 10, given from 30 on.
+    // The read began at 10, and the first record is at 30.
     let rest = |count| {
-        story([
-            begun(),
-            at(1, done(0, 10)),
+        steps([
+            opened(),
+            at(1, processed(0, 10)),
             trimmed(),
             passed_over(count),
             at(1, read(10, 100)),
-            at(1, done(30, 100)),
+            at(1, processed(30, 100)),
             at(1, save(Some(100))),
         ])
     };
@@ -71,8 +71,8 @@ fn what_was_trimmed_nobody_has_to_read_or_deal_with() {
     let rules: Vec<_> = rules.violations().map(|found| found.rule).collect();
     assert_eq!(rules, [Rule::ProcessedSkips, Rule::SaveBeyondProcessed]);
     let unread = |more| {
-        complete(story([
-            begun(),
+        complete(steps([
+            opened(),
             at(1, read(10, 25)),
             more,
             at(1, begin("x", 30)),
@@ -84,10 +84,10 @@ fn what_was_trimmed_nobody_has_to_read_or_deal_with() {
         findings(&unread(Vec::new())),
         [(Rule::NeverRead, Severity::Violation)]
     );
-    // An expired tunnel gives nothing any more.
+    // An expired tunnel returns no more records.
     let tunnel = "t".into();
-    let expired = complete(story([
-        begun(),
+    let expired = complete(steps([
+        opened(),
         at(1, [EventKind::TunnelExpired { tunnel }]),
     ]));
     assert_eq!(findings(&expired), []);
@@ -97,19 +97,23 @@ fn what_was_trimmed_nobody_has_to_read_or_deal_with() {
 fn processed_again() {
     violates(
         Rule::ProcessedAgain,
-        [at(1, done(0, 10)), at(1, done(5, 10))],
-        [at(1, done(0, 10)), at(1, read(10, 12)), at(1, done(10, 12))],
+        [at(1, processed(0, 10)), at(1, processed(5, 10))],
+        [
+            at(1, processed(0, 10)),
+            at(1, read(10, 12)),
+            at(1, processed(10, 12)),
+        ],
     );
 }
 
 #[test]
 fn processed_twice() {
     let anew = |from| {
-        story([
-            at(1, done(0, 10)),
+        steps([
+            at(1, processed(0, 10)),
             at(1, begin("x", from)),
             at(1, read(from, 20)),
-            at(1, done(from, 20)),
+            at(1, processed(from, 20)),
         ])
     };
     finds(
@@ -119,36 +123,36 @@ fn processed_twice() {
         [anew(10)],
     );
     let other = |from| {
-        story([
+        steps([
             at(1, [connected("y")]),
-            at(1, beat_as("b", "y", &[], &[(1, Open)])),
+            at(1, heartbeat_as("b", "y", &[], &[(1, Open)])),
             at(1, begin("y", from)),
             at(1, read_as("r", "y", from, 20, false)),
-            at(1, done_by("y", from, 20)),
+            at(1, processed_by("y", from, 20)),
         ])
     };
     finds(
         Rule::ProcessedTwice,
         Severity::Remark,
-        [at(1, done(0, 10)), other(0)],
-        [at(1, done(0, 10)), other(10)],
+        [at(1, processed(0, 10)), other(0)],
+        [at(1, processed(0, 10)), other(10)],
     );
 }
 
 #[test]
 fn processed_after_close_and_loss() {
-    let close = || at(2, beat(&[(2, Close)], &[]));
+    let close = || at(2, heartbeat(&[(2, Close)], &[]));
     violates(
         Rule::ProcessedAfterClose,
-        [close(), at(2, done(0, 10))],
-        [at(2, done(0, 10)), close()],
+        [close(), at(2, processed(0, 10))],
+        [at(2, processed(0, 10)), close()],
     );
-    let taken = || at(2, beat(&[(1, Open)], &[]));
+    let taken = || at(2, heartbeat(&[(1, Open)], &[]));
     finds(
         Rule::ProcessedAfterLoss,
         Severity::Remark,
-        [taken(), at(2, done(0, 10))],
-        [at(2, done(0, 10)), taken()],
+        [taken(), at(2, processed(0, 10))],
+        [at(2, processed(0, 10)), taken()],
     );
 }
 
@@ -156,17 +160,21 @@ fn processed_after_close_and_loss() {
 fn save_beyond_processed() {
     violates(
         Rule::SaveBeyondProcessed,
-        [at(1, done(0, 9)), at(1, save(Some(10))), at(1, done(9, 10))],
-        [at(1, done(0, 10)), at(1, save(Some(10)))],
+        [
+            at(1, processed(0, 9)),
+            at(1, save(Some(10))),
+            at(1, processed(9, 10)),
+        ],
+        [at(1, processed(0, 10)), at(1, save(Some(10)))],
     );
-    // A client that never says what it does is not asked.
-    let good = verdict(story([begun(), at(1, save(Some(10)))]));
+    // A client that never reports processed records is not judged by this rule.
+    let good = verdict(steps([opened(), at(1, save(Some(10)))]));
     assert_eq!(findings(&good), []);
 }
 
 #[test]
 fn never_processed() {
-    let run = |to| story([begun(), at(1, read(10, 100)), at(1, done(0, to))]);
+    let run = |to| steps([opened(), at(1, read(10, 100)), at(1, processed(0, to))]);
     let complete = |steps| Checker::new().complete().judge(&ledger(steps));
     let bad = complete(run(99));
     assert_eq!(

@@ -1,13 +1,14 @@
-//! Places of reads and saves, ends, versions, heartbeats, and what nobody read.
+//! Rules on the positions of reads and saves, ends, versions, heartbeats, and unread
+//! records.
 
 use super::*;
 
 #[test]
 fn read_before_parent() {
     let early = |status| {
-        story([
-            at(0, [made(), written(0, 9), connected("x"), changed(status)]),
-            at(0, beat(&[], &[(1, Open)])),
+        steps([
+            at(0, [added(), written(0, 9), connected("x"), changed(status)]),
+            at(0, heartbeat(&[], &[(1, Open)])),
             at(0, begin("x", 0)),
             at(0, read(0, 9)),
         ])
@@ -27,11 +28,11 @@ fn read_skips() {
         [at(1, read(11, 20))],
         [at(1, read(10, 20))],
     );
-    // Another begins after its checkpoint.
+    // Another client begins after its checkpoint.
     let other = || {
-        story([
+        steps([
             at(0, [connected("y")]),
-            at(1, beat_as("b", "y", &[], &[(1, Open)])),
+            at(1, heartbeat_as("b", "y", &[], &[(1, Open)])),
             at(1, begin("y", 5)),
         ])
     };
@@ -43,10 +44,10 @@ fn read_skips() {
 }
 
 #[test]
-fn a_read_that_was_held_up_is_not_held_against_the_client() {
-    // It comes in, and is carried out when the client has long asked again.
-    let good = verdict(story([
-        begun(),
+fn a_delayed_read_breaks_no_rule() {
+    // The read is carried out after the client has sent another one.
+    let good = verdict(steps([
+        opened(),
         at(1, read(10, 20)),
         at(2, read(20, 30)),
         at(3, read_as("slow", "x", 10, 20, false)),
@@ -61,7 +62,7 @@ fn read_again() {
     violates(
         Rule::ReadAgain,
         [at(1, read(0, 10))],
-        // It asked for its checkpoint again.
+        // The client fetched its checkpoint again.
         [at(1, begin("x", 0)), at(1, read(0, 10))],
     );
     let lost = || at(1, read_as("lost", "x", 10, 20, false));
@@ -75,7 +76,7 @@ fn read_again() {
             at(1, read(20, 30)),
         ],
     );
-    // A look at the number of the last save is no new beginning.
+    // Fetching the number of the last save is no new start.
     violates(
         Rule::ReadAgain,
         [
@@ -143,46 +144,46 @@ fn terminated_unsaved() {
     let end = || at(1, read_end(10, 100));
     violates(
         Rule::TerminatedUnsaved,
-        [end(), at(1, beat(&[(2, Terminated)], &[]))],
+        [end(), at(1, heartbeat(&[(2, Terminated)], &[]))],
         [
             end(),
             at(1, save(None)),
-            at(1, beat(&[(2, Terminated)], &[])),
+            at(1, heartbeat(&[(2, Terminated)], &[])),
         ],
     );
-    // What the service says may be said back.
+    // A client may repeat the status of an answer.
     violates(
         Rule::TerminatedUnsaved,
         [
-            at(1, beat(&[(1, Open)], &[(2, Open)])),
-            at(2, beat(&[(3, Terminated)], &[])),
+            at(1, heartbeat(&[(1, Open)], &[(2, Open)])),
+            at(2, heartbeat(&[(3, Terminated)], &[])),
         ],
         [
-            at(1, beat(&[(1, Open)], &[(2, Terminated)])),
-            at(2, beat(&[(2, Terminated)], &[])),
-            at(3, beat(&[(2, Terminated)], &[])),
+            at(1, heartbeat(&[(1, Open)], &[(2, Terminated)])),
+            at(2, heartbeat(&[(2, Terminated)], &[])),
+            at(3, heartbeat(&[(2, Terminated)], &[])),
         ],
     );
 }
 
 #[test]
 fn version_backwards() {
-    let told = || at(1, beat_as("b", "x", &[(1, Open)], &[(2, Closing)]));
-    let old = || at(2, beat(&[(1, Open)], &[(2, Closing)]));
+    let asked = || at(1, heartbeat_as("b", "x", &[(1, Open)], &[(2, Closing)]));
+    let old = || at(2, heartbeat(&[(1, Open)], &[(2, Closing)]));
     violates(
         Rule::VersionBackwards,
-        [told(), old()],
-        [told(), at(1, [faulted("b")]), old()],
+        [asked(), old()],
+        [asked(), at(1, [faulted("b")]), old()],
     );
     violates(
         Rule::VersionBackwards,
         [
-            at(1, beat(&[(3, Close)], &[])),
-            at(1, beat(&[(2, Close)], &[])),
+            at(1, heartbeat(&[(3, Close)], &[])),
+            at(1, heartbeat(&[(2, Close)], &[])),
         ],
         [
-            at(1, beat(&[(2, Close)], &[])),
-            at(1, beat(&[(3, Close)], &[])),
+            at(1, heartbeat(&[(2, Close)], &[])),
+            at(1, heartbeat(&[(3, Close)], &[])),
         ],
     );
 }
@@ -191,41 +192,41 @@ fn version_backwards() {
 fn version_not_raised() {
     violates(
         Rule::VersionNotRaised,
-        [at(1, beat(&[(1, Close)], &[]))],
-        [at(1, beat(&[(2, Close)], &[]))],
+        [at(1, heartbeat(&[(1, Close)], &[]))],
+        [at(1, heartbeat(&[(2, Close)], &[]))],
     );
-    // The channel came back at once, which the client had no wish for.
-    let back = || at(1, beat(&[(2, Close)], &[(2, Open)]));
+    // The channel came back immediately, though the client had given it back.
+    let back = || at(1, heartbeat(&[(2, Close)], &[(2, Open)]));
     finds(
         Rule::VersionNotRaised,
         Severity::Remark,
-        [back(), at(2, beat(&[(2, Close)], &[(2, Open)]))],
-        [back(), at(2, beat(&[(3, Close)], &[]))],
+        [back(), at(2, heartbeat(&[(2, Close)], &[(2, Open)]))],
+        [back(), at(2, heartbeat(&[(3, Close)], &[]))],
     );
-    // The service's CLOSE stays as it is.
+    // The CLOSE of the service keeps its version.
     violates(
         Rule::VersionNotRaised,
         [
-            at(1, beat(&[(1, Open)], &[(2, Closing)])),
-            at(2, beat(&[(2, Close)], &[])),
+            at(1, heartbeat(&[(1, Open)], &[(2, Closing)])),
+            at(2, heartbeat(&[(2, Close)], &[])),
         ],
         [
-            at(1, beat(&[(1, Open)], &[(2, Close)])),
-            at(2, beat(&[(2, Close)], &[])),
+            at(1, heartbeat(&[(1, Open)], &[(2, Close)])),
+            at(2, heartbeat(&[(2, Close)], &[])),
         ],
     );
 }
 
 #[test]
 fn heartbeat_gap() {
-    let stay = || beat(&[(1, Open)], &[(1, Open)]);
+    let stay = || heartbeat(&[(1, Open)], &[(1, Open)]);
     violates(Rule::HeartbeatGap, [at(11, stay())], [at(10, stay())]);
     violates(
         Rule::HeartbeatGap,
         [at(11, read(10, 20)), at(12, read(20, 30))],
         [at(5, stay()), at(11, read(10, 20)), at(12, read(20, 30))],
     );
-    // A heartbeat that is not answered does not renew the lease.
+    // A heartbeat without an answer does not renew the lease.
     let unheard = |code| {
         at(
             9,
@@ -240,21 +241,24 @@ fn heartbeat_gap() {
         [unheard("OTSTunnelServerUnavailable"), at(12, read(10, 20))],
         [unheard("OTSTunnelServerUnavailable"), at(10, read(10, 20))],
     );
-    // A client that is dead owes nothing, nor one whose clock was moved.
-    let good = verdict(story([begun(), at(99, gone_and_moved())]));
+    // Removed clients need no heartbeats, and moves of the clock do not count.
+    let good = verdict(steps([opened(), at(99, gone_and_moved())]));
     assert_eq!(findings(&good), [], "{good}");
 }
 
 fn gone_and_moved() -> Vec<EventKind> {
     let by = Duration::from_secs(95);
     let moved = EventKind::ClockMoved { by };
-    let stay = beat(&[(1, Open)], &[(1, Open)]);
+    let stay = heartbeat(&[(1, Open)], &[(1, Open)]);
     [vec![gone("z", Departure::Expired), moved], stay.to_vec()].concat()
 }
 
 #[test]
-fn the_heartbeat_limit_can_be_narrower() {
-    let late = ledger(story([begun(), at(4, beat(&[(1, Open)], &[(1, Open)]))]));
+fn the_heartbeat_limit_can_be_shorter() {
+    let late = ledger(steps([
+        opened(),
+        at(4, heartbeat(&[(1, Open)], &[(1, Open)])),
+    ]));
     let limit = |seconds| Checker::new().heartbeat_limit(Duration::from_secs(seconds));
     assert_eq!(
         findings(&limit(3).judge(&late)),
@@ -265,10 +269,10 @@ fn the_heartbeat_limit_can_be_narrower() {
 
 #[test]
 fn never_read() {
-    // `finished` saved where the end was read, but not all before it.
+    // `finished` is saved after the end was read, but earlier records were not.
     let holes = |from| {
-        story([
-            begun(),
+        steps([
+            opened(),
             at(1, begin("x", from)),
             at(1, read_end(from, 100)),
             at(1, save(None)),
@@ -285,21 +289,21 @@ fn never_read() {
 }
 
 #[test]
-fn a_complete_run_has_read_all_that_was_written() {
+fn a_complete_run_has_read_all_written_records() {
     let complete = |steps| Checker::new().complete().judge(&ledger(steps));
-    let run = |to| story([begun(), at(1, read(10, to))]);
+    let run = |to| steps([opened(), at(1, read(10, to))]);
     assert_eq!(
         findings(&complete(run(99))),
         [(Rule::NeverRead, Severity::Violation)]
     );
     assert_eq!(findings(&complete(run(100))), []);
     assert_eq!(findings(&verdict(run(99))), [], "it may go on");
-    // What was ended by hand, or deleted, ends where it is.
-    let ended = |kind| complete(story([begun(), at(1, [kind])]));
+    // Channels that were ended by hand or deleted need not be read to their ends.
+    let ended = |kind| complete(steps([opened(), at(1, [kind])]));
     assert_eq!(findings(&ended(changed(Terminated))), []);
     let tunnel = "t".into();
     assert_eq!(findings(&ended(EventKind::TunnelDeleted { tunnel })), []);
-    // A channel that nobody had.
-    let unread = complete(at(0, [made(), written(0, 5)]));
+    // A channel that nobody held.
+    let unread = complete(at(0, [added(), written(0, 5)]));
     assert_eq!(findings(&unread), [(Rule::NeverRead, Severity::Violation)]);
 }

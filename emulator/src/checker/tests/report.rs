@@ -1,11 +1,11 @@
-//! What a verdict tells, of whatever ledger.
+//! The text of a verdict, and special ledgers.
 
 use super::*;
 
 #[test]
-fn without_its_beginning_a_ledger_is_judged_by_what_is_left() {
+fn a_ledger_without_its_beginning_is_judged_by_the_rest() {
     let mut forgetful = LedgerWriter::new(3, Duration::ZERO);
-    for event in ledger(begun()).events() {
+    for event in ledger(opened()).events() {
         forgetful.record(Timestamp::default(), event.kind.clone());
     }
     let verdict = Checker::new().complete().judge(&forgetful.copy());
@@ -14,8 +14,12 @@ fn without_its_beginning_a_ledger_is_judged_by_what_is_left() {
 }
 
 #[test]
-fn the_report_shows_what_happened_around() {
-    let bad = verdict(story([begun(), at(1, save(Some(11))), at(2, read(10, 20))]));
+fn the_report_shows_the_events_around_a_finding() {
+    let bad = verdict(steps([
+        opened(),
+        at(1, save(Some(11))),
+        at(2, read(10, 20)),
+    ]));
     let text = bad.to_string();
     let wanted = [
         "violation: save_beyond_read at #14, client x, channel c: 11, read up to 10",
@@ -42,8 +46,8 @@ fn every_rule_has_its_name() {
 }
 
 #[test]
-fn a_ledger_on_disk_gets_the_same_verdict() {
-    let before = ledger(story([begun(), at(1, save(Some(11)))]));
+fn a_ledger_from_json_lines_gets_the_same_verdict() {
+    let before = ledger(steps([opened(), at(1, save(Some(11)))]));
     let mut lines = Vec::new();
     before.write_json_lines(&mut lines).expect("lines");
     let after = Ledger::read_json_lines(&lines[..]).expect("a ledger");
@@ -51,12 +55,12 @@ fn a_ledger_on_disk_gets_the_same_verdict() {
 }
 
 #[test]
-fn an_emulator_that_did_nothing_is_clean() {
+fn an_emulator_without_requests_is_clean() {
     let emulator = Emulator::builder().start().expect("emulator");
     assert!(emulator.ledger().verdict().is_clean());
 }
 
-/// The same in another tunnel on the table, where the channel has the same id.
+/// The same event in another tunnel on the table, whose channel has the same id.
 fn in_another_tunnel(mut kind: EventKind) -> EventKind {
     if let EventKind::ChannelAdded { tunnel, .. }
     | EventKind::ChannelChanged { tunnel, .. }
@@ -69,9 +73,9 @@ fn in_another_tunnel(mut kind: EventKind) -> EventKind {
 }
 
 #[test]
-fn who_reads_two_tunnels_by_hand_under_one_name_stands_at_two_places() {
+fn a_reader_of_two_tunnels_has_two_positions() {
     let by_hand = || {
-        let known = vec![made(), changed(Open)];
+        let known = vec![added(), changed(Open)];
         let parts = [
             known,
             begin("", 0).into(),
@@ -79,14 +83,14 @@ fn who_reads_two_tunnels_by_hand_under_one_name_stands_at_two_places() {
         ];
         parts.into_iter().flatten()
     };
-    let steps = story([
+    let history = steps([
         at(0, [written(0, 10)]),
         at(0, by_hand()),
         at(1, by_hand().map(in_another_tunnel)),
     ]);
-    assert_eq!(findings(&verdict(steps)), []);
-    // In one tunnel that is a place read twice.
-    let again = story([
+    assert_eq!(findings(&verdict(history)), []);
+    // In one tunnel this reads the same records twice.
+    let again = steps([
         at(0, [written(0, 10)]),
         at(0, by_hand()),
         at(1, read_as("r", "", 0, 10, false)),
@@ -98,10 +102,10 @@ fn who_reads_two_tunnels_by_hand_under_one_name_stands_at_two_places() {
 }
 
 #[test]
-fn a_finding_tells_how_long_after_in_units() {
-    let late = story([
-        begun(),
-        at(1, beat(&[(2, Close)], &[])),
+fn a_finding_shows_durations_with_units() {
+    let late = steps([
+        opened(),
+        at(1, heartbeat(&[(2, Close)], &[])),
         at(3, read(10, 20)),
     ]);
     let verdict = verdict(late);

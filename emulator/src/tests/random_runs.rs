@@ -1,5 +1,5 @@
-//! Random stories on the core: whatever is split, merged, suspended or lost,
-//! every change is given once, and the changes of a key in order.
+//! Random commands on the state: whatever is split, merged, suspended or lost, every
+//! change is delivered once, and the changes of a key in order.
 
 use std::collections::HashMap;
 
@@ -15,21 +15,21 @@ use tablestore_tunnel::{ActionType, OwnedColumn, Record};
 
 const KEYS: i64 = 12;
 
-/// What happens in a story, and what was given so far.
-struct Story {
+/// A random run, and the records that were delivered so far.
+struct RandomRun {
     instance: Instance,
     tunnel: String,
     now: Timestamp,
     dice: fastrand::Rng,
-    /// Clients with what they were told last.
+    /// Clients with the channels of their last answers.
     clients: Vec<(String, Vec<p::Channel>)>,
     written: HashMap<i64, Vec<i64>>,
     given: HashMap<i64, Vec<i64>>,
     changes: i64,
 }
 
-impl Story {
-    fn begin(seed: u64) -> Story {
+impl RandomRun {
+    fn begin(seed: u64) -> RandomRun {
         let mut dice = fastrand::Rng::with_seed(seed);
         let settings = Settings {
             state: StateSettings {
@@ -44,7 +44,7 @@ impl Story {
         let schema = schema(dice.u64(1..4));
         let created = instance.command(|state| state.create_table(schema, now));
         created.expect("a table");
-        let mut story = Story {
+        let mut run = RandomRun {
             instance,
             tunnel: String::new(),
             now,
@@ -54,17 +54,17 @@ impl Story {
             given: HashMap::new(),
             changes: 0,
         };
-        story.some(20, Story::change_table);
-        let kind = match story.dice.bool() {
+        run.repeat(20, RandomRun::change_table);
+        let kind = match run.dice.bool() {
             true => p::TunnelType::Stream,
             false => p::TunnelType::BaseAndStream,
         };
-        story.create_tunnel(kind);
-        story
+        run.create_tunnel(kind);
+        run
     }
 
-    /// From the earliest, so that all that was written counts; with base data
-    /// only the last value of each key does.
+    /// Creates a stream from the earliest record, so that all written values count.
+    /// With base data only the last value of each key counts.
     fn create_tunnel(&mut self, kind: p::TunnelType) {
         let mut request = create_request("orders", kind);
         request.tunnel.stream_tunnel_config = Some(p::StreamTunnelConfig {
@@ -80,7 +80,7 @@ impl Story {
         self.tunnel = created.expect("created").tunnel_id;
     }
 
-    fn some(&mut self, steps: usize, step: fn(&mut Story)) {
+    fn repeat(&mut self, steps: usize, step: fn(&mut RandomRun)) {
         for _ in 0..steps {
             step(self);
         }
@@ -95,7 +95,7 @@ impl Story {
             6 => self.connect(),
             7 => self.leave(),
             8 => self.schedule(),
-            9..13 => self.beat(),
+            9..13 => self.heartbeat(),
             _ => self.consume(),
         }
     }
@@ -104,7 +104,7 @@ impl Story {
         let table = self.instance.state().table("orders").expect("the table");
         let partition = self.dice.usize(0..table.partitions.len());
         let other = self.dice.usize(0..table.partitions.len());
-        // Those that cannot be cut so are left as they are.
+        // Partitions that cannot be split or merged stay as they are.
         match self.dice.u32(0..8) {
             0 => drop(self.command(|state, now| state.split("orders", partition, None, now))),
             1 => drop(self.command(|state, now| state.merge("orders", [partition, other], now))),
@@ -138,7 +138,7 @@ impl Story {
             .push((connected.expect("connected").client_id, Vec::new()));
     }
 
-    /// A client goes, with a word or without.
+    /// A client leaves, with or without a shutdown request.
     fn leave(&mut self) {
         if self.clients.is_empty() {
             return;
@@ -178,7 +178,7 @@ impl Story {
             .expect("scheduled");
     }
 
-    /// A client and a channel that it was told of.
+    /// A client, and a channel of its last answer.
     fn any_channel(&mut self) -> Option<(usize, p::Channel)> {
         let client = self.dice.usize(0..self.clients.len().max(1));
         let held = &self.clients.get(client)?.1;
@@ -186,9 +186,9 @@ impl Story {
         Some((client, channel.clone()))
     }
 
-    /// A client says what it is at: it gives back what it is told to, some of
-    /// what it is not, and what has ended.
-    fn beat(&mut self) {
+    /// A client sends a heartbeat. It gives back the channels that it is asked for,
+    /// some others, and those that have ended.
+    fn heartbeat(&mut self) {
         if self.clients.is_empty() {
             return;
         }
@@ -227,7 +227,7 @@ impl Story {
         }
     }
 
-    /// A client reads a page of a channel that is its own, and saves it.
+    /// A client reads a page of a channel that it holds, and saves its position.
     fn consume(&mut self) {
         let Some((client, channel)) = self.any_channel() else {
             return;
@@ -296,7 +296,7 @@ impl Story {
         self.command(|state, now| look(state.tunnel(&tunnel, now).expect("the tunnel")))
     }
 
-    /// Everything is resumed, and one client consumes what is left.
+    /// Resumes all channels, and lets one client consume the rest.
     fn finish(&mut self) {
         self.clients.clear();
         self.now = self.now.plus(Duration::from_secs(60));
@@ -313,8 +313,8 @@ impl Story {
         }
         self.connect();
         for _ in 0..1_000 {
-            self.beat();
-            self.some(20, Story::consume);
+            self.heartbeat();
+            self.repeat(20, RandomRun::consume);
             if self.given == self.written {
                 return;
             }
@@ -341,13 +341,13 @@ fn schema(partitions: u64) -> Schema {
 }
 
 #[test]
-fn whatever_happens_every_change_is_given_once_and_in_order() {
+fn every_change_is_delivered_once_and_in_order() {
     for seed in 0..50 {
-        let mut story = Story::begin(seed);
-        story.some(400, Story::step);
-        story.finish();
-        assert_eq!(story.given, story.written, "story {seed}");
-        let violations = story.instance.ledger.copy().violations();
-        assert_eq!(violations, [], "story {seed}");
+        let mut run = RandomRun::begin(seed);
+        run.repeat(400, RandomRun::step);
+        run.finish();
+        assert_eq!(run.given, run.written, "run {seed}");
+        let violations = run.instance.ledger.copy().violations();
+        assert_eq!(violations, [], "run {seed}");
     }
 }
