@@ -19,9 +19,35 @@ use super::table::{Table, TableSpec};
 use super::witness::Witness;
 use tablestore_tunnel::TunnelError;
 
-/// An emulator without a server: it answers requests that its caller brings.
+/// An emulator without a server: its caller passes requests to it.
 ///
-/// All methods may be called from any thread. None of them waits.
+/// All methods may be called from any thread. None of them waits: a fault that
+/// delays a request makes [`Engine::handle`] return [`Step::Wait`].
+///
+/// ```
+/// use tablestore_emulator::_core::{Request, Step};
+/// use tablestore_emulator::Emulator;
+/// use time::OffsetDateTime;
+///
+/// let engine = Emulator::builder().engine();
+/// let bytes = b"GET /_emulator/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+/// let (request, length) = Request::parse(bytes)?.ok_or("not complete")?;
+/// assert_eq!(length, bytes.len());
+/// let mut step = engine.handle(&request, OffsetDateTime::now_utc());
+/// let reply = loop {
+///     step = match step {
+///         Step::Answer(reply) => break reply,
+///         Step::Wait { delay, then } => {
+///             // A server sleeps here, and a simulation moves its clock.
+///             println!("delayed by {delay:?}");
+///             engine.resume(then)
+///         }
+///     };
+/// };
+/// let (head, body) = reply.to_wire();
+/// assert!(head.starts_with(b"HTTP/1.1 200 OK") && !body.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Engine {
     service: Arc<Service>,
@@ -41,7 +67,10 @@ impl Engine {
     /// long to wait before the request goes on.
     ///
     /// `wall` is the machine's time, which the dates of requests are compared
-    /// with. Everything else follows the emulator's clock.
+    /// with. Everything else follows the emulator's clock. A simulation makes that
+    /// clock from its own one, with `EmulatorClock::from`. The engine reads the
+    /// clock itself, because a fault may move the clock within a request, and
+    /// because the ledger must be in the order of its times.
     pub fn handle(&self, request: &Request, wall: OffsetDateTime) -> Step {
         if control::is_control(&request.head.path) {
             return Step::Answer(self.control.answer(request));

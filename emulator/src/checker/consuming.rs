@@ -23,12 +23,7 @@ impl<'a> Judge<'a> {
                 from,
                 count,
                 ..
-            } => {
-                let track = self.track(tunnel, channel);
-                track.skipped.insert(*from..from + count);
-                // Nobody can process them.
-                track.processed.insert(*from..from + count);
-            }
+            } => self.visit_skipped(tunnel, channel, *from..from + count),
             EventKind::Read {
                 tunnel,
                 client,
@@ -69,6 +64,13 @@ impl<'a> Judge<'a> {
             }
             _ => {}
         }
+    }
+
+    fn visit_skipped(&mut self, tunnel: &'a str, channel: &'a str, range: Range<u64>) {
+        let track = self.track(tunnel, channel);
+        track.skipped.insert(range.clone());
+        // Nobody can process them.
+        track.processed.insert(range);
     }
 
     fn tenure_of(&mut self, access: Access<'a>) -> &mut Tenure {

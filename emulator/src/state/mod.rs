@@ -56,7 +56,7 @@ mod token;
 mod tunnel;
 mod tunnels;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 pub(super) use self::channel::Channel;
 pub(super) use self::clients::ChannelSwitch;
@@ -89,7 +89,9 @@ pub(super) struct State {
     pub(super) settings: StateSettings,
     ids: Ids,
     tables: BTreeMap<Id, Table>,
-    tunnels: HashMap<Id, Tunnel>,
+    /// Ordered by id, so that commands on all tunnels have the same order in every
+    /// run.
+    tunnels: BTreeMap<Id, Tunnel>,
     /// Tunnels by the names of table and tunnel.
     names: BTreeMap<(Id, Id), Id>,
     events: EventQueue,
@@ -117,7 +119,7 @@ impl State {
         State {
             ids: Ids::new(settings.seed),
             tables: BTreeMap::new(),
-            tunnels: HashMap::new(),
+            tunnels: BTreeMap::new(),
             names: BTreeMap::new(),
             events: EventQueue::default(),
             settings,
