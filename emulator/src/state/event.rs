@@ -10,7 +10,7 @@ use tablestore_tunnel::SequenceInfo;
 /// Something that happened in the state.
 ///
 /// The state does not write a ledger. It collects its events in order, and
-/// whoever called it takes them with [`State::take_events`](super::State).
+/// the caller takes them with [`State::take_events`](super::State).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StateEvent {
     Table(TableEvent),
