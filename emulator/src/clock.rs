@@ -1,23 +1,22 @@
-//! What time the emulator believes it is.
+//! [`EmulatorClock`]: the emulator's time.
 //!
-//! Timeouts of clients, sequence numbers, cell versions and expiry all follow
-//! this clock; only the check of a request's date header follows the machine's,
-//! because clients sign with theirs.
+//! Timeouts of clients, sequence numbers, cell versions and expiry follow this
+//! clock. Only the check of a request's date follows the machine's clock, because
+//! clients sign with their machines' clocks.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use crate::timestamp::{Timestamp, micros};
 use tablestore_tunnel::Clock;
 
-/// The emulator's clock: the machine's, or one that is moved by hand.
+/// The emulator's clock: the machine's clock, or one that is moved by hand.
 ///
-/// Clones are the same clock. A manual one can be shared with workers, so that
-/// both sides live in the same time: make it from a [`Clock`], or give its
+/// Clones are the same clock. Workers can share a manual clock, so that both sides
+/// have the same time: make it from a [`Clock`], or pass its
 /// [`worker_clock`](EmulatorClock::worker_clock) to their configuration.
 #[derive(Clone, Debug)]
 pub struct EmulatorClock(Arc<Inner>);
@@ -25,9 +24,9 @@ pub struct EmulatorClock(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
-    /// Microseconds that a running clock is ahead.
+    /// How many microseconds a running clock is ahead of the machine's.
     ahead: AtomicU64,
-    /// Microseconds that it was moved at once, running or not.
+    /// By how many microseconds [`EmulatorClock::advance`] moved it in total.
     moved: AtomicU64,
 }
 
@@ -37,26 +36,26 @@ impl EmulatorClock {
         Clock::system().into()
     }
 
-    /// A clock that stands at `start` until [`EmulatorClock::advance`] moves it.
+    /// A clock that shows `start` until [`EmulatorClock::advance`] moves it.
     ///
-    /// A start before 1970 is taken as 1970.
+    /// A start before 1970 means 1970.
     pub fn manual(start: OffsetDateTime) -> EmulatorClock {
         Clock::manual(start.max(OffsetDateTime::UNIX_EPOCH)).into()
     }
 
-    /// The same time for workers: what to give to
-    /// [`TunnelWorkerConfigBuilder::clock`](crate::TunnelWorkerConfigBuilder::clock).
-    /// [`Clock::advance`] of it moves both sides, step by step. Of a running
-    /// clock it is the machine's, which [`EmulatorClock::advance`] does not move.
+    /// The same time for workers, for the `clock` of their configuration.
+    /// [`Clock::advance`] of this clock moves both sides step by step. For a running
+    /// clock this is the machine's clock, which [`EmulatorClock::advance`] does not
+    /// move.
     pub fn worker_clock(&self) -> Clock {
         self.0.clock.clone()
     }
 
-    /// Moves the clock forward at once; a running one stays ahead by that much.
+    /// Moves the clock forward in one step. A running clock stays ahead by the same
+    /// amount.
     ///
-    /// What becomes due meanwhile (a client's timeout, the end of a backfill)
-    /// takes effect with the next request. For workers on the same clock it is
-    /// a [`Clock::jump`].
+    /// Timeouts and the ends of backfills that become due take effect with the next
+    /// request. Workers on the same clock see a [`Clock::jump`].
     pub fn advance(&self, by: Duration) {
         self.0.moved.fetch_add(micros(by), Ordering::SeqCst);
         if self.0.clock.is_manual() {
@@ -66,30 +65,31 @@ impl EmulatorClock {
         }
     }
 
-    /// How far it was moved at once, in all. Steps of a clock that workers
-    /// share are not among it: they live through them.
+    /// How far [`EmulatorClock::advance`] moved it in total. Steps of a clock that
+    /// workers share are not included, because workers act at each step.
     pub(super) fn moved(&self) -> Duration {
         Duration::from_micros(self.0.moved.load(Ordering::SeqCst))
     }
 
-    /// What time it is on this clock.
+    /// The current time on this clock.
     pub fn utc(&self) -> OffsetDateTime {
         self.now().to_utc()
     }
 
-    /// Whether it goes on by itself.
+    /// Whether the clock runs by itself.
     pub(super) fn runs(&self) -> bool {
         !self.0.clock.is_manual()
     }
 
     pub(super) fn now(&self) -> Timestamp {
         let ahead = self.0.ahead.load(Ordering::SeqCst);
-        Timestamp(Timestamp::from_utc(self.0.clock.utc()).0 + ahead)
+        let clock = Timestamp::from_utc(self.0.clock.utc());
+        Timestamp::from_micros(clock.micros() + ahead)
     }
 }
 
 impl From<Clock> for EmulatorClock {
-    /// The emulator lives by this clock, whoever moves it.
+    /// The emulator follows this clock, whoever moves it.
     fn from(clock: Clock) -> EmulatorClock {
         EmulatorClock(Arc::new(Inner {
             clock,
@@ -99,82 +99,12 @@ impl From<Clock> for EmulatorClock {
     }
 }
 
-/// A time in microseconds since 1970, the unit of the change log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Timestamp(u64);
-
-impl Timestamp {
-    pub(super) const fn from_micros(micros: u64) -> Timestamp {
-        Timestamp(micros)
-    }
-
-    pub(super) const fn from_nanos(nanos: u64) -> Timestamp {
-        Timestamp(nanos / 1_000)
-    }
-
-    fn from_utc(utc: OffsetDateTime) -> Timestamp {
-        Timestamp(u64::try_from(utc.unix_timestamp_nanos() / 1_000).unwrap_or(0))
-    }
-
-    pub(super) fn to_utc(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-    }
-
-    pub(super) const fn micros(self) -> u64 {
-        self.0
-    }
-
-    /// As the wire's signed fields want it.
-    pub(super) const fn micros_i64(self) -> i64 {
-        self.micros() as i64
-    }
-
-    pub(super) const fn millis(self) -> i64 {
-        (self.0 / 1_000) as i64
-    }
-
-    pub(super) const fn nanos(self) -> i64 {
-        (self.0 * 1_000) as i64
-    }
-
-    pub(super) fn to_rfc3339(self) -> String {
-        // Fails for years beyond 9999, which no RFC 3339 time can tell.
-        let text = self.to_utc().format(&Rfc3339);
-        text.unwrap_or_else(|_| self.to_string())
-    }
-
-    /// How long after `earlier` this is.
-    pub(super) fn since(self, earlier: Timestamp) -> Duration {
-        Duration::from_micros(self.0.saturating_sub(earlier.0))
-    }
-
-    pub(super) fn plus(self, by: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(micros(by)))
-    }
-
-    pub(super) fn minus(self, by: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_sub(micros(by)))
-    }
-}
-
-impl fmt::Display for Timestamp {
-    /// Sixteen digits, as ids carry it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016}", self.0)
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn stands_until_it_is_moved() {
+    fn a_manual_clock_stands_still_until_it_is_moved() {
         let clock = EmulatorClock::manual(OffsetDateTime::UNIX_EPOCH + Duration::from_secs(5));
         assert_eq!(clock.now(), Timestamp::from_micros(5_000_000));
         clock.clone().advance(Duration::from_millis(7));
@@ -183,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_clock_can_be_ahead() {
+    fn a_running_clock_can_be_moved_ahead() {
         let clock = EmulatorClock::system();
         clock.advance(Duration::from_secs(3_600));
         let ahead = clock.utc() - OffsetDateTime::now_utc();

@@ -1,9 +1,9 @@
-//! Lengths of time as people write them: `250ms`, `2s`, `7d`.
+//! Durations as text, such as `250ms`, `2s` or `7d`.
 
 use std::time::Duration;
 
 /// The units, longest first, in nanoseconds.
-pub(crate) const UNITS: [(&str, u128); 7] = [
+const UNITS: [(&str, u128); 7] = [
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
@@ -13,10 +13,10 @@ pub(crate) const UNITS: [(&str, u128); 7] = [
     ("ns", 1),
 ];
 
-/// What [`parse`] wants, to say when it was not given that.
+/// What [`parse`] expects, for error messages.
 pub(crate) const EXPECTED: &str = "a whole number and a unit (ns, us, ms, s, m, h, d), as 250ms";
 
-/// The time that a text stands for, if it is one.
+/// Parses a duration.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
@@ -27,9 +27,64 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     Some(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
 }
 
+/// The text of a duration, in the longest unit that is exact.
+pub(crate) fn format(time: Duration) -> String {
+    let nanos = time.as_nanos();
+    let exact = |(_, unit): &&(&str, u128)| nanos.is_multiple_of(*unit);
+    match UNITS.iter().find(exact) {
+        Some((name, unit)) if nanos > 0 => format!("{}{name}", nanos / unit),
+        _ => "0s".to_owned(),
+    }
+}
+
+/// Durations as text in JSON, for `#[serde(with)]`.
+pub(crate) mod text {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{EXPECTED, format, parse};
+
+    pub(crate) fn serialize<S: Serializer>(
+        time: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format(*time))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not {EXPECTED}")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_have_the_longest_unit_that_is_exact() {
+        for (text, wanted) in [
+            ("0ms", "0s"),
+            ("250ms", "250ms"),
+            ("1000ms", "1s"),
+            ("48h", "2d"),
+            ("90s", "90s"),
+            ("120s", "2m"),
+            ("1001us", "1001us"),
+            (
+                "18446744073709551615999999999ns",
+                "18446744073709551615999999999ns",
+            ),
+        ] {
+            let parsed = parse(text).expect(text);
+            assert_eq!(format(parsed), wanted);
+            assert_eq!(parse(wanted), Some(parsed));
+        }
+    }
 
     #[test]
     fn texts_stand_for_times() {

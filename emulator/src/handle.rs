@@ -1,179 +1,143 @@
-//! [`Emulator`]: the handle on a running server.
+//! [`Emulator`]: the handle on a running emulator.
 
 use std::sync::Arc;
 use tablestore_tunnel::_wire::{client_error, client_error_from, secret};
 
-use parking_lot::{Mutex, MutexGuard};
-
-use super::builder::EmulatorBuilder;
-use super::clock::{EmulatorClock, Timestamp};
-use super::core::Core;
-use super::fault::{Fault, FaultStatus};
+use super::clock::EmulatorClock;
+use super::engine::Engine;
+use super::faults::{Fault, FaultStatus};
 use super::ledger::Ledger;
 use super::server::Server;
 use super::settings::Settings;
 use super::table::{Table, TableSpec};
+use super::witness::Witness;
 use tablestore_tunnel::TunnelError;
 
-/// A running emulator. Clones are the same one.
+/// A running emulator. Clones are handles on the same emulator.
 ///
-/// Serves until [`Emulator::stop`] is called or the last clone is dropped. All
-/// methods may be called from any thread; none waits for a request.
+/// It serves until [`Emulator::stop`] is called or the last clone is dropped. All
+/// methods may be called from any thread, and none waits for a request.
 #[derive(Clone, Debug)]
 pub struct Emulator {
-    shared: Arc<Shared>,
+    engine: Arc<Engine>,
     server: Arc<Server>,
 }
 
-/// What the handle, the tables and the server's threads share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    /// Held for the bookkeeping of one call, never while a socket is used.
-    pub(super) core: Mutex<Core>,
-    pub(super) clock: EmulatorClock,
-    pub(super) settings: Settings,
-}
-
-impl Shared {
-    /// The core, and the time of what is done to it, which is read under the
-    /// lock: so times are in the order of the ledger and of the logs.
-    pub(super) fn enter(&self) -> (MutexGuard<'_, Core>, Timestamp) {
-        let mut core = self.core.lock();
-        let now = self.clock.now();
-        // Read second: no move that `now` has seen is left out.
-        core.ledger.clock_moved(now, self.clock.moved());
-        (core, now)
-    }
-}
-
 impl Emulator {
-    /// A builder with the defaults.
-    pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder::new()
-    }
-
     pub(super) fn start(
         port: u16,
         clock: EmulatorClock,
         settings: Settings,
     ) -> Result<Emulator, TunnelError> {
-        let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(settings.clone(), clock.moved())),
-            clock,
-            settings,
-        });
-        let server = Server::start(port, Arc::clone(&shared)).map_err(|error| {
+        let engine = Arc::new(Engine::new(settings, clock));
+        let server = Server::start(port, Arc::clone(&engine)).map_err(|error| {
             client_error_from(format!("cannot serve on 127.0.0.1:{port}"), error)
         })?;
         Ok(Emulator {
-            shared,
+            engine,
             server: Arc::new(server),
         })
     }
 
-    /// Where it serves, as `http://127.0.0.1:<port>`.
+    /// The endpoint that clients connect to, as `http://127.0.0.1:<port>`.
     pub fn endpoint(&self) -> &str {
         self.server.endpoint()
     }
 
-    /// The name of its instance.
+    /// The name of the instance.
     pub fn instance(&self) -> &str {
-        &self.shared.settings.instance
+        self.engine.service().settings().instance()
     }
 
-    /// The id of the access key that it accepts.
+    /// The id of the access key that the emulator accepts.
     pub fn access_key_id(&self) -> &str {
-        self.shared
-            .settings
-            .access_key
-            .credentials()
-            .access_key_id()
+        self.engine.access_key().credentials().access_key_id()
     }
 
     /// The secret of that access key.
     pub fn access_key_secret(&self) -> &str {
-        secret(self.shared.settings.access_key.credentials())
+        secret(self.engine.access_key().credentials())
     }
 
-    /// Its clock.
+    /// The emulator's clock.
     pub fn clock(&self) -> &EmulatorClock {
-        &self.shared.clock
+        self.engine.service().clock()
     }
 
-    /// Creates a table. Its change log begins now; a table need not be told
-    /// to have one.
+    /// Creates a table. Every table has a change log, which begins now.
     ///
     /// # Errors
     ///
     /// `OTSClientError` if a table of that name exists or the spec has no
     /// primary key.
     pub fn create_table(&self, spec: TableSpec) -> Result<Table, TunnelError> {
-        Table::create(&self.shared, spec)
+        self.engine.create_table(spec)
     }
 
-    /// A handle on a table that exists.
+    /// A handle on an existing table.
     ///
     /// # Errors
     ///
     /// `OTSClientError` if there is no such table.
     pub fn table(&self, name: &str) -> Result<Table, TunnelError> {
-        Table::open(&self.shared, name)
+        Table::open(self.engine.service(), name)
     }
 
-    /// Drops a table with all that is on it: its tunnels are gone, and their
-    /// clients are told so with the next request (`OTSParameterInvalid`). A
-    /// new table of that name may follow; handles on the old one are dead.
+    /// Drops a table and its tunnels. The next requests of their clients are
+    /// answered with `OTSParameterInvalid`. A new table may have the same name, but
+    /// handles on the old table do not work any more.
     ///
     /// # Errors
     ///
     /// `OTSClientError` if there is no such table.
     pub fn drop_table(&self, name: &str) -> Result<(), TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let dropped = core.drop_table(name, now);
-        dropped.map_err(|failure| client_error(failure.message))
+        let service = self.engine.service();
+        let dropped = service.command(|state, now| state.drop_table(name, now));
+        dropped.map_err(|error| client_error(error.to_string()))
     }
 
-    /// Makes a tunnel expired now, as if its log had not been read in time:
-    /// all that consumes it is answered with `OTSTunnelExpired`. It is still
-    /// listed, and deleted after 30 days of the emulator's clock.
+    /// Makes a tunnel expired, as if its log had not been read in time. Every
+    /// request that consumes it is answered with `OTSTunnelExpired`. The tunnel is
+    /// still listed, and it is deleted after 30 days of the emulator's clock.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if there is no tunnel of that id.
+    /// `OTSClientError` if there is no tunnel with that id.
     pub fn expire_tunnel(&self, tunnel_id: &str) -> Result<(), TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let expired = core.expire_tunnel(tunnel_id, now);
-        expired.map_err(|failure| client_error(failure.message))
+        let service = self.engine.service();
+        let expired = service.command(|state, now| state.expire_tunnel(tunnel_id, now));
+        expired.map_err(|error| client_error(error.to_string()))
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// A witness, which notes the records that consumers have processed.
+    pub fn witness(&self) -> Witness {
+        self.engine.witness()
     }
 
-    /// Arms a fault: it counts the requests from now on.
+    /// Arms a fault. It counts requests from now on.
     pub fn fault(&self, fault: Fault) {
-        self.shared.core.lock().faults.add(fault);
+        self.engine.arm([fault]);
     }
 
-    /// The faults that it was given since the last
-    /// [`Emulator::clear_faults`], with how often each was hit.
+    /// The faults that were armed since the last [`Emulator::clear_faults`], with
+    /// the number of their hits.
     pub fn faults(&self) -> Vec<FaultStatus> {
-        self.shared.core.lock().faults.list()
+        self.engine.service().faults()
     }
 
-    /// Disarms all faults that are still to come, and forgets the others.
+    /// Disarms all faults, and forgets those that are over.
     pub fn clear_faults(&self) {
-        self.shared.core.lock().faults.clear();
+        self.engine.clear_faults();
     }
 
-    /// What happened so far, for [`Ledger::verdict`] to judge.
+    /// A copy of everything that happened so far. [`Ledger::verdict`] judges it.
     pub fn ledger(&self) -> Ledger {
-        self.shared.core.lock().ledger.copy()
+        self.engine.ledger()
     }
 
-    /// Stops serving: connections are closed, requests that wait for a delay
-    /// are given up, and all threads have ended when this returns. What is
-    /// stored can still be looked at. Every call but the first does nothing.
+    /// Stops serving: closes all connections, and gives up requests that wait for a
+    /// delay. All threads have ended when this returns. Tables and the ledger can
+    /// still be read. Only the first call has an effect.
     pub fn stop(&self) {
         self.server.stop();
     }

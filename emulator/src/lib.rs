@@ -1,10 +1,10 @@
-//! The other end: a local server that speaks the service's real protocol.
+//! A local server that speaks the protocol of the Tunnel Service.
 //!
-//! [`Emulator`] serves the thirteen actions of the Tunnel Service on
-//! 127.0.0.1, with signatures checked, for tests of programs that consume a
-//! tunnel, in any language. Tables live in memory and are written through
-//! [`Table`]; what goes wrong is scripted with [`Fault`]; what happened is in
-//! the [`Ledger`].
+//! [`Emulator`] serves the thirteen actions of the Tunnel Service on 127.0.0.1
+//! and checks signatures. It is for tests of programs that consume a tunnel, in
+//! any language. Tables are kept in memory and written through [`Table`]. A
+//! [`Fault`] makes requests fail, and the [`Ledger`] shows everything that
+//! happened.
 //!
 //! ```
 //! use tablestore_emulator::{Emulator, KeyType, RowUpdate, TableSpec};
@@ -21,118 +21,121 @@
 //!
 //! # Choices where the service is silent
 //!
-//! What is documented is done as documented. What is not, or in more than one
-//! way, is done in one way, which stands here and where it is made:
+//! The emulator follows the documentation of the service. Where the documentation
+//! says nothing, or contradicts itself, the emulator makes these choices:
 //!
 //! *Tunnels*
 //!
-//! - Any number of tunnels and clients. Names of tunnels are letters, digits,
-//!   underscores and hyphens, with a letter or underscore first.
+//! - The number of tunnels and clients is not limited. Names of tunnels have
+//!   letters, digits, underscores and hyphens, and begin with a letter or an
+//!   underscore.
 //! - A new tunnel shows no channels for [`EmulatorBuilder::warm_up`], or until
 //!   its first heartbeat.
-//! - Base data are the rows as they were when the tunnel was created, and the
-//!   stream begins right there: no gap and no overlap, whatever start offset a
-//!   tunnel of both kinds is given. Partitions become base channels of
-//!   [`EmulatorBuilder::base_split_rows`], at least one each.
-//! - A backfill that is over takes no channels for partitions that come later.
-//! - An id that comes along with a name must be that tunnel's.
+//! - Base data are the rows at the time when the tunnel was created, and the
+//!   stream begins at the same time. There is no gap and no overlap, and the start
+//!   offset of a tunnel of both kinds has no effect. Each partition becomes base
+//!   channels of [`EmulatorBuilder::base_split_rows`] rows, at least one.
+//! - A backfill that has ended gets no channels for later partitions.
+//! - If a request has both the name and the id of a tunnel, they must belong to the
+//!   same tunnel.
 //! - Dropping a table deletes its tunnels.
 //!
 //! *Channels and clients*
 //!
-//! - A client takes part from its first heartbeat on, and only heartbeats keep
-//!   it alive. Each gets an even share, gives back what it has too much of at
-//!   its own heartbeat, and keeps a channel that is CLOSING until it reports
-//!   CLOSE or is gone.
-//! - A report that is not the holder's, or not newer than what is known, is
-//!   passed over. TERMINATED counts as CLOSE as long as no read has come to
-//!   the end.
-//! - Anyone may read and save, see [`EmulatorBuilder::owners_only`].
-//! - Sequence numbers of checkpoints begin at 0; a save with 0 is not checked.
-//! - Schedule does all it is told or nothing. What is suspended shows CLOSING.
-//! - A shutdown of an unknown client is answered like its heartbeat, with 410.
+//! - A client gets channels from its first heartbeat on, and only heartbeats keep
+//!   it connected. Each client gets an even share. It gives surplus channels back
+//!   at its own heartbeat, and keeps a channel that is CLOSING until it reports
+//!   CLOSE or is removed.
+//! - A report is ignored if it does not come from the holder, or if its version is
+//!   not newer. TERMINATED counts as CLOSE until a read has reached the end.
+//! - Any client may read and save, see [`EmulatorBuilder::owners_only`].
+//! - Sequence numbers of checkpoints begin at 0. A save with 0 is not checked.
+//! - Schedule applies all of its switches or none. A suspended channel shows
+//!   CLOSING.
+//! - The shutdown of an unknown client is answered with 410, like its heartbeat.
 //!
 //! *Reading*
 //!
-//! - A read gives up to [`EmulatorBuilder::batch_rows`] and
-//!   [`EmulatorBuilder::batch_bytes`], base or stream.
-//! - A change carries the microsecond of the emulator's clock, or one more
-//!   than the last of its partition; those of a bulk differ in the row index.
-//!   The epoch is 0, see [`EmulatorBuilder::epoch_grows`].
-//! - Base rows hold all versions of their columns, a deletion has the delete
-//!   marker, and neither versions that are too many nor cells that are too old
-//!   leave records.
-//! - The consume point and count of a channel are those of its saved token; a
-//!   channel with nothing left is consumed up to now.
-//! - Both RPO calls give the same JSON: by tunnel, then by channel, in
+//! - A read returns up to [`EmulatorBuilder::batch_rows`] records and
+//!   [`EmulatorBuilder::batch_bytes`] bytes, for base data and streams.
+//! - The timestamp of a change is the microsecond of the emulator's clock, but at
+//!   least one more than the last timestamp of its partition. The changes of a bulk
+//!   differ in the row index. The epoch is 0, see [`EmulatorBuilder::epoch_grows`].
+//! - Base rows have all versions of their columns. A deletion has the delete marker.
+//!   There are no records for versions beyond the maximum or cells beyond their
+//!   time to live.
+//! - The consumed time and count of a channel are those of its saved token. A
+//!   channel without unread records is consumed up to now.
+//! - Both RPO calls return the same JSON: by tunnel, then by channel, in
 //!   nanoseconds.
 //!
 //! *Retention*
 //!
-//! - A read whose place is no longer in the log: [`EmulatorBuilder::trimmed_read`].
-//! - A tunnel of both kinds whose base data is finished later than the
-//!   retention after its creation is expired: all that consumes it gets
-//!   `OTSTunnelExpired`. It is deleted 30 days later.
-//! - `expired` is also shown while something is gone that was not consumed.
+//! - [`EmulatorBuilder::trimmed_read`] decides how a read of trimmed records is
+//!   answered.
+//! - A tunnel of both kinds expires if its base data is read later than the
+//!   retention after its creation. Every request that consumes it gets
+//!   `OTSTunnelExpired`. The tunnel is deleted 30 days later.
+//! - `expired` is also shown while changes are missing that were not consumed.
 //!
-//! *Who asks*
+//! *Permissions*
 //!
-//! - An unknown key, a wrong signature and a wrong, missing or needless
-//!   security token are `OTSAuthFailed`; a permission that is missing is
-//!   `OTSPermissionDenied`, and so is another instance.
-//! - The RPO calls need `DescribeTunnel`, Schedule needs `ConsumeTunnel`.
+//! - An unknown key, a wrong signature, and a wrong, missing or needless security
+//!   token are answered with `OTSAuthFailed`. A missing permission and a wrong
+//!   instance are answered with `OTSPermissionDenied`.
+//! - The RPO calls need `DescribeTunnel`, and Schedule needs `ConsumeTunnel`.
 //! - Dates are compared with the machine's clock, not with the emulator's.
 //!
 //! *Tables*
 //!
-//! - Partitions are ranges of keys behind a hash of the partition key, so that
-//!   all of them get rows. Only neighbours merge.
-//! - The limits of keys, values and rows are the service's; those of a single
-//!   request are not kept for bulks.
+//! - Partitions are ranges of keys after a hash of the partition key, so that all
+//!   of them get rows. Only neighbours can be merged.
+//! - The limits of keys, values and rows are the service's limits. The limits of a
+//!   single request do not apply to bulk writes.
 //!
 //! # Files
 //!
-//! Files, in reading order:
+//! Files, in reading order; each uses only those below it:
 //!
-//! - `handle`: [`Emulator`], the handle.
-//! - `builder`: [`EmulatorBuilder`]; `settings`: its values and defaults.
-//! - `access_key`: [`AccessKey`]: who may ask for what.
-//! - `table`: [`Table`], [`TableSpec`] and writing rows.
-//! - `core`: what the emulator knows, without sockets and clock.
-//! - `actions`: one file per action.
-//! - `server`: HTTP around it; `control`: a JSON API beside the protocol.
-//! - `action`, `scope`, `failure`: a request's kind, whom it is about, an
-//!   answer that is an error.
-//! - `fault`: what goes wrong.
-//! - `ledger`: what happened; `witness`: what consumers have dealt with;
-//!   `check`: what of it breaks the rules.
-//! - `clock`: what time it is; `duration`: lengths of time as text.
-//! - `stop`: wakes threads that wait.
-//! - `program`: all of it as a program.
+//! - `program`: the emulator as a program.
+//! - `handle`: [`Emulator`], the handle; `builder`: [`EmulatorBuilder`].
+//! - `server`: sockets and threads around the engine; `stop`: the signal that
+//!   ends its threads.
+//! - `engine`: the emulator without sockets, threads or sleeping.
+//! - `control`: a JSON API beside the protocol.
+//! - `table`: [`Table`], [`TableSpec`] and writing rows; `witness`: [`Witness`].
+//! - `service`: from a request to an answer; the state, the ledger and the
+//!   faults behind one lock. `settings`: everything that the builder sets.
+//! - `tunnel_api`: one file for each action.
+//! - `checker`: the rules that clients broke, found in the ledger.
+//! - `faults`: requests that fail on purpose; `ledger`: everything that happened.
+//! - `protocol`: requests, signatures and replies.
+//! - `state`: tables, tunnels and clients, without clock and sockets.
+//! - `clock`, `timestamp`: the emulator's time; `duration`: durations as text.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod access_key;
-mod action;
-mod actions;
 mod builder;
-mod check;
+mod checker;
 mod clock;
 mod control;
-mod core;
 mod duration;
-mod failure;
-mod fault;
+mod engine;
+mod faults;
 mod handle;
 mod ledger;
 mod program;
-mod scope;
+mod protocol;
 mod server;
+mod service;
 mod settings;
+mod state;
 mod stop;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timestamp;
+mod tunnel_api;
 mod witness;
 
 /// The README's examples are compiled with the tests.
@@ -140,17 +143,24 @@ mod witness;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-pub use self::access_key::{AccessKey, Permission};
-pub use self::action::Action;
+/// The emulator without a server, for simulations. Not for users: it may change
+/// with every release.
+#[doc(hidden)]
+pub mod _core {
+    pub use crate::engine::Engine;
+    pub use crate::protocol::{End, Reply, Request};
+    pub use crate::service::{Continuation, Step};
+}
+
 pub use self::builder::EmulatorBuilder;
-pub use self::check::{Checker, Finding, Rule, Severity, Summary, Verdict};
+pub use self::checker::{Checker, Finding, Rule, Severity, Summary, Verdict};
 pub use self::clock::EmulatorClock;
-pub use self::core::key::KeyType;
-pub use self::fault::{Fault, FaultScriptError, FaultStatus, FaultTarget, Notice};
+pub use self::faults::{Fault, FaultScriptError, FaultStatus, FaultTarget, Notice};
 pub use self::handle::Emulator;
 pub use self::ledger::{ChannelState, ChannelStatus, Departure, Event, EventKind, Ledger};
 #[doc(hidden)]
 pub use self::program::main as _program;
-pub use self::settings::TrimmedRead;
+pub use self::protocol::{AccessKey, Action, Permission};
+pub use self::state::{KeyType, RecordId, TrimmedRead};
 pub use self::table::{PartitionInfo, RowUpdate, Table, TableSpec, Written};
-pub use self::witness::{RecordId, Witness};
+pub use self::witness::Witness;

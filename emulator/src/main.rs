@@ -1,4 +1,4 @@
-//! The emulator as a program, for clients in any language; see `program`.
+//! The emulator as a program; see the module `program`.
 
 use std::process::ExitCode;
 

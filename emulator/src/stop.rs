@@ -1,40 +1,48 @@
-//! [`Stop`]: a signal that is given once and wakes every thread that waits.
+//! [`Stop`]: a signal that is triggered once and wakes all waiting threads.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// A one-shot signal. Clones share it.
+/// A signal that is triggered once. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Arc<Signal>);
 
 #[derive(Debug, Default)]
 struct Signal {
-    given: Mutex<bool>,
+    triggered: Mutex<bool>,
     woken: Condvar,
 }
 
 impl Stop {
     pub(crate) fn trigger(&self) {
-        *self.0.given.lock() = true;
+        *self.0.triggered.lock() = true;
         self.0.woken.notify_all();
     }
 
     pub(crate) fn is_triggered(&self) -> bool {
-        *self.0.given.lock()
+        *self.0.triggered.lock()
     }
 
-    /// Waits for at most `timeout`; returns whether the signal was given.
+    /// Waits for the signal, at most for `timeout`. Returns whether it was triggered.
     pub(crate) fn wait_for(&self, timeout: Duration) -> bool {
-        let mut given = self.0.given.lock();
-        // A time that no `Instant` can hold never comes.
+        let mut triggered = self.0.triggered.lock();
+        // A time beyond the range of `Instant` never comes.
         let Some(deadline) = Instant::now().checked_add(timeout) else {
-            self.0.woken.wait_while(&mut given, |given| !*given);
+            self.0
+                .woken
+                .wait_while(&mut triggered, |triggered| !*triggered);
             return true;
         };
-        while !*given && !self.0.woken.wait_until(&mut given, deadline).timed_out() {}
-        *given
+        while !*triggered
+            && !self
+                .0
+                .woken
+                .wait_until(&mut triggered, deadline)
+                .timed_out()
+        {}
+        *triggered
     }
 }
 
@@ -44,7 +52,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn wakes_a_thread_that_waits_forever() {
+    fn a_signal_wakes_a_thread_that_waits_forever() {
         let stop = Stop::default();
         let waiting = thread::spawn({
             let stop = stop.clone();

@@ -1,20 +1,18 @@
-//! [`Table`]: writing rows, and cutting partitions.
+//! [`Table`]: writing rows, and splitting and merging partitions.
 
 use std::sync::Arc;
 use std::time::Duration;
 use tablestore_tunnel::_wire::client_error;
 
-use super::core::Core;
-use super::core::key::{self, Key, KeyType};
-use super::core::partition::Partition;
-use super::core::table::{Change, Logged, Schema, Table as CoreTable};
-use super::failure::Failure;
-use super::fault::harm;
-use super::handle::Shared;
+use super::service::Service;
+use super::state::{
+    Change, Key, KeyType, Logged, Partition, Schema, State, StateError, Table as StateTable,
+    parse_key,
+};
 use tablestore_tunnel::TunnelError;
 use tablestore_tunnel::{ActionType, OwnedColumn, SequenceInfo, Value};
 
-/// What a table is created from.
+/// The definition of a table.
 #[derive(Clone, Debug)]
 pub struct TableSpec {
     name: String,
@@ -28,7 +26,7 @@ pub struct TableSpec {
 }
 
 impl TableSpec {
-    /// A table of that name; it needs a primary key yet.
+    /// A table with a name. It still needs a primary key.
     pub fn new(name: impl Into<String>) -> TableSpec {
         TableSpec {
             name: name.into(),
@@ -42,30 +40,29 @@ impl TableSpec {
         }
     }
 
-    /// Adds a column to the primary key. The first is the partition key.
+    /// Adds a column to the primary key. The first column is the partition key.
     pub fn primary_key(mut self, name: impl Into<String>, kind: KeyType) -> TableSpec {
         self.primary_key.push((name.into(), kind));
         self
     }
 
-    /// How many partitions the table begins with. 0 is taken as 1. Defaults
-    /// to 1.
+    /// How many partitions the table starts with. 0 means 1. Defaults to 1.
     ///
-    /// Keys are spread over them by a hash of the partition key, so that all
-    /// of them get rows whatever the keys are.
+    /// A hash of the partition key spreads rows over the partitions, so that all of
+    /// them get rows.
     pub fn partitions(mut self, partitions: u32) -> TableSpec {
         self.partitions = u64::from(partitions.max(1));
         self
     }
 
-    /// How many versions of a column are kept. 0 is taken as 1. Defaults to 1.
+    /// How many versions of a column are kept. 0 means 1. Defaults to 1.
     pub fn max_versions(mut self, max_versions: usize) -> TableSpec {
         self.max_versions = max_versions.max(1);
         self
     }
 
-    /// The columns whose values before a change go along with its record.
-    /// Defaults to none.
+    /// The columns whose values before a change are part of its record. Defaults to
+    /// no columns.
     pub fn origin_columns<N: Into<String>>(
         mut self,
         names: impl IntoIterator<Item = N>,
@@ -74,32 +71,31 @@ impl TableSpec {
         self
     }
 
-    /// How long a change stays in the log. Defaults to what the emulator was
-    /// [told](super::EmulatorBuilder::retention).
+    /// How long changes stay in the log. Defaults to the retention of the
+    /// [emulator](super::EmulatorBuilder::retention).
     pub fn retention(mut self, retention: Duration) -> TableSpec {
         self.retention = Some(retention);
         self
     }
 
-    /// How long a cell is there, counted from its version on the emulator's
-    /// clock. After that it is not among the rows that a tunnel begins with;
-    /// the log has no entry of its end. Defaults to forever.
+    /// How long cells exist, counted from their versions on the emulator's clock.
+    /// Expired cells are not in the base data of new tunnels, and the log has no entry
+    /// of their expiry. Defaults to forever.
     pub fn time_to_live(mut self, time_to_live: Duration) -> TableSpec {
         self.time_to_live = Some(time_to_live);
         self
     }
 
-    /// How far the version of a cell may be from the time of writing, before
-    /// and after; other versions are refused. Defaults to any distance, so
-    /// that tests may use small numbers; on the service it is a day unless a
-    /// table says otherwise.
+    /// The largest distance of a cell's version from the time of writing, before or
+    /// after. Other versions are rejected. Defaults to any distance, so that tests may
+    /// use small numbers. The default of the service is one day.
     pub fn max_version_offset(mut self, offset: Duration) -> TableSpec {
         self.max_version_offset = Some(offset);
         self
     }
 }
 
-/// A change to some columns of a row.
+/// Changes to some columns of a row.
 #[derive(Clone, Debug, Default)]
 pub struct RowUpdate(Vec<Cell>);
 
@@ -111,12 +107,12 @@ enum Cell {
 }
 
 impl RowUpdate {
-    /// A change to nothing yet.
+    /// An update without changes.
     pub fn new() -> RowUpdate {
         RowUpdate::default()
     }
 
-    /// Writes a version of a column; the version is the time of writing.
+    /// Writes a new version of a column. The version is the time of writing.
     pub fn put(mut self, name: impl Into<String>, value: impl Into<Value>) -> RowUpdate {
         self.0.push(Cell::Put(name.into(), value.into(), None));
         self
@@ -146,7 +142,7 @@ impl RowUpdate {
         self
     }
 
-    /// The columns, with `now` for the versions that are not given.
+    /// The columns, with `now` for missing versions.
     fn into_columns(self, now: i64) -> Vec<OwnedColumn> {
         let column = |cell| match cell {
             Cell::Put(name, value, version) => {
@@ -159,15 +155,15 @@ impl RowUpdate {
     }
 }
 
-/// Where a change went: enough to find its record again.
+/// The log entry of a change, which identifies its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// Id of the partition, which its channels' ids begin with.
+    /// Id of the partition. The ids of its channels begin with it.
     pub partition: Arc<str>,
     /// Position in the partition's log, counted from 0.
     pub position: u64,
-    /// The sequence number that the record carries.
+    /// The sequence number of the record.
     pub sequence_info: SequenceInfo,
 }
 
@@ -175,79 +171,79 @@ pub struct Written {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PartitionInfo {
-    /// Its id, which its channels' ids begin with.
+    /// Its id. The ids of its channels begin with it.
     pub id: Arc<str>,
-    /// Ids of the partitions it was made from.
+    /// Ids of the partitions that it came from.
     pub parents: Vec<Arc<str>>,
-    /// How many rows it has.
+    /// The number of its rows.
     pub rows: usize,
-    /// How many changes were written to it.
+    /// The number of changes that were written to it.
     pub changes: u64,
-    /// Position of the oldest change that is still in its log, counted from 0;
-    /// equal to `changes` if there is none.
+    /// Position of the oldest change that is still in its log, counted from 0. If
+    /// there is none, it equals `changes`.
     pub oldest: u64,
-    /// Whether it takes writes: not split and not merged.
+    /// Whether it takes writes: it is neither split nor merged.
     pub active: bool,
 }
 
-/// A table of an emulator. Clones are the same table.
+/// A handle on a table. Clones are handles on the same table.
 ///
-/// Does not keep the emulator serving. All methods may be called from any
-/// thread; a write is in the log when it returns.
+/// A handle does not keep the emulator serving. All methods may be called from any
+/// thread. When a write returns, its changes are in the log.
 #[derive(Clone, Debug)]
 pub struct Table {
-    shared: Arc<Shared>,
+    service: Arc<Service>,
     name: Arc<str>,
-    /// Tells it from a later table of the same name; compared by address.
+    /// Distinguishes the table from a later one with the same name. It is compared
+    /// by address.
     stream_id: Arc<str>,
     primary_key: Arc<[(String, KeyType)]>,
 }
 
 impl Table {
-    pub(super) fn create(shared: &Arc<Shared>, spec: TableSpec) -> Result<Table, TunnelError> {
+    pub(super) fn create(service: &Arc<Service>, spec: TableSpec) -> Result<Table, TunnelError> {
+        let settings = service.settings();
         let schema = Schema {
             name: spec.name.as_str().into(),
             primary_key: spec.primary_key,
             partitions: spec.partitions,
             max_versions: spec.max_versions,
             origin_columns: spec.origin_columns,
-            epoch_grows: shared.settings.epoch_grows,
-            retention: spec.retention.unwrap_or(shared.settings.retention),
+            epoch_grows: settings.epoch_grows,
+            retention: spec.retention.unwrap_or(settings.retention),
             time_to_live: spec.time_to_live,
             max_version_offset: spec.max_version_offset,
         };
-        let (mut core, now) = shared.enter();
-        let created = core.create_table(schema, now);
-        drop(core);
-        created.map_err(client_error)?;
-        Table::open(shared, &spec.name)
+        let created = service.command(|state, now| state.create_table(schema, now));
+        created.map_err(refused)?;
+        Table::open(service, &spec.name)
     }
 
-    pub(super) fn open(shared: &Arc<Shared>, name: &str) -> Result<Table, TunnelError> {
-        let core = shared.core.lock();
-        let table = core.table(name).map_err(refused)?;
-        let schema = &table.schema;
-        Ok(Table {
-            stream_id: table.stream_id.clone(),
-            name: schema.name.clone(),
-            primary_key: schema.primary_key.as_slice().into(),
-            shared: Arc::clone(shared),
-        })
+    pub(super) fn open(service: &Arc<Service>, name: &str) -> Result<Table, TunnelError> {
+        let table = service.read(|state| {
+            let table = state.table(name)?;
+            Ok(Table {
+                stream_id: table.stream_id.clone(),
+                name: table.schema.name.clone(),
+                primary_key: table.schema.primary_key.as_slice().into(),
+                service: Arc::clone(service),
+            })
+        });
+        table.map_err(refused)
     }
 
-    /// Its name.
+    /// The name of the table.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Writes a whole row; what it held before is gone.
+    /// Writes a complete row, which replaces the old row.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if the key does not fit the table's, if the service
-    /// would not store the row (a key of more than 1 KB, a value of more than
-    /// 2 MB, more than 4 MB or 1024 columns in all), or if the table was
-    /// dropped. So with every write.
+    /// `OTSClientError` if the key does not fit the primary key, if the row exceeds
+    /// the limits of the service (1 KB in a key value, 2 MB in a value, 4 MB and 1024
+    /// columns in total), or if the table was dropped.
     pub fn put<K: Into<Value>, N: Into<String>, V: Into<Value>>(
         &self,
         key: impl IntoIterator<Item = K>,
@@ -256,7 +252,7 @@ impl Table {
         self.write_one(ActionType::PutRow, key, puts(columns))
     }
 
-    /// Changes some columns of a row, which is made if there is none.
+    /// Changes some columns of a row, which is created if it does not exist.
     ///
     /// # Errors
     ///
@@ -269,7 +265,7 @@ impl Table {
         self.write_one(ActionType::UpdateRow, key, update)
     }
 
-    /// Deletes a row. The log has an entry of it even if there was no row.
+    /// Deletes a row. The log gets an entry even if the row does not exist.
     ///
     /// # Errors
     ///
@@ -281,13 +277,13 @@ impl Table {
         self.write_one(ActionType::DeleteRow, key, RowUpdate::new())
     }
 
-    /// Writes many whole rows, in order. In each partition they share one
-    /// timestamp and are counted by the row index. No read comes between, so
-    /// thousands at a time are better than millions.
+    /// Writes many complete rows in order, as one bulk. In each partition they share
+    /// a timestamp and differ in the row index. Reads have to wait meanwhile, so write
+    /// thousands of rows at a time rather than millions.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` as for [`Table::put`]; then nothing is written.
+    /// `OTSClientError` as for [`Table::put`]. In that case no row is written.
     pub fn put_all<K: Into<Value>, N: Into<String>, V: Into<Value>>(
         &self,
         rows: impl IntoIterator<
@@ -304,106 +300,112 @@ impl Table {
         self.write(changes?)
     }
 
-    /// Splits a partition at its middle row; the ids of the two parts, the
-    /// lower first.
+    /// Splits a partition at its middle row. Returns the ids of the two parts, the
+    /// lower part first.
     ///
     /// # Errors
     ///
     /// `OTSClientError` if there is no such partition, it is split or merged
     /// already, or it has fewer than two rows.
     pub fn split(&self, partition_id: &str) -> Result<[Arc<str>; 2], TunnelError> {
-        self.split_where(|table| partition(table, partition_id), None)
+        self.split_where(|table| partition_index(table, partition_id), None)
     }
 
-    /// Splits the partition of a key: the key and those above it (among those
-    /// in the same partition) go to the second part. The key need not exist.
+    /// Splits the partition of a key. The key and the higher keys of the partition go
+    /// to the second part. The key need not exist.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if the key does not fit the table's, or is the first
-    /// that its partition can have.
+    /// `OTSClientError` if the key does not fit the primary key, or if it is the
+    /// smallest possible key of its partition.
     pub fn split_at<K: Into<Value>>(
         &self,
         key: impl IntoIterator<Item = K>,
     ) -> Result<[Arc<str>; 2], TunnelError> {
         let key = self.key(key)?;
-        let which = |table: &CoreTable| Ok(table.partition_of(&key));
+        let which = |table: &StateTable| Ok(table.partition_of(&key));
         self.split_where(which, Some(key.clone()))
     }
 
-    /// Merges two partitions that lie next to each other, in either order,
-    /// such as the two parts of a split; the id of the result. Partitions that
-    /// a table begins with lie in the order of [`Table::partitions`].
+    /// Merges two neighbouring partitions, such as the two parts of a split, given in
+    /// either order. Returns the id of the new partition. The first partitions of a
+    /// table are in the order of [`Table::partitions`].
     ///
-    /// Tunnels read both to their end before they read what they became.
+    /// Tunnels read both partitions to their ends before they read the new one.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` if there are no such partitions, one is split or
-    /// merged already, or another lies between them.
+    /// `OTSClientError` if a partition does not exist, if it is split or merged
+    /// already, or if another partition lies between them.
     pub fn merge(&self, one: &str, other: &str) -> Result<Arc<str>, TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let table = self.here(&core)?;
-        let parents = [partition(table, one)?, partition(table, other)?];
-        let merged = core.merge(&self.name, parents, now);
-        merged.map_err(client_error)
+        let merged = self.service.command(|state, now| {
+            let table = self.current(state)?;
+            let parents = [partition_index(table, one)?, partition_index(table, other)?];
+            state.merge(&self.name, parents, now)
+        });
+        merged.map_err(refused)
     }
 
-    /// Drops the changes of one partition before a position from its log, as
-    /// the retention does in time; how many. Rows stay.
+    /// Drops the changes of a partition before a position from its log, as the
+    /// retention does after some time. Returns the number of dropped changes. Rows
+    /// stay.
     ///
-    /// What tunnels have not read of them is lost, see
+    /// Tunnels lose the changes that they have not read, see
     /// [`TrimmedRead`](super::TrimmedRead).
     ///
     /// # Errors
     ///
     /// `OTSClientError` if there is no such partition.
     pub fn trim(&self, partition_id: &str, position: u64) -> Result<u64, TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let index = partition(self.here(&core)?, partition_id)?;
-        let trimmed = core.trim(&self.name, index, position, now);
+        let trimmed = self.service.command(|state, now| {
+            let index = partition_index(self.current(state)?, partition_id)?;
+            state.trim(&self.name, index, position, now)
+        });
         trimmed.map_err(refused)
     }
 
-    /// Drops all changes of all partitions from their logs, as if the
-    /// retention were over for everything written so far; how many.
+    /// Drops all changes of all partitions from their logs, as if the retention had
+    /// passed. Returns the number of dropped changes.
     ///
     /// # Errors
     ///
     /// `OTSClientError` if the table was dropped.
     pub fn expire(&self) -> Result<u64, TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        self.here(&core)?;
-        core.expire(&self.name, now).map_err(refused)
+        let expired = self.service.command(|state, now| {
+            self.current(state)?;
+            state.expire(&self.name, now)
+        });
+        expired.map_err(refused)
     }
 
-    /// All its partitions, in the order in which they were made; those that
-    /// were split or merged too. None if the table was dropped.
+    /// All partitions in the order of their creation, also those that were split or
+    /// merged. If the table was dropped, there are none.
     pub fn partitions(&self) -> Vec<PartitionInfo> {
-        let (mut core, now) = self.shared.enter();
-        core.age(&self.name, now);
-        let Ok(table) = self.here(&core) else {
-            return Vec::new();
-        };
-        let id = |index: &usize| table.partitions[*index].id.clone();
-        let info = |partition: &Partition| PartitionInfo {
-            id: partition.id.clone(),
-            parents: partition.parents.iter().map(id).collect(),
-            rows: partition.rows(),
-            changes: partition.log.end(),
-            oldest: partition.log.first(),
-            active: partition.lives(),
-        };
-        table.partitions.iter().map(info).collect()
+        self.service.command(|state, now| {
+            state.apply_retention(&self.name, now);
+            let Ok(table) = self.current(state) else {
+                return Vec::new();
+            };
+            let id = |index: &usize| table.partitions[*index].id.clone();
+            let info = |partition: &Partition| PartitionInfo {
+                id: partition.id.clone(),
+                parents: partition.parents.iter().map(id).collect(),
+                rows: partition.rows(),
+                changes: partition.log.end(),
+                oldest: partition.log.first(),
+                active: partition.is_active(),
+            };
+            table.partitions.iter().map(info).collect()
+        })
     }
 
-    /// The table in the core, if it is still this one.
-    fn here<'a>(&self, core: &'a Core) -> Result<&'a CoreTable, TunnelError> {
-        let table = core.table(&self.name).map_err(refused)?;
+    /// The table of this handle, unless it was dropped.
+    fn current<'a>(&self, state: &'a State) -> Result<&'a StateTable, StateError> {
+        let table = state.table(&self.name)?;
         match Arc::ptr_eq(&table.stream_id, &self.stream_id) {
             true => Ok(table),
-            false => Err(client_error(format!(
-                "table {} was dropped; there is another of that name now",
+            false => Err(StateError::Invalid(format!(
+                "table {} was dropped, and a new table has its name",
                 self.name
             ))),
         }
@@ -411,7 +413,7 @@ impl Table {
 
     fn key<K: Into<Value>>(&self, key: impl IntoIterator<Item = K>) -> Result<Key, TunnelError> {
         let values = key.into_iter().map(Into::into).collect();
-        key::parse(values, &self.primary_key).map_err(client_error)
+        parse_key(values, &self.primary_key).map_err(client_error)
     }
 
     fn write_one<K: Into<Value>>(
@@ -422,11 +424,11 @@ impl Table {
     ) -> Result<Written, TunnelError> {
         let change = (action, self.key(key)?, update);
         let mut written = self.write(vec![change])?;
-        // One change gives one place.
+        // One change has one log entry.
         Ok(written.swap_remove(0))
     }
 
-    /// Writes all of those, in order, or none.
+    /// Writes all rows in order, or none of them.
     pub(super) fn write_rows(&self, rows: Vec<RowWrite>) -> Result<Vec<Written>, TunnelError> {
         let plan = |(action, key, update)| Ok((action, self.key::<Value>(key)?, update));
         let planned: Result<Vec<Planned>, TunnelError> = rows.into_iter().map(plan).collect();
@@ -434,49 +436,47 @@ impl Table {
     }
 
     fn write(&self, planned: Vec<Planned>) -> Result<Vec<Written>, TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let change = |(action, key, update): Planned| Change {
-            action,
-            key,
-            columns: update.into_columns(now.millis()),
-        };
-        let changes = planned.into_iter().map(change).collect();
-        self.here(&core)?;
-        let logged = core.write(&self.name, changes, now);
-        let logged = logged.map_err(client_error)?;
-        let table = self.here(&core)?;
+        let logged = self.service.write(&self.name, |state, now| {
+            self.current(state)?;
+            let change = |(action, key, update): Planned| Change {
+                action,
+                key,
+                columns: update.into_columns(now.millis()),
+            };
+            Ok(planned.into_iter().map(change).collect())
+        });
         let written = |logged: Logged| Written {
-            partition: table.partitions[logged.partition].id.clone(),
+            partition: logged.partition_id,
             position: logged.position,
             sequence_info: logged.sequence,
         };
-        let written: Vec<Written> = logged.into_iter().map(written).collect();
-        let partitions = written.iter().map(|written| &written.partition);
-        harm::after_write(&mut core, &self.shared.clock, &self.name, partitions);
-        Ok(written)
+        let logged = logged.map_err(refused)?;
+        Ok(logged.into_iter().map(written).collect())
     }
 
     fn split_where(
         &self,
-        which: impl FnOnce(&CoreTable) -> Result<usize, TunnelError>,
+        which: impl FnOnce(&StateTable) -> Result<usize, StateError>,
         key: Option<Key>,
     ) -> Result<[Arc<str>; 2], TunnelError> {
-        let (mut core, now) = self.shared.enter();
-        let index = which(self.here(&core)?)?;
-        let split = core.split(&self.name, index, key, now);
-        split.map_err(client_error)
+        let split = self.service.command(|state, now| {
+            let index = which(self.current(state)?)?;
+            state.split(&self.name, index, key, now)
+        });
+        split.map_err(refused)
     }
 }
 
-fn partition(table: &CoreTable, id: &str) -> Result<usize, TunnelError> {
-    let missing = || client_error(format!("table {} has no partition {id}", table.schema.name));
+fn partition_index(table: &StateTable, id: &str) -> Result<usize, StateError> {
+    let name = &table.schema.name;
+    let missing = || StateError::Invalid(format!("table {name} has no partition {id}"));
     table.by_id(id).ok_or_else(missing)
 }
 
-/// A change whose key is not looked at yet.
+/// A change whose key is not checked yet.
 pub(super) type RowWrite = (ActionType, Vec<Value>, RowUpdate);
 
-/// A change whose versions wait for the time of writing.
+/// A change whose missing versions are not filled in yet.
 type Planned = (ActionType, Key, RowUpdate);
 
 fn puts<N: Into<String>, V: Into<Value>>(columns: impl IntoIterator<Item = (N, V)>) -> RowUpdate {
@@ -486,6 +486,6 @@ fn puts<N: Into<String>, V: Into<Value>>(columns: impl IntoIterator<Item = (N, V
     })
 }
 
-fn refused(failure: Failure) -> TunnelError {
-    client_error(failure.message)
+fn refused(error: StateError) -> TunnelError {
+    client_error(error.to_string())
 }

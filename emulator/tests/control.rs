@@ -15,7 +15,7 @@ use tablestore_tunnel::{
 };
 use time::OffsetDateTime;
 
-/// How long anything may take; only a failing test waits for so long.
+/// The longest wait. Only failing tests wait this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An emulator, and its API.
@@ -33,7 +33,7 @@ impl Api {
         }
     }
 
-    /// On a clock that stands.
+    /// The API of an emulator whose clock stands still.
     fn standing() -> Api {
         let clock = EmulatorClock::manual(OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_000));
         Api::new(Emulator::builder().clock(clock).warm_up(Duration::ZERO))
@@ -52,7 +52,7 @@ impl Api {
         (answer.status().as_u16(), text)
     }
 
-    /// A call that is carried out.
+    /// A successful call.
     fn good(&self, method: &str, path: &str, body: &str) -> Json {
         let (status, text) = self.text(method, path, body);
         assert!(
@@ -131,12 +131,12 @@ fn values_of_every_type_reach_a_consumer_as_they_were_written() {
     assert_eq!(value("string"), Value::from("7"));
 }
 
-/// The first record that a worker is given.
+/// The first record that a worker receives.
 fn consume_one(client: TunnelClient, tunnel: &str) -> Record<'static> {
     let (given, records) = mpsc::channel();
     let factory = SimpleProcessFactory::new(move |_: &ChannelContext, batch: &[Record]| {
         for record in batch {
-            // The test may have seen enough.
+            // The test may have ended already.
             let _ = given.send(record.share());
         }
         Ok(())
@@ -153,13 +153,13 @@ fn consume_one(client: TunnelClient, tunnel: &str) -> Record<'static> {
     record
 }
 
-/// What is refused: status, method, path, body and a part of the sentence.
-// One a line.
+/// Rejected calls: status, method, path, body and a part of the error.
+// One call in each line.
 #[rustfmt::skip]
 const REFUSED: [(u16, &str, &str, &str, &str); 49] = [
-    (404, "GET", "nothing", "", "GET /_emulator/ lists what there is"),
+    (404, "GET", "nothing", "", "GET /_emulator/ lists all calls"),
     (405, "PUT", "faults", "", "GET or POST or DELETE, not PUT"),
-    (400, "POST", "tables", "{", "the body is not the JSON"),
+    (400, "POST", "tables", "{", "the body is not valid JSON"),
     (400, "POST", "tables", r#"{"name": "t"}"#, "missing field `primary_key`"),
     (400, "POST", "tables", r#"{"name": "t", "primary_key": []}"#, "primary key"),
     (400, "POST", "tables", r#"{"name": "t", "primary_key": [], "keys": 1}"#, "unknown field `keys`"),
@@ -172,7 +172,7 @@ const REFUSED: [(u16, &str, &str, &str, &str); 49] = [
     (400, "POST", "tables/orders/rows", "", "the body has no row"),
     (400, "POST", "tables/orders/rows", "nonsense", "the body is not JSON"),
     (400, "POST", "tables/orders/rows", "5", "a row is a JSON object"),
-    (400, "POST", "tables/orders/rows", r#"{"id": 1} {"item": "tea"}"#, "row 2: no member \"id\""),
+    (400, "POST", "tables/orders/rows", r#"{"id": 1} {"item": "tea"}"#, "row 2: member \"id\" of the primary key"),
     (400, "POST", "tables/orders/rows", r#"{"id": "one"}"#, "must be of type Integer"),
     (400, "POST", "tables/orders/rows", r#"{"id": 1, "n": 9223372036854775808}"#, "no 64-bit integer"),
     (400, "POST", "tables/orders/rows", r#"{"id": 1, "n": null}"#, "no column can hold null"),
@@ -209,7 +209,7 @@ const REFUSED: [(u16, &str, &str, &str, &str); 49] = [
 ];
 
 #[test]
-fn what_is_wrong_is_refused_with_what_to_do() {
+fn errors_say_how_to_correct_the_call() {
     let api = Api::standing();
     api.orders(2);
     let tunnel = api.tunnel(TunnelType::Stream);
@@ -221,8 +221,11 @@ fn what_is_wrong_is_refused_with_what_to_do() {
         let (got, text) = api.text(method, &path, &body);
         assert_eq!(got, status, "{method} {path} {body}: {text}");
         let error: Json = serde_json::from_str(&text).expect("JSON");
-        let told = error["error"].as_str().expect("a sentence");
-        assert!(told.contains(sentence), "{method} {path} {body}: {told}");
+        let message = error["error"].as_str().expect("a sentence");
+        assert!(
+            message.contains(sentence),
+            "{method} {path} {body}: {message}"
+        );
     }
     let state = api.good("GET", "state", "");
     let first = &state["tables"][0]["partitions"][0];
@@ -231,7 +234,7 @@ fn what_is_wrong_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn it_answers_this_machine_and_no_web_page() {
+fn only_programs_on_this_machine_are_answered() {
     let api = Api::standing();
     let address = api
         .emulator
@@ -267,7 +270,7 @@ fn it_answers_this_machine_and_no_web_page() {
 }
 
 #[test]
-fn a_bulk_is_written_whole_and_shows_as_it_is() {
+fn a_bulk_is_written_completely_and_can_be_read() {
     let api = Api::standing();
     api.orders(1);
     let bulk = r#"[
@@ -297,7 +300,7 @@ fn a_bulk_is_written_whole_and_shows_as_it_is() {
         api.good("GET", "tables/orders", "")["partitions"][0]["changes"],
         4
     );
-    // What is shown can be written again, as it is.
+    // Rows that were read can be written again unchanged.
     let again = api.good(
         "POST",
         "tables/orders/rows",
@@ -308,7 +311,7 @@ fn a_bulk_is_written_whole_and_shows_as_it_is() {
 }
 
 #[test]
-fn faults_as_json_are_those_of_the_script() {
+fn faults_as_json_equal_faults_of_a_script() {
     let api = Api::standing();
     let script = "readrecords nth=3 times=forever client=\"a b\" channel=c after reset\n\
                   any chance=0.25 seed=9 fail 503 OTSTunnelServerUnavailable \"busy \\\"now\\\"\"\n\
@@ -345,7 +348,7 @@ fn faults_as_json_are_those_of_the_script() {
     assert_eq!(of_rust, lines(&api.good("GET", "faults", "")));
 }
 
-/// What happened, under that script; the tunnel is created first.
+/// The ledger of some requests with the faults of a script.
 fn history(script: &str) -> String {
     let api = Api::standing();
     api.orders(2);
@@ -356,7 +359,7 @@ fn history(script: &str) -> String {
     for id in 0..40 {
         api.good("POST", "tables/orders/rows", &json!({"id": id}).to_string());
         api.good("POST", "clock/advance", r#"{"by": "100ms"}"#);
-        // Some fail, which is what the script is for.
+        // The script makes some requests fail.
         let _ = client.list_tunnel(&ListTunnelRequest::new("orders"));
         let _ = client.describe_tunnel(&DescribeTunnelRequest::new("orders", "tunnel"));
     }
@@ -383,7 +386,7 @@ fn the_same_script_and_seed_give_the_same_ledger() {
 }
 
 #[test]
-fn a_week_passes_at_once() {
+fn a_week_passes_in_one_call() {
     let api = Api::standing();
     api.orders(1);
     for id in 0..3 {
@@ -402,7 +405,7 @@ fn a_week_passes_at_once() {
 }
 
 #[test]
-fn the_ledger_goes_on_from_where_one_was_and_can_be_forgotten() {
+fn the_ledger_can_be_read_in_parts_and_cleared() {
     let api = Api::standing();
     api.orders(1);
     let orders = |path: &str| -> Vec<u64> {
@@ -426,7 +429,7 @@ fn the_ledger_goes_on_from_where_one_was_and_can_be_forgotten() {
 }
 
 #[test]
-fn what_a_consumer_claims_to_have_dealt_with_is_judged() {
+fn records_that_a_consumer_reports_as_processed_are_judged() {
     let api = Api::standing();
     api.orders(1);
     let tunnel = api.tunnel(TunnelType::Stream);
@@ -453,7 +456,7 @@ fn what_a_consumer_claims_to_have_dealt_with_is_judged() {
 }
 
 #[test]
-fn reset_is_a_new_beginning() {
+fn reset_forgets_everything_but_the_clock() {
     let api = Api::standing();
     let describe = || api.good("GET", "tables/orders", "");
     api.orders(2);
@@ -474,7 +477,7 @@ fn reset_is_a_new_beginning() {
 }
 
 #[test]
-fn what_programs_show_can_be_written() {
+fn records_of_example_programs_can_be_written() {
     let api = Api::standing();
     api.orders(1);
     let shown = r#"{"channel":"c","action":"UpdateRow","timestamp":1700000000000000,"row_index":0,

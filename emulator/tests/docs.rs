@@ -1,5 +1,5 @@
-//! `docs/emulator.md` as its readers run it: every `sh` block, and what it
-//! prints. With `UPDATE_DOCS=1` the page is given what they print now.
+//! Runs the `sh` blocks of `docs/emulator.md` and compares their output with the page.
+//! With `UPDATE_DOCS=1` the test writes the current output into the page.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,10 @@ use tablestore_tunnel::{
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// How long anything may take; only a failing test waits for so long.
+/// The longest wait. Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a block's variables come from.
+/// The emulator of the page, and the shell variables of its blocks.
 struct Reader {
     emulator: Emulator,
     variables: Vec<(&'static str, String)>,
@@ -39,7 +39,7 @@ impl Reader {
         }
     }
 
-    /// Runs a block in a shell; what it prints.
+    /// Runs a block in a shell, and returns its output.
     fn run(&mut self, script: &str) -> String {
         if script.contains("merge") {
             self.note_parts();
@@ -54,7 +54,7 @@ impl Reader {
         String::from_utf8(shell.stdout).expect("text")
     }
 
-    /// The parts of the split before, which the page's reader copies.
+    /// Sets the variables for the parts of the split, which readers would copy.
     fn note_parts(&mut self) {
         let orders = self.emulator.table("orders").expect("the table");
         let parts = orders.partitions().into_iter();
@@ -86,7 +86,7 @@ impl Reader {
         (daemon, thread)
     }
 
-    /// Its id, and that of a channel it has.
+    /// Waits for a client with a channel, and returns the ids of both.
     fn wait_for_client(&mut self, tunnel: &str) -> [String; 2] {
         let begin = Instant::now();
         let path = format!("{}/_emulator/tunnels/{tunnel}", self.emulator.endpoint());
@@ -104,7 +104,7 @@ impl Reader {
     }
 }
 
-/// The block that begins at a line of three backticks and a word, and the rest.
+/// The next block of some kinds, and the text after it.
 fn block<'a>(text: &'a str, kinds: &[&str]) -> Option<(&'a str, &'a str)> {
     let kind = kinds.iter().find(|kind| {
         let rest = text

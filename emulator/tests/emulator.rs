@@ -1,4 +1,4 @@
-//! The emulator as its users see it: tables, clients, faults, the ledger.
+//! The emulator's Rust API with the Rust client: tables, workers, faults, ledger.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver};
@@ -15,10 +15,10 @@ use tablestore_tunnel::{
     TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon,
 };
 
-/// How long anything may take; only a failing test waits for so long.
+/// The longest wait. Only failing tests wait this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A record, by the partition that its channel is of and its place in the log.
+/// Identifies a record by the partition of its channel and its sequence number.
 type Place = (String, SequenceInfo);
 
 fn client(emulator: &Emulator) -> TunnelClient {
@@ -37,7 +37,7 @@ fn orders(emulator: &Emulator, partitions: u32) -> Table {
     table.expect("a table")
 }
 
-/// A worker in a thread of its own, and what it was given.
+/// A worker in a thread of its own, and the records that it received.
 struct Consumer {
     daemon: TunnelWorkerDaemon,
     thread: JoinHandle<Result<(), TunnelError>>,
@@ -50,7 +50,7 @@ impl Consumer {
         let factory = SimpleProcessFactory::new(move |ctx: &ChannelContext, batch: &[Record]| {
             let partition = ctx.channel_id().split('_').next().unwrap_or_default();
             for sequence in batch.iter().filter_map(Record::sequence_info) {
-                // The test may have seen enough.
+                // The test may have ended already.
                 let _ = given.send((partition.to_owned(), sequence));
             }
             Ok(())
@@ -69,7 +69,7 @@ impl Consumer {
         }
     }
 
-    /// Waits until all of those were given, and stops in order.
+    /// Waits until the worker has received all of these records, and shuts it down.
     fn finish(self, mut wanted: BTreeSet<Place>) {
         let mut last: Vec<Place> = Vec::new();
         while !wanted.is_empty() {
@@ -148,7 +148,7 @@ fn a_worker_ends_when_its_tunnel_expires() {
 }
 
 #[test]
-fn a_worker_goes_on_with_what_is_left_where_the_emulator_lets_it() {
+fn a_worker_reads_on_after_trimmed_records_if_configured() {
     let builder = Emulator::builder().trimmed_read(TrimmedRead::Oldest);
     let emulator = builder.start().expect("started");
     let table = orders(&emulator, 1);
@@ -167,7 +167,7 @@ fn a_worker_goes_on_with_what_is_left_where_the_emulator_lets_it() {
 }
 
 #[test]
-fn a_temporary_key_that_may_only_consume_does_so() {
+fn a_worker_needs_no_other_permission_than_to_consume() {
     let key = Credentials::new("STS.id", "secret").security_token("token");
     let consumes = AccessKey::new(key).allow_only([Permission::ConsumeTunnel]);
     let emulator = Emulator::builder().key(consumes).start().expect("started");
@@ -190,7 +190,7 @@ fn a_temporary_key_that_may_only_consume_does_so() {
     consumer.finish([(written.partition.to_string(), written.sequence_info)].into());
 }
 
-/// What happened, without what differs from run to run: nothing may.
+/// The lines of the ledger, which must be the same in every run.
 fn history(emulator: &Emulator) -> Vec<String> {
     let ledger = emulator.ledger();
     let line = |kind: &EventKind| format!("{kind:?}");
@@ -246,7 +246,7 @@ fn dropping_the_last_handle_stops_the_server_but_not_the_table() {
 }
 
 #[test]
-fn handles_cross_threads_and_tell_no_secret() {
+fn handles_cross_threads_and_show_no_secret() {
     fn crosses<T: Clone + Send + Sync + 'static>() {}
     crosses::<Emulator>();
     crosses::<Table>();

@@ -1,4 +1,4 @@
-//! The ledger, the witness and the verdict as users of the emulator call them.
+//! The ledger, the witness and the verdict in the Rust API.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;
@@ -13,7 +13,7 @@ use tablestore_tunnel::{
     TunnelWorkerConfig, TunnelWorkerDaemon,
 };
 
-/// How long anything may take; only a failing test waits for so long.
+/// The longest wait. Only failing tests wait this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn client(emulator: &Emulator) -> TunnelClient {
@@ -26,8 +26,8 @@ fn orders(emulator: &Emulator) -> Table {
     emulator.create_table(spec).expect("a table")
 }
 
-/// Consumes 60 rows of base data and 60 changes. `note` tells the witness what
-/// it makes of each batch.
+/// Consumes 60 rows of base data and 60 changes. `note` reports each batch to the
+/// witness.
 fn run(
     note: impl Fn(&Witness, &ChannelContext, &[Record]) + Clone + Send + Sync + 'static,
 ) -> Emulator {
@@ -64,7 +64,7 @@ fn broken(verdict: &Verdict) -> BTreeSet<Rule> {
 }
 
 #[test]
-fn a_good_consumer_is_clean_from_end_to_end() {
+fn a_correct_consumer_has_a_clean_verdict() {
     let emulator = run(|witness, ctx, records| witness.note(ctx, records));
     let verdict = emulator.witness().verdict();
     assert_eq!(broken(&verdict), BTreeSet::new(), "{verdict}");
@@ -78,7 +78,7 @@ fn a_good_consumer_is_clean_from_end_to_end() {
 }
 
 #[test]
-fn a_consumer_that_loses_a_record_is_found_out() {
+fn a_lost_record_is_found() {
     let emulator = run(|witness, ctx, records| witness.note(ctx, &records[1..]));
     let verdict = emulator.witness().verdict();
     let rules = broken(&verdict);
@@ -89,7 +89,7 @@ fn a_consumer_that_loses_a_record_is_found_out() {
     ] {
         assert!(rules.contains(&rule), "{rule}: {verdict}");
     }
-    // What was read and saved was read and saved well.
+    // Reading and saving break no rule.
     let by_requests = verdict.violations().filter(|found| {
         matches!(
             found.rule,
@@ -100,7 +100,7 @@ fn a_consumer_that_loses_a_record_is_found_out() {
 }
 
 #[test]
-fn a_consumer_that_repeats_or_makes_up_records_is_found_out() {
+fn repeated_and_invented_records_are_found() {
     let emulator = run(|witness, ctx, records| {
         witness.note(ctx, records);
         witness.note(ctx, records);
@@ -115,7 +115,7 @@ fn a_consumer_that_repeats_or_makes_up_records_is_found_out() {
 }
 
 #[test]
-fn what_nobody_reads_is_missed_in_a_run_that_is_over() {
+fn unread_records_are_found_in_a_complete_run() {
     let emulator = run(|witness, ctx, records| witness.note(ctx, records));
     emulator
         .table("orders")
@@ -132,7 +132,7 @@ fn what_nobody_reads_is_missed_in_a_run_that_is_over() {
 }
 
 #[test]
-fn a_ledger_can_be_kept_and_judged_later() {
+fn a_ledger_can_be_written_and_judged_later() {
     let emulator = run(|witness, ctx, records| witness.note(ctx, &records[1..]));
     let now = emulator.ledger();
     let mut lines = Vec::new();
@@ -148,7 +148,7 @@ fn a_ledger_can_be_kept_and_judged_later() {
 }
 
 #[test]
-fn a_read_says_what_it_gave_and_comes_from_its_request() {
+fn a_read_event_has_its_records_and_its_request() {
     let emulator = run(|witness, ctx, records| witness.note(ctx, records));
     let ledger = emulator.ledger();
     let mut streams = 0;

@@ -1,4 +1,4 @@
-//! The emulator as a program: what a shell and its user see.
+//! The emulator as a program, run from a shell.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -9,11 +9,11 @@ use serde_json::{Value as Json, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tablestore-emulator");
 
-/// The program at work; killed when dropped.
+/// The running program. It is killed when this is dropped.
 struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    /// What a shell has after `eval` of the lines.
+    /// The variables of a shell after `eval` of the program's lines.
     endpoint: String,
     others: String,
 }
@@ -56,7 +56,7 @@ impl Running {
         serde_json::from_str(&self.get(path)).expect("JSON")
     }
 
-    /// The rows as key and columns, without their times.
+    /// The rows as keys and columns, without timestamps.
     fn rows(&self) -> Vec<(Json, Json)> {
         let rows = self.get("tables/orders/rows");
         let row = |line: &str| {
@@ -70,7 +70,7 @@ impl Running {
         rows
     }
 
-    /// Ends it by a signal; what else it printed, to stdout and to stderr.
+    /// Ends the program with a signal. Returns the rest of stdout, and stderr.
     fn end(mut self, signal: &str) -> (String, String) {
         let pid = self.child.id().to_string();
         let kill = Command::new("kill").args(["-s", signal, &pid]).status();
@@ -87,13 +87,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail when it has ended already.
+        // Both fail if the program has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A file that is there while the test runs.
+/// A file that is removed after the test.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -111,13 +111,13 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // It is in the way of nobody.
+        // A file that stays does no harm.
         let _ = fs::remove_file(&self.0);
     }
 }
 
 #[test]
-fn a_shell_takes_its_lines_over_and_either_signal_ends_it() {
+fn a_shell_can_eval_its_lines_and_both_signals_end_it() {
     for signal in ["INT", "TERM"] {
         let running = Running::start(&["--table", "orders:id:string", "--partitions", "3"]);
         assert_eq!(running.others, "emulator emulator-key emulator-secret\n");
@@ -178,7 +178,7 @@ fn rows_come_from_json_lines() {
 }
 
 #[test]
-fn faults_clock_retention_and_log_are_as_asked() {
+fn options_for_faults_clock_retention_and_log_have_effect() {
     let script = Scratch::new("faults", "# two\nlist nth=3 reset\nheartbeat empty\n");
     let running = Running::start(&[
         "--faults",
@@ -212,12 +212,12 @@ fn refused(options: &[&str]) -> String {
 }
 
 #[test]
-fn mistakes_are_told_and_nothing_is_printed_for_a_shell() {
+fn errors_go_to_stderr_and_no_line_to_the_shell() {
     let script = Scratch::new("bad-faults", "list reset\nlist rest\n");
     let csv = Scratch::new("bad.csv", "id,n:int\n1,1\n2,two\n");
     let no_key = Scratch::new("no-key.csv", "n:int\n1\n");
     let lines = Scratch::new("bad.jsonl", "{\"id\": 1}\n{\"n\": 1}\n");
-    for (options, told) in [
+    for (options, message) in [
         (vec!["--ports", "1"], "--ports"),
         (vec!["extra"], "extra"),
         (vec!["--port"], "--port needs a value"),
@@ -245,11 +245,11 @@ fn mistakes_are_told_and_nothing_is_printed_for_a_shell() {
         (vec!["--seed-file", no_key.path()], "the header has no id"),
         (
             vec!["--seed-file", lines.path()],
-            "line 2: no member \"id\"",
+            "line 2: member \"id\" of the primary key",
         ),
     ] {
         let stderr = refused(&options);
-        assert!(stderr.contains(told), "{options:?}: {stderr}");
+        assert!(stderr.contains(message), "{options:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
 }
@@ -264,7 +264,7 @@ fn help_names_every_option() {
         "/src/program/options.rs"
     ));
     let options = options.expect("the source");
-    // As the parser has them: at the beginning of an arm.
+    // The options are the patterns of the parser's match.
     let names = options.lines().filter_map(|line| {
         let (name, rest) = line.trim().strip_prefix('"')?.split_once('"')?;
         rest.starts_with(" => ").then_some(name)

@@ -1,28 +1,29 @@
-//! [`Answer`] and [`Refusal`]: what a call is answered.
+//! [`Answer`] and [`Refusal`]: the answer to a call, or the error.
 
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::protocol::Reply;
+use crate::state::StateError;
 use tablestore_tunnel::TunnelError;
 
 /// An answer of the control API.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: Vec<u8>,
+pub(super) struct Answer {
+    status: u16,
+    content_type: &'static str,
+    body: Vec<u8>,
 }
 
 impl Answer {
-    /// A value as JSON, on lines of its own for those who read it.
+    /// A value as JSON, with line breaks for readers.
     pub(super) fn json<T: Serialize>(value: &T) -> Result<Answer, Refusal> {
         let mut body = serde_json::to_vec_pretty(value).map_err(Refusal::internal)?;
         body.push(b'\n');
         Ok(Answer::new("application/json", body))
     }
 
-    /// One JSON value a line.
+    /// One JSON value in each line.
     pub(super) fn lines<T: Serialize>(
         values: impl IntoIterator<Item = T>,
     ) -> Result<Answer, Refusal> {
@@ -38,17 +39,22 @@ impl Answer {
         Answer::new("text/plain; charset=utf-8", text.into_bytes())
     }
 
-    /// Done, and nothing more to say.
+    /// The answer to a call that has no result.
     pub(super) fn done() -> Result<Answer, Refusal> {
         Answer::json(&json!({"ok": true}))
     }
 
-    /// Something new is there.
+    /// The same answer with the status 201.
     pub(super) fn created(self) -> Answer {
         Answer {
             status: 201,
             ..self
         }
+    }
+
+    pub(super) fn into_reply(self) -> Reply {
+        let headers = vec![("Content-Type", self.content_type.to_owned())];
+        Reply::new(self.status, headers, self.body)
     }
 
     fn new(content_type: &'static str, body: Vec<u8>) -> Answer {
@@ -60,7 +66,7 @@ impl Answer {
     }
 }
 
-/// Why a call was not carried out, in a sentence that says what to do.
+/// Why a call was rejected, in a sentence that says how to correct it.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: u16,
@@ -68,7 +74,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// The request is not as it must be.
+    /// The request is wrong.
     pub(super) fn bad(message: impl Into<String>) -> Refusal {
         Refusal::new(400, message)
     }
@@ -85,7 +91,7 @@ impl Refusal {
         Refusal::new(405, message)
     }
 
-    /// What the request asks for cannot be as things are.
+    /// The request contradicts the current state.
     pub(super) fn conflict(error: &TunnelError) -> Refusal {
         Refusal::new(409, error.message())
     }
@@ -113,8 +119,9 @@ impl Refusal {
     }
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Refusal {
-        Refusal::new(failure.status, failure.message)
+impl From<StateError> for Refusal {
+    /// The path or the body names something that does not exist.
+    fn from(error: StateError) -> Refusal {
+        Refusal::bad(error.to_string())
     }
 }

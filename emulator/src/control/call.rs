@@ -1,18 +1,18 @@
-//! [`Call`]: a request of the control API, taken apart.
+//! [`Call`]: a parsed request of the control API.
 
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::{ROOT, Refusal};
-use crate::server::request::Request;
+use crate::protocol::Request;
 
-/// A request: its method, path, query and body.
+/// A request of the control API.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) method: String,
     /// The parts of the path after the root.
     pub(super) path: Vec<String>,
-    /// The parts that stand where the route has `{...}`.
+    /// The parts of the path where the route has `{...}`.
     pub(super) arguments: Vec<String>,
     query: Vec<(String, String)>,
     body: &'a [u8],
@@ -37,18 +37,18 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The argument of that place in the path.
+    /// An argument in the path, by its index.
     pub(super) fn argument(&self, index: usize) -> &str {
         self.arguments.get(index).map_or("", String::as_str)
     }
 
-    /// A value of the query.
+    /// A parameter of the query.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// A whole number of the query.
+    /// A parameter of the query that is a whole number.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
         let number = |text: &str| {
             let number = text.parse();
@@ -57,14 +57,14 @@ impl<'a> Call<'a> {
         self.query(name).map(number).transpose()
     }
 
-    /// The body as JSON; an empty one is an empty object.
+    /// The body as JSON. An empty body means an empty object.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         let text = match self.text()?.trim() {
             "" => "{}",
             text => text,
         };
         serde_json::from_str(text).map_err(|error| {
-            Refusal::bad(format!("the body is not the JSON that is needed: {error}"))
+            Refusal::bad(format!("the body is not valid JSON for this call: {error}"))
         })
     }
 

@@ -1,4 +1,4 @@
-//! The emulator's clock over the control API.
+//! Calls to read and move the clock.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Answer, Call, Refusal};
 use crate::duration;
-use crate::handle::Shared;
+use crate::service::Service;
 
-/// How far, or to when.
+/// How far to move the clock, or to which time.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AdvanceJson {
@@ -19,19 +19,19 @@ struct AdvanceJson {
     to: Option<String>,
 }
 
-pub(super) fn show(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    Answer::json(&now(shared))
+pub(super) fn show(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::json(&now(service))
 }
 
-/// The time on the clock, and whether it goes on by itself.
-pub(super) fn now(shared: &Shared) -> Json {
+/// The time on the clock, and whether the clock runs by itself.
+pub(super) fn now(service: &Service) -> Json {
     json!({
-        "time": shared.clock.now().to_rfc3339(),
-        "runs": shared.clock.runs(),
+        "time": service.clock().now().to_rfc3339(),
+        "runs": service.clock().runs(),
     })
 }
 
-pub(super) fn advance(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) fn advance(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let by = match call.json()? {
         AdvanceJson {
             by: Some(by),
@@ -42,22 +42,22 @@ pub(super) fn advance(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, R
         AdvanceJson {
             by: None,
             to: Some(to),
-        } => until(shared, &to)?,
+        } => until(service, &to)?,
         _ => {
             let what = "say how far: {\"by\": \"7d\"} or {\"to\": \"2030-01-01T00:00:00Z\"}";
             return Err(Refusal::bad(what));
         }
     };
-    shared.clock.advance(by);
-    Answer::json(&now(shared))
+    service.clock().advance(by);
+    Answer::json(&now(service))
 }
 
-fn until(shared: &Shared, to: &str) -> Result<std::time::Duration, Refusal> {
+fn until(service: &Service, to: &str) -> Result<std::time::Duration, Refusal> {
     let then = OffsetDateTime::parse(to, &Rfc3339).map_err(|_| {
         Refusal::bad(format!(
             "to must be a time as 2030-01-01T00:00:00Z, not {to:?}"
         ))
     })?;
-    let by = (then - shared.clock.utc()).try_into();
+    let by = (then - service.clock().utc()).try_into();
     by.map_err(|_| Refusal::bad(format!("{to} is over already; the clock only goes forward")))
 }

@@ -1,17 +1,16 @@
-//! Faults over the control API: as a script, or as JSON.
+//! Calls to add, list and remove faults, as a script or as JSON.
 
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Call, Refusal};
-use crate::fault::json::FaultJson;
-use crate::fault::{Fault, FaultStatus};
-use crate::handle::Shared;
+use crate::faults::{Fault, FaultJson, FaultStatus};
+use crate::service::Service;
 
-/// Adds all faults of the body, or none. What begins with a brace or a bracket
-/// is JSON, which no line of a script does.
-pub(super) fn add(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+/// Adds all faults of the body, or none. A body that begins with a brace or a
+/// bracket is JSON, because no line of a script begins so.
+pub(super) fn add(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let faults = match call.text()?.trim_start().starts_with(['{', '[']) {
         true => parse(call.json()?)?,
         false => {
@@ -23,8 +22,7 @@ pub(super) fn add(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refus
             "the body has no fault; write one a line, as readrecords reset",
         ));
     }
-    let plan = &mut shared.core.lock().faults;
-    let ids: Vec<u64> = faults.into_iter().map(|fault| plan.add(fault)).collect();
+    let ids = service.arm(faults);
     Ok(Answer::json(&json!({"ids": ids}))?.created())
 }
 
@@ -42,13 +40,13 @@ fn parse(json: Json) -> Result<Vec<Fault>, Refusal> {
     (1..).zip(faults).map(parse).collect()
 }
 
-pub(super) fn list(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    Answer::json(&all(shared))
+pub(super) fn list(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::json(&all(service))
 }
 
-/// The faults that were given, with their hits.
-pub(super) fn all(shared: &Shared) -> Vec<Json> {
-    let faults = shared.core.lock().faults.list();
+/// The armed faults, with their hits.
+pub(super) fn all(service: &Service) -> Vec<Json> {
+    let faults = service.faults();
     faults.iter().map(status).collect()
 }
 
@@ -63,16 +61,14 @@ fn status(status: &FaultStatus) -> Json {
     })
 }
 
-pub(super) fn clear(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    shared.core.lock().faults.clear();
+pub(super) fn clear(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    service.clear_faults();
     Answer::done()
 }
 
-pub(super) fn remove(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) fn remove(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let id = call.argument(0);
-    let removed = id
-        .parse()
-        .is_ok_and(|id| shared.core.lock().faults.remove(id));
+    let removed = id.parse().is_ok_and(|id| service.disarm(id));
     match removed {
         true => Answer::done(),
         false => Err(Refusal::not_found(format!(

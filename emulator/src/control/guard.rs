@@ -1,12 +1,12 @@
-//! Who may ask: programs on this machine, but no web page in its browser.
+//! Rejects requests of web pages: only programs on this machine may call.
 //!
-//! A page can make a browser send requests to 127.0.0.1. By a name of its own
-//! that it points here (DNS rebinding) it could even read the answers: such a
-//! request has that name as its host. One that it sends without such a trick
-//! has the page's origin with it.
+//! A web page can make a browser send requests to 127.0.0.1. If its own host name
+//! leads to this machine (DNS rebinding), the page could even read the answers, but
+//! then the request names that host. Without this trick the request names the
+//! origin of the page.
 
 use super::Refusal;
-use crate::server::request::Head;
+use crate::protocol::Head;
 
 pub(super) fn check(head: &Head) -> Result<(), Refusal> {
     let host = head.header("host").unwrap_or_default();
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_by_its_own_name() {
+    fn only_the_names_of_this_machine_are_accepted() {
         for host in [
             "127.0.0.1:8087",
             "127.0.0.1",

@@ -1,27 +1,27 @@
-//! What happened, and what of it broke the rules.
+//! Calls to read the ledger and its verdict.
 
 use std::sync::Arc;
 
 use super::{Answer, Call, Refusal};
-use crate::check::{Checker, Verdict};
+use crate::checker::{Checker, Verdict};
 use crate::duration;
-use crate::handle::Shared;
+use crate::service::Service;
 
-/// The events from an order number on, one a line.
-pub(super) fn read(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+/// The events from an order number on, one in each line.
+pub(super) fn read(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let from = call.number("from")?.unwrap_or(0);
-    let ledger = shared.core.lock().ledger.since(from);
+    let ledger = service.ledger_since(from);
     Answer::lines(ledger.events())
 }
 
-pub(super) fn clear(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    shared.core.lock().ledger.clear();
+pub(super) fn clear(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    service.clear_ledger();
     Answer::done()
 }
 
-/// The verdict in words, or as JSON.
-pub(super) fn verdict(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let verdict = judge(shared, call)?;
+/// The verdict as text or as JSON.
+pub(super) fn verdict(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let verdict = judge(service, call)?;
     match call.query("format") {
         None | Some("text") => Ok(Answer::text(format!("{verdict}\n"))),
         Some("json") => Answer::json(&verdict),
@@ -31,7 +31,7 @@ pub(super) fn verdict(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, R
     }
 }
 
-fn judge(shared: &Shared, call: &Call<'_>) -> Result<Verdict, Refusal> {
+fn judge(service: &Service, call: &Call<'_>) -> Result<Verdict, Refusal> {
     let mut checker = Checker::new();
     if let Some(grace) = call.query("grace") {
         let expected = duration::EXPECTED;
@@ -41,6 +41,6 @@ fn judge(shared: &Shared, call: &Call<'_>) -> Result<Verdict, Refusal> {
     if call.query("complete").is_some() {
         checker = checker.complete();
     }
-    let ledger = shared.core.lock().ledger.copy();
+    let ledger = service.ledger();
     Ok(checker.judge(&ledger))
 }

@@ -1,4 +1,4 @@
-//! Cutting partitions.
+//! Calls to split, merge and trim partitions.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Call, Refusal, tables, value};
-use crate::handle::Shared;
+use crate::service::Service;
 use tablestore_tunnel::Value;
 
-/// Where to split: a partition in its middle, or that of a key at the key.
+/// A partition to split in its middle, or a key at which to split its partition.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SplitJson {
@@ -17,8 +17,8 @@ struct SplitJson {
     key: Option<Vec<Json>>,
 }
 
-pub(super) fn split(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
+pub(super) fn split(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
     let children = match call.json()? {
         SplitJson {
             partition: Some(partition),
@@ -37,15 +37,15 @@ pub(super) fn split(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ref
     Answer::json(&json!({"children": children.map(|id| id.to_string())}))
 }
 
-/// Two neighbours.
+/// Two neighbours to merge.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MergeJson {
     partitions: [String; 2],
 }
 
-pub(super) fn merge(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
+pub(super) fn merge(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
     let MergeJson {
         partitions: [one, other],
     } = call.json()?;
@@ -54,8 +54,8 @@ pub(super) fn merge(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ref
     Answer::json(&json!({"child": *child}))
 }
 
-/// Which changes to drop: of a partition, those before a position; without
-/// one, all that there are.
+/// A partition whose changes before a position are dropped. Without a position all
+/// its changes are dropped, and without a partition all changes of the table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrimJson {
@@ -63,8 +63,8 @@ struct TrimJson {
     position: Option<u64>,
 }
 
-pub(super) fn trim(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
+pub(super) fn trim(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
     let dropped = match call.json()? {
         TrimJson {
             partition: None,

@@ -1,4 +1,4 @@
-//! What consumers say that they have dealt with, for the verdict.
+//! The call to report processed records, for the verdict.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use serde::de::IgnoredAny;
 use serde_json::Value as Json;
 
 use super::{Answer, Call, Refusal, partitions};
-use crate::handle::Shared;
-use crate::witness::{RecordId, Witness};
+use crate::service::Service;
+use crate::state::RecordId;
 use tablestore_tunnel::SequenceInfo;
 
-/// Records that a consumer has dealt with.
+/// Records that a consumer has processed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProcessedJson {
@@ -20,12 +20,12 @@ struct ProcessedJson {
     records: Vec<RecordJson>,
 }
 
-/// A record as this crate's programs show it; what tells it from others.
+/// A record in the format of the example programs. Only its id matters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RecordJson {
     key: Option<Vec<Json>>,
-    /// With those two it is a record of a stream.
+    /// Timestamp and row index identify a record of a stream.
     timestamp: Option<i64>,
     row_index: Option<i32>,
     #[serde(default)]
@@ -54,16 +54,15 @@ impl RecordJson {
     }
 }
 
-pub(super) fn note(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) fn note(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let tunnel = call.argument(0);
     let processed: ProcessedJson = call.json()?;
     let ids = processed.records.iter().map(RecordJson::id);
     let ids: Vec<RecordId> = ids.collect::<Result<_, _>>()?;
-    {
-        let (mut core, now) = shared.enter();
-        let scene = core.scene(tunnel, now)?;
-        scene.tunnel.channel_index(&processed.channel)?;
-    }
-    Witness::new(shared).note_ids(tunnel, &processed.client, &processed.channel, ids);
+    service.command(|state, now| {
+        let view = state.tunnel(tunnel, now)?;
+        view.tunnel.channel_index(&processed.channel)
+    })?;
+    service.record_processed(tunnel, &processed.client, &processed.channel, ids);
     Answer::done()
 }

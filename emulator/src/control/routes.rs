@@ -1,4 +1,4 @@
-//! All calls there are.
+//! The list of all calls.
 
 use std::sync::Arc;
 
@@ -8,24 +8,23 @@ use super::{
     Answer, Call, ROOT, Refusal, clock, faults, ledger, partitions, processed, rows, tables,
     tunnels,
 };
-use crate::core::Core;
-use crate::handle::Shared;
+use crate::service::Service;
 
 /// A call of the control API.
 #[derive(Debug)]
 pub(super) struct Route {
     method: &'static str,
-    /// After the root; what stands in braces is the caller's.
+    /// The path after the root. Parts in braces stand for arguments.
     path: &'static str,
     what: &'static str,
-    pub(super) run: fn(&Arc<Shared>, &Call<'_>) -> Result<Answer, Refusal>,
+    pub(super) run: fn(&Arc<Service>, &Call<'_>) -> Result<Answer, Refusal>,
 }
 
 const fn route(
     method: &'static str,
     path: &'static str,
     what: &'static str,
-    run: fn(&Arc<Shared>, &Call<'_>) -> Result<Answer, Refusal>,
+    run: fn(&Arc<Service>, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
     Route {
         method,
@@ -35,7 +34,7 @@ const fn route(
     }
 }
 
-// A call a line.
+// One call in each line.
 #[rustfmt::skip]
 const ROUTES: [Route; 27] = [
     route("GET", "/", "lists these calls", index),
@@ -76,7 +75,7 @@ pub(super) fn find(method: &str, path: &[String]) -> Result<&'static Route, Refu
     let path = path.join("/");
     if of_path.is_empty() {
         return Err(Refusal::not_found(format!(
-            "there is no /_emulator/{path}; GET /_emulator/ lists what there is"
+            "there is no /_emulator/{path}; GET /_emulator/ lists all calls"
         )));
     }
     let methods: Vec<&str> = of_path.iter().map(|route| route.method).collect();
@@ -86,7 +85,7 @@ pub(super) fn find(method: &str, path: &[String]) -> Result<&'static Route, Refu
     )))
 }
 
-/// The parts of a path that are the caller's.
+/// The parts of a path that are arguments.
 pub(super) fn arguments(route: &Route, path: &[String]) -> Vec<String> {
     let parts = parts(route).zip(path);
     let own = parts.filter(|(pattern, _)| pattern.starts_with('{'));
@@ -102,7 +101,7 @@ fn fits(route: &Route, path: &[String]) -> bool {
     parts(route).count() == path.len() && parts(route).zip(path).all(fits)
 }
 
-fn index(_: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+fn index(_: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
     let call = |route: &Route| {
         let (method, path, what) = (route.method, route.path, route.what);
         format!("{method:6} {ROOT}{path}  {what}\n")
@@ -110,25 +109,26 @@ fn index(_: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::text(ROUTES.iter().map(call).collect()))
 }
 
-fn health(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+fn health(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
     Answer::json(&json!({
         "status": "ok",
-        "instance": shared.settings.instance,
+        "instance": service.settings().instance(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }
 
-fn state(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
+fn state(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
     Answer::json(&json!({
-        "clock": clock::now(shared),
-        "tables": tables::all(shared)?,
-        "tunnels": tunnels::all(shared)?,
-        "faults": faults::all(shared),
+        "clock": clock::now(service),
+        "tables": tables::all(service)?,
+        "tunnels": tunnels::all(service)?,
+        "faults": faults::all(service),
     }))
 }
 
-/// As if the emulator had just been started, except for its clock.
-fn reset(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    *shared.core.lock() = Core::new(shared.settings.clone(), shared.clock.moved());
+/// Forgets everything, as if the emulator had just been started. The clock goes
+/// on.
+fn reset(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    service.reset();
     Answer::done()
 }

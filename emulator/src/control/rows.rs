@@ -1,4 +1,4 @@
-//! Writing rows and reading them, one JSON object a row.
+//! Calls to write and read rows, one JSON object for each row.
 
 use std::sync::Arc;
 
@@ -7,14 +7,12 @@ use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Map, Value as Json, json};
 
 use super::{Answer, Call, Refusal, tables, value};
-use crate::core::partition::SnapshotRow;
-use crate::core::row::Row;
-use crate::core::{key, key::KeyType};
-use crate::handle::Shared;
+use crate::service::Service;
+use crate::state::{KeyType, Row, SnapshotRow, StateError, key_values};
 use crate::table::{RowUpdate, RowWrite, Written};
 use tablestore_tunnel::{ActionType, OwnedColumn};
 
-/// A change, as records are shown: see `docs/emulator.md`.
+/// A change in the format of records, see `docs/emulator.md`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeJson {
@@ -23,7 +21,7 @@ struct ChangeJson {
     key: Vec<Json>,
     #[serde(default)]
     columns: Vec<ColumnJson>,
-    /// What shown records tell beside that; a write is given these anew.
+    /// Other fields of records. A write gets new values for them.
     #[serde(default, rename = "channel")]
     _channel: IgnoredAny,
     #[serde(default, rename = "timestamp")]
@@ -48,22 +46,19 @@ enum ActionJson {
 struct ColumnJson {
     name: String,
     value: Option<Json>,
-    /// Of the version, in milliseconds since 1970.
+    /// The version, in milliseconds since 1970.
     timestamp: Option<i64>,
-    /// `"all"` versions, or the time of one.
+    /// `"all"`, or the version to delete.
     deleted: Option<Json>,
 }
 
 /// Writes all rows of the body in one bulk, or none of them.
-pub(super) fn write(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
-    let keys = shared
-        .core
-        .lock()
-        .table(table.name())?
-        .schema
-        .primary_key
-        .clone();
+pub(super) fn write(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
+    let keys = service.read(|state| {
+        let table = state.table(table.name())?;
+        Ok::<_, StateError>(table.schema.primary_key.clone())
+    })?;
     let rows = objects(call.text()?)?.into_iter().enumerate();
     let writes = rows.map(|(number, row)| {
         let wrong = |why: String| Refusal::bad(format!("row {}: {why}", number + 1));
@@ -72,11 +67,11 @@ pub(super) fn write(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ref
     let writes: Vec<RowWrite> = writes.collect::<Result<_, _>>()?;
     let written = table.write_rows(writes);
     let written = written.map_err(|error| Refusal::bad(error.message()))?;
-    let written: Vec<Json> = written.iter().map(place).collect();
+    let written: Vec<Json> = written.iter().map(log_entry).collect();
     Ok(Answer::json(&json!({"written": written}))?.created())
 }
 
-/// The objects of a text: one, several on lines of their own, or an array.
+/// The objects of a body: one object, one object in each line, or an array.
 fn objects(text: &str) -> Result<Vec<Json>, Refusal> {
     let mut objects = Vec::new();
     for json in Deserializer::from_str(text).into_iter() {
@@ -95,18 +90,18 @@ fn objects(text: &str) -> Result<Vec<Json>, Refusal> {
 
 fn write_of(row: Json, keys: &[(String, KeyType)]) -> Result<RowWrite, String> {
     match row {
-        // No column holds an array, so this is a change and no plain row.
+        // Columns cannot hold arrays, so this is a change and not a plain row.
         Json::Object(row) if row.get("key").is_some_and(Json::is_array) => change(row),
         Json::Object(row) => plain(row, keys),
         other => Err(format!("a row is a JSON object, not {other}")),
     }
 }
 
-/// A row whose members are its columns, those of the primary key among them.
+/// A row whose members are its columns, with those of the primary key.
 fn plain(mut row: Map<String, Json>, keys: &[(String, KeyType)]) -> Result<RowWrite, String> {
     let take = |(name, _): &(String, KeyType)| match row.remove(name) {
         Some(json) => value::parse(&json).map_err(|why| format!("{name}: {why}")),
-        None => Err(format!("no member {name:?}, which is in the primary key")),
+        None => Err(format!("member {name:?} of the primary key is missing")),
     };
     let key = keys.iter().map(take).collect::<Result<_, String>>()?;
     let mut update = RowUpdate::new();
@@ -162,7 +157,7 @@ fn add(update: RowUpdate, column: ColumnJson) -> Result<RowUpdate, String> {
     }
 }
 
-fn place(written: &Written) -> Json {
+fn log_entry(written: &Written) -> Json {
     json!({
         "partition": *written.partition,
         "position": written.position,
@@ -173,19 +168,19 @@ fn place(written: &Written) -> Json {
 }
 
 /// The rows as they are now, up to `limit`.
-pub(super) fn read(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = tables::open(shared, call)?;
+pub(super) fn read(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = tables::open(service, call)?;
     let limit = call.number("limit")?.unwrap_or(u64::MAX);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let rows = {
-        let (core, now) = shared.enter();
-        core.table(table.name())?.rows(limit, now)
-    };
+    let rows = service.command(|state, now| {
+        let table = state.table(table.name())?;
+        Ok::<_, StateError>(table.rows(limit, now))
+    })?;
     Answer::lines(rows.iter().map(|(partition, row)| shown(partition, row)))
 }
 
 fn shown(partition: &str, (route, row): &SnapshotRow) -> Json {
-    let key: Vec<Json> = key::values(&route.key).iter().map(value::to_json).collect();
+    let key: Vec<Json> = key_values(&route.key).iter().map(value::to_json).collect();
     json!({"partition": partition, "key": key, "columns": columns(row)})
 }
 

@@ -1,4 +1,4 @@
-//! Creating, describing and dropping tables.
+//! Calls to create, describe and drop tables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Call, Refusal};
-use crate::core::key::KeyType;
-use crate::fault::json::duration as duration_json;
-use crate::fault::time_text as text;
-use crate::handle::Shared;
+use crate::duration;
+use crate::service::Service;
+use crate::state::{KeyType, State, StateError};
 use crate::table::{PartitionInfo, Table, TableSpec};
 
 /// A table to create.
@@ -30,9 +29,9 @@ struct TableJson {
     max_version_offset: Option<TimeJson>,
 }
 
-/// A length of time, as `7d`.
+/// A duration, such as `7d`.
 #[derive(Deserialize)]
-struct TimeJson(#[serde(with = "duration_json")] Duration);
+struct TimeJson(#[serde(with = "duration::text")] Duration);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,68 +81,70 @@ impl TableJson {
     }
 }
 
-pub(super) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) fn create(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let table: TableJson = call.json()?;
     let name = table.name.clone();
-    let table = Table::create(shared, table.into_spec());
-    let table = table.map_err(|error| match shared.core.lock().table(&name) {
-        Ok(_) => Refusal::conflict(&error),
-        Err(_) => Refusal::bad(error.message()),
-    })?;
-    Ok(Answer::json(&of(shared, &table)?)?.created())
+    let table = Table::create(service, table.into_spec());
+    let table = table.map_err(
+        |error| match service.read(|state| state.table(&name).is_ok()) {
+            true => Refusal::conflict(&error),
+            false => Refusal::bad(error.message()),
+        },
+    )?;
+    Ok(Answer::json(&of(service, &table)?)?.created())
 }
 
-pub(super) fn list(shared: &Arc<Shared>, _: &Call<'_>) -> Result<Answer, Refusal> {
-    Answer::json(&all(shared)?)
+pub(super) fn list(service: &Arc<Service>, _: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::json(&all(service)?)
 }
 
-pub(super) fn describe(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    Answer::json(&of(shared, &open(shared, call)?)?)
+pub(super) fn describe(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::json(&of(service, &open(service, call)?)?)
 }
 
-/// Drops a table with the tunnels on it.
-pub(super) fn remove(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let table = open(shared, call)?;
-    let (mut core, now) = shared.enter();
-    core.drop_table(table.name(), now)?;
-    drop(core);
+/// Drops a table and its tunnels.
+pub(super) fn remove(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let table = open(service, call)?;
+    service.command(|state, now| state.drop_table(table.name(), now))?;
     Answer::done()
 }
 
-/// All tables, by name.
-pub(super) fn all(shared: &Arc<Shared>) -> Result<Vec<Json>, Refusal> {
-    let names = shared.core.lock().table_names();
+/// All tables, ordered by name.
+pub(super) fn all(service: &Arc<Service>) -> Result<Vec<Json>, Refusal> {
+    let names = service.read(State::table_names);
     let tables = names
         .iter()
-        .filter_map(|name| Table::open(shared, name).ok());
-    tables.map(|table| of(shared, &table)).collect()
+        .filter_map(|name| Table::open(service, name).ok());
+    tables.map(|table| of(service, &table)).collect()
 }
 
-/// The table of the call's path.
-pub(super) fn open(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Table, Refusal> {
+/// The table in the path of a call.
+pub(super) fn open(service: &Arc<Service>, call: &Call<'_>) -> Result<Table, Refusal> {
     let name = call.argument(0);
-    Table::open(shared, name).map_err(|_| {
+    Table::open(service, name).map_err(|_| {
         Refusal::not_found(format!(
             "there is no table {name:?}; GET /_emulator/tables lists them, POST creates one"
         ))
     })
 }
 
-fn of(shared: &Shared, table: &Table) -> Result<Json, Refusal> {
+fn of(service: &Service, table: &Table) -> Result<Json, Refusal> {
     let partitions = table.partitions();
-    let core = shared.core.lock();
-    let of = core.table(table.name())?;
-    let keys = of.schema.primary_key.iter();
+    let (schema, stream_id) = service.read(|state| {
+        let table = state.table(table.name())?;
+        Ok::<_, StateError>((table.schema.clone(), table.stream_id.clone()))
+    })?;
+    let keys = schema.primary_key.iter();
     let key = |(name, kind): &(String, KeyType)| json!({"name": name, "type": type_name(*kind)});
     Ok(json!({
         "name": table.name(),
         "primary_key": keys.map(key).collect::<Vec<_>>(),
-        "max_versions": of.schema.max_versions,
-        "origin_columns": of.schema.origin_columns,
-        "retention": text(of.schema.retention),
-        "time_to_live": of.schema.time_to_live.map(text),
-        "max_version_offset": of.schema.max_version_offset.map(text),
-        "stream_id": *of.stream_id,
+        "max_versions": schema.max_versions,
+        "origin_columns": schema.origin_columns,
+        "retention": duration::format(schema.retention),
+        "time_to_live": schema.time_to_live.map(duration::format),
+        "max_version_offset": schema.max_version_offset.map(duration::format),
+        "stream_id": *stream_id,
         "partitions": partitions.iter().map(partition).collect::<Vec<_>>(),
     }))
 }

@@ -1,12 +1,12 @@
-//! Cells as JSON, such that every value survives.
+//! Cells as JSON, without any loss.
 //!
-//! Integers, texts and booleans are themselves, a number with a point or an
-//! exponent is a double. An object stands for what JSON has no form of:
-//! `{"base64": "aGk="}` for a binary, `{"double": "NaN"}` for a double that is
-//! no number, and, for programs whose numbers are doubles,
-//! `{"integer": "9007199254740993"}`.
+//! Integers, strings and booleans are plain JSON values. A number with a point or
+//! an exponent is a double. Objects stand for values that JSON cannot express:
+//! `{"base64": "aGk="}` is a binary, `{"double": "NaN"}` is a double that is not a
+//! number, and `{"integer": "9007199254740993"}` is for programs that read all
+//! numbers as doubles.
 //!
-//! The emulator's program reads its seed files with it.
+//! The emulator's program reads seed files in this format.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Value;
 
-/// The value that a JSON value stands for.
+/// The value of a cell from JSON.
 pub(crate) fn parse(json: &Json) -> Result<Value, String> {
     match json {
         Json::Bool(value) => Ok((*value).into()),
@@ -50,7 +50,7 @@ fn parse_object(object: &Map<String, Json>) -> Result<Value, String> {
     })
 }
 
-/// The JSON value of a cell.
+/// The value of a cell as JSON.
 pub(crate) fn to_json(value: &Value) -> Json {
     match value {
         Value::Integer(value) => (*value).into(),
@@ -59,7 +59,7 @@ pub(crate) fn to_json(value: &Value) -> Json {
         Value::Boolean(value) => (*value).into(),
         Value::String(value) => value.as_str().into(),
         Value::Binary(value) => json!({"base64": STANDARD.encode(value)}),
-        // Bounds of key ranges, which no row holds.
+        // Other values are bounds of key ranges, which no row has.
         other => other.to_string().into(),
     }
 }
@@ -81,7 +81,7 @@ mod tests {
         ]
     }
 
-    /// A double by its bits, except that all that are no number are one.
+    /// The bits of a double. All values that are not a number count as equal.
     fn bits(value: &Value) -> Option<u64> {
         match value {
             Value::Double(value) if value.is_nan() => Some(f64::NAN.to_bits()),

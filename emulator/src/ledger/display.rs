@@ -1,12 +1,12 @@
-//! An event as a line to read.
+//! An event as a readable line.
 
 use std::fmt::{Display, Formatter, Result};
 
 use super::{ChannelState, Departure, Event, EventKind};
-use crate::action::Action;
+use crate::protocol::Action;
 
 impl Display for Event {
-    /// One line: order, time of day, what happened.
+    /// One line: order, time of day, event.
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let (hour, minute, second, micro) = self.time.to_hms_micro();
         let order = self.order;
@@ -24,7 +24,7 @@ impl Display for EventKind {
             EventKind::Received { .. }
             | EventKind::Answered { .. }
             | EventKind::Faulted { .. }
-            | EventKind::ClockMoved { .. } => around(self, f),
+            | EventKind::ClockMoved { .. } => of_requests(self, f),
             EventKind::Written { .. }
             | EventKind::TunnelCreated { .. }
             | EventKind::TunnelDeleted { .. }
@@ -33,23 +33,23 @@ impl Display for EventKind {
             | EventKind::Merged { .. }
             | EventKind::Trimmed { .. }
             | EventKind::TableDropped { .. }
-            | EventKind::TunnelExpired { .. } => data(self, f),
+            | EventKind::TunnelExpired { .. } => of_tables(self, f),
             EventKind::Connected { .. }
             | EventKind::Gone { .. }
             | EventKind::Heartbeat { .. }
-            | EventKind::ChannelChanged { .. } => holding(self, f),
+            | EventKind::ChannelChanged { .. } => of_clients(self, f),
             EventKind::CheckpointGiven { .. }
             | EventKind::Skipped { .. }
             | EventKind::Read { .. }
             | EventKind::Saved { .. }
             | EventKind::Processed { .. }
-            | EventKind::ProcessedUnknown { .. } => consuming(self, f),
+            | EventKind::ProcessedUnknown { .. } => of_channels(self, f),
         }
     }
 }
 
-/// Requests and the clock.
-fn around(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
+/// Events of requests and of the clock.
+fn of_requests(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
     match kind {
         EventKind::Received {
             action,
@@ -93,8 +93,8 @@ fn named(f: &mut Formatter<'_>, word: &str, name: Option<&str>) -> Result {
     }
 }
 
-/// Tables, tunnels and channels.
-fn data(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
+/// Events of tables, tunnels and channels.
+fn of_tables(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
     match kind {
         EventKind::Written {
             table,
@@ -135,15 +135,15 @@ fn data(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
     }
 }
 
-/// Who is there and has what.
-fn holding(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
+/// Events of clients and of the channels that they hold.
+fn of_clients(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
     match kind {
         EventKind::Connected {
             client, timeout, ..
         } => write!(f, "{client} connected, timeout {timeout:?}"),
         EventKind::Gone { client, why, .. } => match why {
-            Departure::Expired => write!(f, "{client} was silent for too long and is gone"),
-            Departure::ShutDown => write!(f, "{client} said goodbye"),
+            Departure::Expired => write!(f, "{client} was silent for too long and was removed"),
+            Departure::ShutDown => write!(f, "{client} shut down"),
         },
         EventKind::Heartbeat {
             client,
@@ -170,7 +170,8 @@ fn holding(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
     }
 }
 
-/// Longer lists of channels are counted, or a line could be a page.
+/// How many channels of a list are shown. The others are only counted, so that
+/// lines stay short.
 const SHOWN: usize = 4;
 
 fn states(states: &[ChannelState], f: &mut Formatter<'_>) -> Result {
@@ -188,8 +189,8 @@ fn states(states: &[ChannelState], f: &mut Formatter<'_>) -> Result {
     }
 }
 
-/// Reading, saving, processing.
-fn consuming(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
+/// Events of reading, saving and processing.
+fn of_channels(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
     match kind {
         EventKind::CheckpointGiven {
             client,
@@ -198,7 +199,7 @@ fn consuming(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
             ..
         } => {
             write!(f, "{client} got the checkpoint of {channel}: ")?;
-            place(*position, f)
+            write_position(*position, f)
         }
         EventKind::Skipped {
             client,
@@ -208,7 +209,7 @@ fn consuming(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
             ..
         } => write!(
             f,
-            "{client} passed over {count} trimmed records of {channel} from {from} on"
+            "{client} skipped {count} trimmed records of {channel} from {from} on"
         ),
         EventKind::Read {
             client,
@@ -218,7 +219,7 @@ fn consuming(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
             finished,
             ..
         } => {
-            let end = if *finished { ", and that is all" } else { "" };
+            let end = if *finished { ", to the end" } else { "" };
             write!(f, "{client} read {channel} {from}..{to}{end}")
         }
         EventKind::Saved {
@@ -228,7 +229,7 @@ fn consuming(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
             ..
         } => {
             write!(f, "{client} saved {channel} at ")?;
-            place(*position, f)
+            write_position(*position, f)
         }
         EventKind::Processed {
             client,
@@ -250,7 +251,7 @@ fn consuming(kind: &EventKind, f: &mut Formatter<'_>) -> Result {
     }
 }
 
-fn place(position: Option<u64>, f: &mut Formatter<'_>) -> Result {
+fn write_position(position: Option<u64>, f: &mut Formatter<'_>) -> Result {
     match position {
         Some(position) => write!(f, "{position}"),
         None => f.write_str("finished"),

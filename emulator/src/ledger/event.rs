@@ -1,7 +1,7 @@
-//! [`Event`]: one thing that happened, and all the kinds there are.
+//! [`Event`] and [`EventKind`]: the events of a ledger.
 //!
-//! The names of variants and fields are the names in the JSON lines; they are
-//! read by programs in other languages, so they stay as they are.
+//! The names of variants and fields are also the names in the JSON lines.
+//! Programs in other languages read them, so they stay as they are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,61 +10,63 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::text;
-use crate::action::Action;
+use crate::protocol::Action;
+use crate::state::{ChannelState, ChannelStatus, Departure};
 use tablestore_tunnel::SequenceInfo;
 
-/// One thing that happened.
+/// An event.
 ///
-/// As JSON an object: `order`, `time` (RFC 3339, with microseconds), `request`
-/// if there is one, `event` (the kind in `snake_case`) and the kind's fields.
+/// In JSON it is an object with `order`, `time` (RFC 3339, with microseconds),
+/// `request` if there is one, `event` (the kind in `snake_case`) and the fields of
+/// the kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// Counts all events, from 0 without gaps.
+    /// The number of the event, counted from 0 without gaps.
     pub order: u64,
-    /// When it happened, on the emulator's clock.
+    /// The time of the event, on the emulator's clock.
     #[serde(with = "time::serde::rfc3339")]
     pub time: OffsetDateTime,
-    /// Id of the request that it comes from, if it comes from one.
+    /// The id of the request that caused it, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Arc<str>>,
-    /// What happened.
+    /// The kind of the event, with its fields.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What can happen.
+/// The kinds of events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A request came in, with the ids that it carries.
+    /// A request came in, with the ids that it names.
     Received {
         /// Its request id.
         request_id: Arc<str>,
-        /// What it asks for.
+        /// Its action.
         action: Action,
-        /// The tunnel it names.
+        /// The tunnel that it names.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tunnel: Option<Arc<str>>,
-        /// The client it says it comes from.
+        /// The client that it names as its sender.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<Arc<str>>,
-        /// The channel it names.
+        /// The channel that it names.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         channel: Option<Arc<str>>,
     },
-    /// A request's answer was decided. Whether it arrived is another matter,
-    /// see [`EventKind::Faulted`].
+    /// The answer to a request was made. A fault may still keep it from the
+    /// client, see [`EventKind::Faulted`].
     Answered {
         /// Its request id.
         request_id: Arc<str>,
-        /// What it asked for; nothing for a path that is no action.
+        /// Its action; `None` if the path is no action.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         action: Option<Action>,
         /// The HTTP status.
         status: u16,
-        /// The error code of an answer that is an error.
+        /// The error code, for an error.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<String>,
     },
@@ -72,37 +74,37 @@ pub enum EventKind {
     Faulted {
         /// Its request id.
         request_id: Arc<str>,
-        /// What it asked for.
+        /// Its action.
         action: Action,
-        /// What the fault did, in words.
+        /// The effect of the fault, as in a fault script.
         effect: String,
         /// Whether the request had been carried out by then.
         carried_out: bool,
-        /// Whether the client gets no answer, another one, or a late one.
+        /// Whether the client gets no answer, a different one, or a late one.
         answer_suffers: bool,
     },
-    /// The clock was moved by hand since the event before.
+    /// The clock was moved by hand since the previous event.
     ClockMoved {
-        /// How far. In JSON `by_us`, in microseconds.
+        /// The distance. In JSON `by_us`, in microseconds.
         #[serde(rename = "by_us", with = "text::micros")]
         by: Duration,
     },
-    /// Rows were written, and changes came into a partition's log.
+    /// Rows were written, which added changes to the log of a partition.
     Written {
         /// The table.
         table: Arc<str>,
         /// Id of the partition.
         partition: Arc<str>,
-        /// Position of the first change in the partition's log.
+        /// Position of the first change in the log.
         from: u64,
-        /// Position after the last one.
+        /// Position after the last change.
         to: u64,
     },
     /// A tunnel was created.
     TunnelCreated {
         /// Its id.
         tunnel: Arc<str>,
-        /// The table it is on.
+        /// Its table.
         table: Arc<str>,
     },
     /// A tunnel was deleted.
@@ -110,21 +112,21 @@ pub enum EventKind {
         /// Its id.
         tunnel: Arc<str>,
     },
-    /// A tunnel got a channel; clients see it when it leaves `WAIT`.
+    /// A tunnel got a channel. Clients see it when it leaves `WAIT`.
     ChannelAdded {
         /// The tunnel.
         tunnel: Arc<str>,
         /// The channel.
         channel: Arc<str>,
-        /// Id of the partition whose log it gives; nothing for base data.
+        /// Id of the partition whose log it reads; `None` for base data.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         partition: Option<Arc<str>>,
         /// Position of its first record.
         start: u64,
-        /// Position after its last record. Base data has no more than that;
-        /// the log of a partition goes on with [`EventKind::Written`].
+        /// Position after its last record. Base data ends there, and the log of a
+        /// partition grows with [`EventKind::Written`].
         end: u64,
-        /// The channels to be read to their end before.
+        /// Channels that must be read to their ends first.
         parents: Vec<Arc<str>>,
     },
     /// A partition was split.
@@ -142,18 +144,18 @@ pub enum EventKind {
         table: Arc<str>,
         /// Ids of the partitions that were merged, the lower first.
         parents: Vec<Arc<str>>,
-        /// Id of what they became.
+        /// Id of the new partition.
         child: Arc<str>,
     },
-    /// Changes are no longer in the log.
+    /// Changes were dropped from a log.
     Trimmed {
         /// The table.
         table: Arc<str>,
         /// Id of the partition.
         partition: Arc<str>,
-        /// Position of the first that went, counted from 0.
+        /// Position of the first dropped change, counted from 0.
         from: u64,
-        /// Position of the first that stayed.
+        /// Position of the first change that was kept.
         to: u64,
     },
     /// A table was dropped, after the tunnels on it.
@@ -161,7 +163,8 @@ pub enum EventKind {
         /// The table.
         table: Arc<str>,
     },
-    /// A tunnel cannot be consumed any more: its log was not read in time.
+    /// A tunnel expired: it cannot be consumed any more, because its log was not
+    /// read in time.
     TunnelExpired {
         /// Its id.
         tunnel: Arc<str>,
@@ -172,17 +175,17 @@ pub enum EventKind {
         tunnel: Arc<str>,
         /// The id that the client got.
         client: Arc<str>,
-        /// How long it may be silent. In JSON `timeout_us`, in microseconds.
+        /// Its timeout. In JSON `timeout_us`, in microseconds.
         #[serde(rename = "timeout_us", with = "text::micros")]
         timeout: Duration,
     },
-    /// A client is no longer known.
+    /// A client was removed.
     Gone {
         /// The tunnel.
         tunnel: Arc<str>,
         /// The client.
         client: Arc<str>,
-        /// How that came.
+        /// The reason.
         why: Departure,
     },
     /// A client's heartbeat was answered.
@@ -191,9 +194,9 @@ pub enum EventKind {
         tunnel: Arc<str>,
         /// The client.
         client: Arc<str>,
-        /// What it said of its channels.
+        /// The channels in its report.
         reported: Vec<ChannelState>,
-        /// What it was told.
+        /// The channels in the answer.
         answered: Vec<ChannelState>,
     },
     /// A channel changed its holder or its status.
@@ -202,186 +205,118 @@ pub enum EventKind {
         tunnel: Arc<str>,
         /// The channel.
         channel: Arc<str>,
-        /// Who has it now.
+        /// The client that holds it now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<Arc<str>>,
-        /// Its status now, as Describe names it.
+        /// Its status now, as in Describe.
         status: ChannelStatus,
         /// Its version now.
         version: i64,
     },
-    /// A client asked where to begin with a channel.
+    /// A client fetched the checkpoint of a channel.
     CheckpointGiven {
         /// The tunnel.
         tunnel: Arc<str>,
-        /// Who asked.
+        /// The client.
         client: Arc<str>,
-        /// For what.
+        /// The channel.
         channel: Arc<str>,
-        /// The position that the token stands for; nothing for `finished`.
+        /// The position of the token; `None` for `finished`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         position: Option<u64>,
-        /// The number of the last save.
+        /// The sequence number of the last save.
         sequence_number: i64,
-        /// Whether the channel was the client's.
+        /// Whether the client held the channel.
         owned: bool,
     },
-    /// A read went past records that no one will get: they were trimmed
-    /// before they were read. The read itself follows.
+    /// A read skipped records that were trimmed before anyone read them. The event
+    /// of the read follows.
     Skipped {
         /// The tunnel.
         tunnel: Arc<str>,
-        /// Who read.
+        /// The client.
         client: Arc<str>,
-        /// What was read.
+        /// The channel.
         channel: Arc<str>,
-        /// Position that was asked for.
+        /// Position of the read's token.
         from: u64,
-        /// How many records were passed over.
+        /// How many records were skipped.
         count: u64,
     },
-    /// Records were read: `to - from` of them, less what was
-    /// [passed over](EventKind::Skipped).
+    /// Records were read: `to - from` of them, less those that were
+    /// [skipped](EventKind::Skipped).
     Read {
         /// The tunnel.
         tunnel: Arc<str>,
-        /// Who read.
+        /// The client.
         client: Arc<str>,
-        /// What was read.
+        /// The channel.
         channel: Arc<str>,
-        /// Position that was asked for: of the snapshot split or of the
-        /// partition's log, counted from 0. The first record is there, unless
-        /// some were passed over.
+        /// Position of the read's token, in the base data or in the partition's log,
+        /// counted from 0. The first record is at this position, unless records were
+        /// skipped.
         from: u64,
-        /// Position after the last record: the place of the next token.
+        /// Position after the last record, and position of the next token.
         to: u64,
-        /// Sequence number of the first record, where records have one.
+        /// Sequence number of the first record, for a stream.
         #[serde(
             default,
             skip_serializing_if = "Option::is_none",
             with = "text::sequence"
         )]
         first_sequence: Option<SequenceInfo>,
-        /// Sequence number of the last record, where records have one.
+        /// Sequence number of the last record, for a stream.
         #[serde(
             default,
             skip_serializing_if = "Option::is_none",
             with = "text::sequence"
         )]
         last_sequence: Option<SequenceInfo>,
-        /// Whether the answer said that nothing more will come.
+        /// Whether the answer's token is `finished`.
         finished: bool,
-        /// Whether the channel was the reader's.
+        /// Whether the client held the channel.
         owned: bool,
     },
     /// A checkpoint was saved.
     Saved {
         /// The tunnel.
         tunnel: Arc<str>,
-        /// Who saved.
+        /// The client.
         client: Arc<str>,
-        /// What was saved.
+        /// The channel.
         channel: Arc<str>,
-        /// The position that the token stands for; nothing for `finished`.
+        /// The position of the token; `None` for `finished`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         position: Option<u64>,
-        /// The sequence number that was sent.
+        /// The sequence number of the save.
         sequence_number: i64,
-        /// Whether the channel was the saver's.
+        /// Whether the client held the channel.
         owned: bool,
     },
-    /// A consumer says that it has dealt with records, see
+    /// A consumer reported that it has processed records, see
     /// [`Witness`](crate::Witness).
     Processed {
         /// The tunnel.
         tunnel: Arc<str>,
-        /// Who.
+        /// The client.
         client: Arc<str>,
-        /// Of which channel.
+        /// The channel.
         channel: Arc<str>,
         /// Position of the first record.
         from: u64,
         /// Position after the last record.
         to: u64,
     },
-    /// A consumer says that it has dealt with records, but the channel has
-    /// none of that key or sequence number.
+    /// A consumer reported that it has processed records, but the channel has no
+    /// records with these keys or sequence numbers.
     ProcessedUnknown {
         /// The tunnel.
         tunnel: Arc<str>,
-        /// Who.
+        /// The client.
         client: Arc<str>,
-        /// Of which channel.
+        /// The channel.
         channel: Arc<str>,
-        /// How many.
+        /// How many records.
         records: u64,
     },
-}
-
-/// A channel in a heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ChannelState {
-    /// The channel.
-    pub channel: Arc<str>,
-    /// Its version.
-    pub version: i64,
-    /// Never [`ChannelStatus::Wait`].
-    pub status: ChannelStatus,
-}
-
-/// What a channel is at. In JSON the service's words: `WAIT`, `OPEN`,
-/// `CLOSING`, `CLOSE` and `TERMINATED`.
-///
-/// Ordered as a channel goes through them.
-///
-/// Complete: the service has these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ChannelStatus {
-    /// Its parents are not read to their end yet.
-    Wait,
-    /// To be read.
-    Open,
-    /// To be given back by its holder.
-    Closing,
-    /// Given back.
-    Close,
-    /// Read to its end.
-    Terminated,
-}
-
-impl ChannelStatus {
-    /// The service's word, such as `OPEN`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ChannelStatus::Wait => "WAIT",
-            ChannelStatus::Open => "OPEN",
-            ChannelStatus::Closing => "CLOSING",
-            ChannelStatus::Close => "CLOSE",
-            ChannelStatus::Terminated => "TERMINATED",
-        }
-    }
-
-    /// Whether who has the channel so may read it.
-    pub(crate) const fn is_held(self) -> bool {
-        matches!(self, ChannelStatus::Open | ChannelStatus::Closing)
-    }
-}
-
-impl std::fmt::Display for ChannelStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// How a client came to be unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Departure {
-    /// It was silent for longer than its timeout.
-    Expired,
-    /// It said goodbye.
-    ShutDown,
 }

@@ -1,4 +1,4 @@
-//! A ledger as JSON lines, and back.
+//! Writing a ledger as JSON lines, and reading it.
 
 use std::io::{self, BufRead, Write};
 use tablestore_tunnel::_wire::{client_error, client_error_from};
@@ -7,14 +7,14 @@ use super::{Event, Ledger};
 use tablestore_tunnel::TunnelError;
 
 impl Ledger {
-    /// Writes one line of JSON for each event, so that it can be looked at, or
-    /// judged later with [`Ledger::read_json_lines`].
+    /// Writes one line of JSON for each event. [`Ledger::read_json_lines`] reads
+    /// them, so that the ledger can be judged later.
     ///
     /// Each line is an object with `order`, `time` (RFC 3339), `request` (the
-    /// id of the request that it comes from, if it does), `event` (such as
+    /// id of the request that caused it, if any), `event` (such as
     /// `"read"`, the [`EventKind`](super::EventKind) in `snake_case`) and the
-    /// fields of that kind. A field without a value is left out. Tokens and
-    /// keys are not in it.
+    /// fields of that kind. Fields without a value are left out. Tokens and keys
+    /// are not written.
     ///
     /// ```
     /// use tablestore_emulator::{Emulator, KeyType, Ledger, TableSpec};
@@ -31,7 +31,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Those of the writer.
+    /// The errors of the writer.
     pub fn write_json_lines(&self, mut to: impl Write) -> io::Result<()> {
         for event in &self.events {
             serde_json::to_writer(&mut to, event)?;
@@ -40,13 +40,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// Reads what [`Ledger::write_json_lines`] wrote. Empty lines are passed
-    /// over, fields that are not known as well.
+    /// Reads the lines of [`Ledger::write_json_lines`]. Empty lines and unknown
+    /// fields are skipped.
     ///
     /// # Errors
     ///
-    /// `OTSClientError` with the number of the line if that is no event, comes
-    /// before the one above it, or cannot be read.
+    /// `OTSClientError` with the number of the line if the line is no event, if its
+    /// order is not above that of the line before, or if it cannot be read.
     pub fn read_json_lines(from: impl BufRead) -> Result<Ledger, TunnelError> {
         let mut events: Vec<Event> = Vec::new();
         for (number, line) in (1..).zip(from.lines()) {
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::{ChannelState, ChannelStatus, Departure, EventKind};
-    use crate::{Action, clock::Timestamp};
+    use crate::{Action, timestamp::Timestamp};
     use tablestore_tunnel::SequenceInfo;
 
     const SEQUENCE: SequenceInfo = SequenceInfo {
@@ -83,7 +83,7 @@ mod tests {
         row_index: 3,
     };
 
-    /// One of each kind, with the text that programs elsewhere rely on.
+    /// One event of each kind, with the JSON that other programs rely on.
     fn kinds() -> Vec<(EventKind, &'static str)> {
         let state = |status| ChannelState {
             channel: "c".into(),
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_keeps_its_names_and_comes_back() {
+    fn every_kind_keeps_its_json_names_and_can_be_read() {
         let mut bytes = Vec::new();
         ledger().write_json_lines(&mut bytes).expect("lines");
         let text = String::from_utf8(bytes).expect("text");
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_event_is_named() {
+    fn the_error_names_a_line_that_is_no_event() {
         let good =
             r#"{"order":1,"time":"1970-01-01T00:00:01Z","event":"tunnel_deleted","tunnel":"t"}"#;
         let cases = [

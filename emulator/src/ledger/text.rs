@@ -1,4 +1,4 @@
-//! How the fields of events that are no plain numbers or texts look in JSON.
+//! The JSON formats of durations and sequence numbers in events.
 
 /// A duration as a number of microseconds.
 pub(super) mod micros {
@@ -15,7 +15,8 @@ pub(super) mod micros {
     }
 }
 
-/// A sequence number as the text that its `Display` gives, Go's `Serialization()`.
+/// A sequence number as the text of its `Display`, which is also the text of
+/// `Serialization()` in Go.
 pub(super) mod sequence {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};

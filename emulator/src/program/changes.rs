@@ -1,4 +1,4 @@
-//! Changes the table while clients consume it: the same changes on each run.
+//! Changes the table while clients consume it. Every run makes the same changes.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use super::options::{Keys, Options};
 use super::rows;
 use super::until_signal::UntilSignal;
 
-/// How often to look whether the clients are there.
+/// How often to check whether the clients are connected.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Makes the changes that the options ask for; whether all of them, or it was
-/// stopped.
+/// Makes the changes of the options. Returns false if it was stopped before the
+/// last change.
 pub(super) fn make(
     emulator: &Emulator,
     table: &Table,
@@ -46,8 +46,8 @@ pub(super) fn make(
     Ok(true)
 }
 
-/// What is written before a tunnel exists would be base data to it; what is
-/// written before the clients are there would be over when they come.
+/// Waits for the clients. Without this, changes would become base data if they were
+/// written before a tunnel exists, and clients would miss the time of the changes.
 fn wait_for_clients(emulator: &Emulator, options: &Options, until: &UntilSignal) -> bool {
     while clients(emulator) < options.wait_for_clients {
         if !until.sleep(LOOK) {
@@ -57,7 +57,7 @@ fn wait_for_clients(emulator: &Emulator, options: &Options, until: &UntilSignal)
     true
 }
 
-/// How many connected so far.
+/// How many clients have connected so far.
 fn clients(emulator: &Emulator) -> usize {
     let ledger = emulator.ledger();
     let connected = |kind: &EventKind| matches!(kind, EventKind::Connected { .. });
@@ -77,7 +77,8 @@ fn split(table: &Table) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// In turn: a new row, a changed old one, a changed new one, a deleted old one.
+/// The changes, in turn: a new row, a changed old row, a changed new row, a deleted
+/// old row.
 fn change(number: u32, old_rows: u32, keys: &Keys) -> Change {
     let new = old_rows + number - number % 4;
     let (action, row, columns) = match number % 4 {

@@ -1,4 +1,5 @@
-//! [`CsvRows`]: rows of a CSV file whose header names and types the columns.
+//! [`CsvRows`]: rows of a CSV file, whose header has the names and types of the
+//! columns.
 
 use std::io::Read;
 
@@ -11,9 +12,9 @@ use tablestore_tunnel::Value;
 use super::options::Keys;
 use super::seed::{Line, Row};
 
-/// The rows of a file, each with its line.
+/// The rows of a file, each with its line number.
 pub(super) struct CsvRows<R> {
-    /// Where each column of the primary key stands.
+    /// The positions of the columns of the primary key.
     keys: Vec<usize>,
     columns: Vec<Column>,
     records: StringRecordsIntoIter<R>,
@@ -41,27 +42,28 @@ impl<R: Read> CsvRows<R> {
         let header = reader.headers().map_err(|error| error.to_string())?;
         let mut columns: Vec<Column> =
             header.iter().map(Column::parse).collect::<Result<_, _>>()?;
-        let mut places = Vec::new();
+        let mut key_positions = Vec::new();
         for (name, kind) in keys {
-            let place = columns.iter().position(|column| column.name == *name);
+            let position = columns.iter().position(|column| column.name == *name);
             let missing = || format!("the header has no {name}, which is in the primary key");
-            let place = place.ok_or_else(missing)?;
-            columns[place].kind = Kind::of_key(*kind);
-            places.push(place);
+            let position = position.ok_or_else(missing)?;
+            columns[position].kind = Kind::of_key(*kind);
+            key_positions.push(position);
         }
         Ok(CsvRows {
-            keys: places,
+            keys: key_positions,
             columns,
             records: reader.into_records(),
         })
     }
 
     fn row(&self, record: &StringRecord) -> Result<Row, String> {
-        let value = |place: usize| self.columns[place].value(&record[place]);
-        let key = self.keys.iter().map(|place| value(*place));
-        let is_cell = |place: &usize| !self.keys.contains(place) && !record[*place].is_empty();
+        let value = |position: usize| self.columns[position].value(&record[position]);
+        let key = self.keys.iter().map(|position| value(*position));
+        let is_cell =
+            |position: &usize| !self.keys.contains(position) && !record[*position].is_empty();
         let cells = (0..self.columns.len()).filter(is_cell);
-        let cell = |place: usize| Ok((self.columns[place].name.clone(), value(place)?));
+        let cell = |position: usize| Ok((self.columns[position].name.clone(), value(position)?));
         Ok((
             key.collect::<Result<_, _>>()?,
             cells.map(cell).collect::<Result<_, String>>()?,

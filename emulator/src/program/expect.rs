@@ -1,4 +1,4 @@
-//! [`Expect`]: the file that tells what a consumer must see.
+//! [`Expect`]: the file of the records that consumers must receive.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,15 +9,15 @@ use crate::control::value;
 use serde_json::{Map, Value as Json, json};
 use tablestore_tunnel::{ActionType, OwnedColumn, SequenceInfo, Value};
 
-/// Cells get their version when they are written; the file does not tell it.
+/// Cells get their versions when they are written. The file leaves them out.
 const NO_VERSION: i64 = 0;
 
-/// What was written, as JSON lines; nothing at all without a file.
+/// The file of written records, as JSON lines. Without a file, nothing is written.
 pub(super) struct Expect {
     file: Option<File>,
 }
 
-/// A change, as it will come out.
+/// A change, as consumers will receive it.
 pub(super) struct Change {
     pub(super) action: ActionType,
     pub(super) key: Vec<Value>,
@@ -34,7 +34,7 @@ impl Expect {
         })
     }
 
-    /// A row that is in the table before any tunnel.
+    /// Adds a row that was written before the first tunnel.
     pub(super) fn base(
         &mut self,
         key: Vec<Value>,
@@ -49,18 +49,18 @@ impl Expect {
         self.line("", &change, None)
     }
 
-    /// A change that was written.
+    /// Adds a change that was written.
     pub(super) fn change(&mut self, change: Change, written: &Written) -> io::Result<()> {
         self.line(&written.partition, &change, Some(written.sequence_info))
     }
 
-    /// Nothing more will be written.
+    /// Adds the line that ends the file.
     pub(super) fn end(&mut self) -> io::Result<()> {
         self.write(&json!({"end": true}))
     }
 
-    /// As consumers write a record, with the partition for a channel. Rows
-    /// that are there before any tunnel have no action and no sequence info.
+    /// Writes a record in the format of the consumers, with the partition as its
+    /// channel. Rows before the first tunnel have no action and no sequence number.
     fn line(
         &mut self,
         partition: &str,
@@ -83,7 +83,8 @@ impl Expect {
 
     fn write(&mut self, line: &Json) -> io::Result<()> {
         match &mut self.file {
-            // In one write: whoever reads meanwhile sees whole lines.
+            // One write, so that programs that read at the same time see complete
+            // lines.
             Some(file) => file.write_all(format!("{line}\n").as_bytes()),
             None => Ok(()),
         }

@@ -4,7 +4,7 @@
 //! cargo run -p tablestore-emulator -- --port 8087 --table orders:id:string --partitions 4 --rows 1000
 //! ```
 //!
-//! Prints where it serves and its keys as lines that a shell can `eval`, and
+//! The program prints its endpoint and its keys as lines that a shell can `eval`, and
 //! serves until Ctrl-C or SIGTERM:
 //!
 //! ```text
@@ -14,20 +14,21 @@
 //! export OTS_ACCESS_KEY_SECRET=emulator-secret
 //! ```
 //!
-//! `--help` lists all options; `docs/emulator.md` tells how to drive it from any
-//! language, by a JSON API on the same port. With `--write-changes` it keeps changing the
-//! table while clients consume, and with `--expect-file` it tells what they
-//! must see. At its end it says which rules of the protocol clients broke.
+//! `--help` lists all options. `docs/emulator.md` describes the JSON API on the same
+//! port, which any language can use. With `--write-changes` the program changes the
+//! table while clients consume it, and with `--expect-file` it writes the records that
+//! they must receive. At its end it lists the rules that clients broke.
 //!
 //! Files, in reading order:
 //!
-//! - `options`: what was asked for;
-//! - `request_log`: what goes to stderr;
-//! - `seed`: rows that are there from the start; `csv_rows`: from CSV;
-//! - `rows`: generated keys and columns;
-//! - `changes`: puts, updates, deletes and a split, over a time;
-//! - `expect`: the file of what was written;
-//! - `until_signal`: waits that Ctrl-C ends.
+//! - this file: [`main`].
+//! - [`options`]: the options of the command line.
+//! - [`request_log`]: the log on stderr.
+//! - [`seed`]: rows from a file; [`csv_rows`]: rows from CSV.
+//! - [`rows`]: generated keys and columns.
+//! - [`changes`]: puts, updates, deletes and a split, over some time.
+//! - [`expect`]: the file of the records that consumers must receive.
+//! - [`until_signal`]: waits that Ctrl-C ends.
 
 mod changes;
 mod csv_rows;
@@ -71,7 +72,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let until = UntilSignal::new()?;
     let emulator = start(&options)?;
     let tables = create_tables(&emulator, &options)?;
-    // The first: what the options about rows are about.
+    // The options on rows apply to the first table.
     let table = &tables[0];
     let keys = &options.tables[0].keys;
     let mut expect = Expect::create(options.expect_file.as_deref())?;
@@ -88,12 +89,12 @@ fn run() -> Result<(), Box<dyn Error>> {
         until.wait();
     }
     emulator.stop();
-    tell_violations(&emulator);
+    print_violations(&emulator);
     Ok(())
 }
 
-/// Says which rules the clients broke, for those who write one.
-fn tell_violations(emulator: &Emulator) {
+/// Lists the rules that clients broke, for developers of clients.
+fn print_violations(emulator: &Emulator) {
     for broken in emulator.ledger().violations() {
         let client = broken.client.as_deref().unwrap_or("nobody");
         eprintln!("{:?} by client {client}: {}", broken.rule, broken.detail);
@@ -114,7 +115,7 @@ fn start(options: &Options) -> Result<Emulator, Box<dyn Error>> {
     Ok(builder.start()?)
 }
 
-/// Gives the faults of a script to the emulator.
+/// Arms the faults of a script.
 fn arm(emulator: &Emulator, file: &Path) -> Result<(), String> {
     let wrong = |error: &dyn Error| format!("{}: {error}", file.display());
     let script = fs::read_to_string(file).map_err(|error| wrong(&error))?;
@@ -131,8 +132,8 @@ fn create_tables(emulator: &Emulator, options: &Options) -> Result<Vec<Table>, B
     options.tables.iter().map(create).collect()
 }
 
-/// Says where it serves, and only then: a program that reads these lines may
-/// connect at once.
+/// Prints the endpoint and the keys. A program that reads these lines may connect
+/// immediately, so this comes last.
 fn announce(emulator: &Emulator) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "export OTS_ENDPOINT={}", emulator.endpoint())?;

@@ -1,4 +1,4 @@
-//! [`Options`]: what the command line asks for.
+//! [`Options`]: the options of the command line.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -14,47 +14,49 @@ use crate::duration;
 pub(super) const HELP: &str = "\
 A local Tunnel Service on 127.0.0.1. Prints its endpoint, instance and keys as
 lines that a shell can eval, and serves until Ctrl-C or SIGTERM. A JSON API
-under /_emulator/ creates tables, writes rows, cuts partitions, and drives
-faults and the clock; GET /_emulator/ lists its calls.
+under /_emulator/ creates tables, writes rows, splits and merges partitions,
+arms faults and moves the clock; GET /_emulator/ lists its calls.
 
 Usage: tablestore-emulator [OPTION]...
 
-  --port N                  port to serve on (default: any free one)
+  --port N                  port to serve on (default: any free port)
   --table NAME:PK:TYPE,...  a table and its primary key, first column first, as
                             orders:id:string,item:int; types: int, string,
                             binary; may be repeated (default: orders:id:int).
-                            The options below on rows are about the first.
+                            The options below on rows apply to the first.
   --partitions N            partitions of each table (default: 4)
   --retention TIME          how long changes are kept, as 7d, 36h or 90s
                             (default: 7d)
-  --batch-rows N            records in one read at most (default: 5000)
-  --clock manual            a clock that stands until the JSON API moves it
+  --batch-rows N            largest number of records in one read
+                            (default: 5000)
+  --clock manual            a clock that stands still until the JSON API moves it
   --clock YYYY-MM-DDTHH:MM:SSZ
-                            the same, from that time on
-  --seed N                  what random ids are made from (default: 0)
-  --faults PATH             what goes wrong: a fault script, one fault a line,
-                            as: readrecords nth=3 reset
-  --log                     a line on stderr for each request
+                            the same, starting at that time
+  --seed N                  seed of random ids (default: 0)
+  --faults PATH             a fault script with one fault in each line, such as
+                            readrecords nth=3 reset
+  --log                     log each request on stderr
 
   --rows N                  generated rows at the start (default: 0)
   --seed-file PATH          rows at the start. A file that ends in .csv has a
                             header of names, or name:type with the types int,
                             double, bool, string (the default) and binary (in
                             base64); an empty field is no column. Any other
-                            has one JSON object a line; members named as the
-                            primary key make the key, binaries are written as
+                            file has one JSON object in each line, with the
+                            primary key among its members, and binaries as
                             {\"base64\": \"...\"}; docs/emulator.md has all forms
   --write-changes N         generated puts, updates and deletes (default: 0)
   --write-for-ms N          the time to spread them over (default: 10000)
-  --wait-for-clients N      begin to change when N clients have connected to
+  --wait-for-clients N      begin the changes when N clients have connected to
                             tunnels (default: 1)
-  --split-after-ms N        split the first partition so long after that
-  --expect-file PATH        write what a consumer must see, as JSON lines; the
-                            last line, {\"end\":true}, follows the last change
-  --help                    this text
+  --split-after-ms N        split the first partition this long after that
+  --expect-file PATH        write the records that a consumer must receive, as
+                            JSON lines; the last line, {\"end\":true}, follows the
+                            last change
+  --help                    show this text
 ";
 
-/// What was asked for.
+/// The options of the command line.
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) port: u16,
@@ -75,7 +77,7 @@ pub(super) struct Options {
     pub(super) expect_file: Option<PathBuf>,
 }
 
-/// The columns of a primary key, first to last.
+/// The columns of a primary key, in order.
 pub(super) type Keys = [(String, KeyType)];
 
 /// A table to create.
@@ -107,7 +109,7 @@ impl Options {
         }
     }
 
-    /// The options, or nothing when help is wanted.
+    /// Parses the options; `None` if the user asks for help.
     pub(super) fn parse(mut parser: Parser) -> Result<Option<Options>, String> {
         let mut options = Options::new();
         while let Some(arg) = parser.next().map_err(|error| error.to_string())? {

@@ -1,13 +1,13 @@
-//! What goes to stderr: the crate's log, and with `--log` each request.
+//! The log on stderr: the crate's log, and with `--log` each request.
 
 use std::io::Write;
 
 use log::LevelFilter;
 
-/// What the emulator logs its requests under.
+/// The log target of requests.
 const REQUESTS: &str = "tablestore_emulator::requests";
 
-/// Begins to log what `RUST_LOG` asks for, and requests if they are wanted.
+/// Starts the log that `RUST_LOG` configures, with requests if `requests` is true.
 pub(super) fn begin(requests: bool) {
     let mut builder = env_logger::Builder::from_default_env();
     if requests {

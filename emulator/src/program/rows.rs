@@ -1,5 +1,5 @@
-//! Generated rows: a number gives a key of the table's types, and columns of
-//! every type there is.
+//! Generated rows: each number has a key in the types of the table, and columns of
+//! all types.
 
 use crate::{KeyType, Table};
 use tablestore_tunnel::Value;
@@ -7,12 +7,12 @@ use tablestore_tunnel::Value;
 use super::expect::Expect;
 use super::options::Keys;
 
-/// Rows written at once; reads come in between.
+/// How many rows are written in one bulk. Reads are possible between bulks.
 const BULK: u32 = 1000;
 
 const TEXTS: [&str; 4] = ["green tea, 250 g", "绿茶", "\"quoted\"\n\ttwice", ""];
 
-/// Puts the rows 0 to `count`.
+/// Puts the rows from 0 up to, but not including, `count`.
 pub(super) fn fill(
     table: &Table,
     keys: &Keys,
@@ -29,7 +29,7 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// The key of a row: its number, in the types of the key.
+/// The key of a row: its number in the types of the primary key.
 pub(super) fn key(row: u32, keys: &Keys) -> Vec<Value> {
     let value = |(_, kind): &(String, KeyType)| match kind {
         KeyType::Integer => Value::Integer(row.into()),
@@ -39,7 +39,7 @@ pub(super) fn key(row: u32, keys: &Keys) -> Vec<Value> {
     keys.iter().map(value).collect()
 }
 
-/// Columns that differ from row to row.
+/// The columns of a row, which differ from row to row.
 pub(super) fn columns(row: u32) -> Vec<(String, Value)> {
     let text = TEXTS[row as usize % TEXTS.len()];
     let columns = [

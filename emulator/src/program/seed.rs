@@ -1,4 +1,4 @@
-//! Rows from a file: CSV with a header, or one JSON object a line.
+//! Rows from a file: CSV with a header, or one JSON object in each line.
 
 use std::error::Error;
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::options::Keys;
 /// A key and the other columns.
 pub(super) type Row = (Vec<Value>, Vec<(String, Value)>);
 
-/// A row with its line in the file, or why there is none.
+/// A row with its line number in the file, or the error of the line.
 pub(super) type Line = (u64, Result<Row, String>);
 
 /// Puts the rows of a file into the table.
@@ -63,7 +63,7 @@ fn parse(line: &str, keys: &Keys) -> Result<Row, String> {
         serde_json::from_str(line).map_err(|error| format!("not a JSON object: {error}"))?;
     let take = |(name, _): &(String, _)| match members.remove(name) {
         Some(json) => value(name, &json),
-        None => Err(format!("no member {name:?}, which is in the primary key")),
+        None => Err(format!("member {name:?} of the primary key is missing")),
     };
     let key = keys.iter().map(take).collect::<Result<_, _>>()?;
     let column = |(name, json): (String, Json)| value(&name, &json).map(|value| (name, value));
@@ -71,7 +71,7 @@ fn parse(line: &str, keys: &Keys) -> Result<Row, String> {
     Ok((key, columns))
 }
 
-/// The forms of the control API, which takes the same rows.
+/// Parses a JSON value. The control API has the same format.
 fn value(name: &str, json: &Json) -> Result<Value, String> {
     crate::control::value::parse(json).map_err(|why| format!("{name:?}: {why}"))
 }

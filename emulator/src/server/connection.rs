@@ -1,54 +1,59 @@
-//! One connection: request after request, until one side has enough.
+//! One connection: request after request, until one side closes it.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
+use time::OffsetDateTime;
 
-use super::reply::{End, Reply};
-use super::request::{Head, MAX_HEAD, Request};
-use super::service::Service;
-use crate::failure::Failure;
+use crate::control;
+use crate::engine::Engine;
+use crate::protocol::{End, Failure, Head, MAX_BODY, MAX_HEAD, Reply, Request, access_log};
+use crate::service::Step;
+use crate::stop::Stop;
 
-/// Up to here head and body go out in one piece.
+/// Up to this size, head and body are sent with one write.
 const ONE_WRITE: usize = 16 << 10;
 
-/// How long, and how much, is read on after a request was refused unread.
+/// How long, and how many bytes, are still read after a request was rejected before
+/// its end.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 << 20;
 
 /// The thread of one connection.
 pub(super) struct Connection {
     stream: TcpStream,
-    service: Arc<Service>,
-    /// What was read and is not consumed: the beginning of the next request.
+    engine: Arc<Engine>,
+    stop: Stop,
+    /// Bytes that were read but not used yet: the beginning of the next request.
     buffer: Vec<u8>,
-    /// Closed by a reset, which an orderly shutdown would forestall: it goes
-    /// out when the last handle on the socket is dropped.
+    /// Whether the connection ends with a reset. The reset is sent when the last
+    /// handle on the socket is dropped; a shutdown before would prevent it.
     resets: bool,
 }
 
-/// How the reading of a request can fail.
-enum Broken {
-    /// There is no one to answer to.
+/// Why a request could not be read.
+enum ReadError {
+    /// The connection is broken, so the request cannot be answered.
     Io,
-    /// It is answered, and then nothing more is read.
+    /// The request is answered with an error, and the connection is closed.
     Refused(Failure),
 }
 
-impl From<io::Error> for Broken {
-    fn from(_: io::Error) -> Broken {
-        Broken::Io
+impl From<io::Error> for ReadError {
+    fn from(_: io::Error) -> ReadError {
+        ReadError::Io
     }
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, service: Arc<Service>) -> Connection {
+    pub(super) fn new(stream: TcpStream, engine: Arc<Engine>, stop: Stop) -> Connection {
         Connection {
             stream,
-            service,
+            engine,
+            stop,
             buffer: Vec::new(),
             resets: false,
         }
@@ -57,31 +62,49 @@ impl Connection {
     pub(super) fn run(mut self) {
         while self.serve_one() {}
         if !self.resets {
-            // An error means that the client was faster.
+            // An error means that the client has closed the connection.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Serves one request; false when the connection is over.
+    /// Serves one request. Returns false if the connection has ended.
     fn serve_one(&mut self) -> bool {
         let (reply, keep, refused) = match self.read_request() {
             Ok(Some(request)) => {
                 let keep = request.head.keeps_alive();
-                (self.service.answer(&request), keep, false)
+                (self.answer(&request), keep, false)
             }
-            Ok(None) | Err(Broken::Io) => return false,
-            Err(Broken::Refused(failure)) => (self.service.refuse(&failure), false, true),
+            Ok(None) | Err(ReadError::Io) => return false,
+            Err(ReadError::Refused(failure)) => (self.engine.refuse(&failure), false, true),
         };
         let written = self.write(&reply);
         if written.is_ok() && refused {
-            // An error means that the client has gone.
+            // An error means that the client has closed the connection.
             let _ = self.linger();
         }
         written.is_ok() && keep && reply.end == End::Keep
     }
 
-    /// Reads on for a while and throws away: a socket that is closed while
-    /// something is unread is reset, and the answer may be lost.
+    /// Answers a request, and waits where the engine says so. If the server is
+    /// stopped meanwhile, the request is given up.
+    fn answer(&self, request: &Request) -> Reply {
+        let begun = Instant::now();
+        let mut step = self.engine.handle(request, OffsetDateTime::now_utc());
+        let reply = loop {
+            step = match step {
+                Step::Answer(reply) => break reply,
+                Step::Wait { delay, then } if self.stop.wait_for(delay) => {
+                    Step::Answer(then.abandon())
+                }
+                Step::Wait { then, .. } => self.engine.resume(then),
+            };
+        };
+        access_log::log(&request.head, &reply, begun.elapsed());
+        reply
+    }
+
+    /// Reads and drops bytes for a while. If a socket is closed while it has unread
+    /// bytes, it sends a reset, and the client may lose the answer.
     fn linger(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         self.stream.set_read_timeout(Some(LINGER))?;
@@ -89,26 +112,29 @@ impl Connection {
         io::copy(&mut rest, &mut io::sink()).map(|_| ())
     }
 
-    /// The next request; `None` when there is none any more.
-    fn read_request(&mut self) -> Result<Option<Request>, Broken> {
+    /// The next request; `None` if the client has closed the connection.
+    fn read_request(&mut self) -> Result<Option<Request>, ReadError> {
         let Some(head) = self.read_head()? else {
             return Ok(None);
         };
-        let refused = |message| Broken::Refused(Failure::invalid(message));
+        let refused = |message| ReadError::Refused(Failure::invalid(message));
         let length = head.body_length().map_err(refused)?;
-        let limit = head.max_body();
+        let limit = match control::is_control(&head.path) {
+            true => control::MAX_BODY,
+            false => MAX_BODY,
+        };
         if length > limit {
             let message =
                 format!("The size of POST data is too large: {length} bytes, {limit} are allowed.");
             let failure = Failure::new(413, "OTSRequestBodyTooLarge", message);
-            return Err(Broken::Refused(failure));
+            return Err(ReadError::Refused(failure));
         }
         if head.expects_continue() && self.buffer.len() < length {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         while self.buffer.len() < length {
             if self.fill()? == 0 {
-                return Err(Broken::Io);
+                return Err(ReadError::Io);
             }
         }
         let rest = self.buffer.split_off(length);
@@ -116,9 +142,9 @@ impl Connection {
         Ok(Some(Request { head, body }))
     }
 
-    fn read_head(&mut self) -> Result<Option<Head>, Broken> {
+    fn read_head(&mut self) -> Result<Option<Head>, ReadError> {
         loop {
-            let refused = |message| Broken::Refused(Failure::invalid(message));
+            let refused = |message| ReadError::Refused(Failure::invalid(message));
             if let Some((head, length)) = Head::parse(&self.buffer).map_err(refused)? {
                 self.buffer.drain(..length);
                 return Ok(Some(head));
@@ -140,31 +166,14 @@ impl Connection {
     }
 
     fn write(&mut self, reply: &Reply) -> io::Result<()> {
-        match reply.end {
-            End::Keep | End::Last => self.send(&reply.head(), &reply.body),
-            End::Close => Ok(()),
-            End::Reset => self.reset(),
-            End::Cut => self.send_half(reply),
-            End::ResetMidway => {
-                self.send_half(reply)?;
-                self.reset()
-            }
+        let (head, body) = reply.to_wire();
+        self.send(&head, body)?;
+        if reply.end.resets() {
+            self.resets = true;
+            // Closing with no time to linger sends a reset.
+            SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
         }
-    }
-
-    fn reset(&mut self) -> io::Result<()> {
-        self.resets = true;
-        // Closing with no time to linger sends a reset.
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
-    }
-
-    fn send_half(&mut self, reply: &Reply) -> io::Result<()> {
-        let head = reply.head();
-        let (head_sent, body_sent) = match reply.body.len() {
-            0 => (head.len() / 2, 0),
-            length => (head.len(), length / 2),
-        };
-        self.send(&head[..head_sent], &reply.body[..body_sent])
+        Ok(())
     }
 
     fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {

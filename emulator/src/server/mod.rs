@@ -1,23 +1,11 @@
-//! HTTP around the core: sockets, threads, signatures.
+//! The HTTP server: a thin shell of sockets and threads around the engine.
 //!
-//! In reading order:
+//! Files, in reading order:
 //!
-//! - this file: the listener, and ending everything.
+//! - this file: the listener, and stopping all threads.
 //! - [`connection`]: one connection, request after request.
-//! - [`request`]: the head of a request.
-//! - [`auth`]: whether a request is signed as it must be.
-//! - [`service`]: from a request to an answer: faults, the core, the ledger.
-//! - [`struck`]: a request that faults hit.
-//! - [`reply`]: an answer on its way out.
-//! - [`access`]: one line for each request.
 
-mod access;
-mod auth;
 mod connection;
-mod reply;
-pub(super) mod request;
-mod service;
-mod struck;
 
 use std::collections::HashMap;
 use std::io;
@@ -29,14 +17,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use self::connection::Connection;
-use self::service::Service;
-use super::handle::Shared;
+use super::engine::Engine;
 use crate::stop::Stop;
 
-/// How long to wait after a connection could not be accepted.
+/// How long to wait after an error of accepting a connection.
 const RECOVERY: Duration = Duration::from_millis(20);
 
-/// A listener and its connections. Dropping it stops them.
+/// A listener and its connections. Dropping it ends their threads.
 #[derive(Debug)]
 pub(super) struct Server {
     endpoint: String,
@@ -46,7 +33,7 @@ pub(super) struct Server {
     acceptor: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The connections that are open.
+/// The open connections.
 #[derive(Debug, Default)]
 struct Peers {
     opened: u64,
@@ -60,7 +47,7 @@ struct Peer {
 }
 
 impl Server {
-    pub(super) fn start(port: u16, shared: Arc<Shared>) -> io::Result<Server> {
+    pub(super) fn start(port: u16, engine: Arc<Engine>) -> io::Result<Server> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
         let stop = Stop::default();
@@ -69,7 +56,7 @@ impl Server {
             listener,
             stop: stop.clone(),
             peers: Arc::clone(&peers),
-            service: Arc::new(Service::new(shared, stop.clone())),
+            engine,
         };
         let thread = Builder::new()
             .name("emulator-accept".to_owned())
@@ -87,17 +74,17 @@ impl Server {
         &self.endpoint
     }
 
-    /// Ends all threads; they have ended when the first call returns.
+    /// Ends all threads. They have ended when the first call returns.
     pub(super) fn stop(&self) {
         let acceptor = self.acceptor.lock().take();
         let Some(acceptor) = acceptor else { return };
         self.stop.trigger();
-        // What is accepted after the signal is not served: this wakes it.
+        // This wakes the acceptor. Connections after the signal are not served.
         drop(TcpStream::connect(self.address));
         join(acceptor);
         let open = std::mem::take(&mut self.peers.lock().open);
         for peer in open.values() {
-            // An error means that it is closed already.
+            // An error means that the connection is closed already.
             let _ = peer.stream.shutdown(Shutdown::Both);
         }
         open.into_values().for_each(|peer| join(peer.thread));
@@ -110,17 +97,17 @@ impl Drop for Server {
     }
 }
 
-/// A panic of a thread has been reported by the panic hook already.
+/// Waits for the end of a thread. The panic hook has reported its panic, if any.
 fn join(thread: JoinHandle<()>) {
     let _ = thread.join();
 }
 
-/// The thread that waits for connections.
+/// The thread that accepts connections.
 struct Acceptor {
     listener: TcpListener,
     stop: Stop,
     peers: Arc<Mutex<Peers>>,
-    service: Arc<Service>,
+    engine: Arc<Engine>,
 }
 
 impl Acceptor {
@@ -130,8 +117,8 @@ impl Acceptor {
                 return;
             }
             if let Err(error) = stream.and_then(|stream| self.serve(stream)) {
-                log::warn!("emulator: a connection was not served: {error}");
-                // No file descriptors, mostly; they come back.
+                log::warn!("a connection was not served: {error}");
+                // Mostly there are no free file descriptors, and later there are.
                 self.stop.wait_for(RECOVERY);
             }
         }
@@ -140,8 +127,9 @@ impl Acceptor {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let kept = stream.try_clone()?;
-        let connection = Connection::new(stream, Arc::clone(&self.service));
-        // Held until the thread is in the list, so that it cannot leave before.
+        let connection = Connection::new(stream, Arc::clone(&self.engine), self.stop.clone());
+        // The lock is held until the thread is in the list, so that the thread
+        // cannot remove itself earlier.
         let mut peers = self.peers.lock();
         let number = peers.opened;
         peers.opened += 1;

@@ -1,4 +1,4 @@
-//! A tunnel consumed: kinds, checkpoints, ends.
+//! Consuming a tunnel: kinds, checkpoints, ends.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn a_tunnel_of_both_kinds_is_consumed_to_the_last_record() {
 
     let client = raw.connect(&tunnel, 30);
     assert!(client.starts_with("tag_"));
-    let base = raw.beat(&tunnel, &client, vec![]).expect("channels");
+    let base = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
     assert!(base.len() >= 4, "split: {base:?}");
     assert!(
         base.iter()
@@ -40,7 +40,7 @@ fn a_tunnel_of_both_kinds_is_consumed_to_the_last_record() {
     assert_eq!(raw.describe("orders").tunnel.stage, "ProcessStream");
 
     let streams = raw
-        .beat(&tunnel, &client, base.iter().map(terminated).collect())
+        .heartbeat(&tunnel, &client, base.iter().map(terminated).collect())
         .expect("channels");
     assert_eq!(streams.len(), 2);
     let mut changes = 0;
@@ -60,7 +60,7 @@ fn checkpoints_obey_their_sequence_numbers() {
     let tunnel = raw.create("orders", p::TunnelType::Stream);
     let client = raw.connect(&tunnel, 30);
     let channel = raw
-        .beat(&tunnel, &client, vec![])
+        .heartbeat(&tunnel, &client, vec![])
         .expect("channels")
         .remove(0)
         .channel_id;
@@ -82,16 +82,16 @@ fn checkpoints_obey_their_sequence_numbers() {
 }
 
 #[test]
-fn terminated_without_the_end_read_is_only_a_close() {
+fn terminated_before_the_end_is_read_counts_as_close() {
     let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
     let tunnel = raw.create("orders", p::TunnelType::BaseData);
     let client = raw.connect(&tunnel, 30);
     let channel = raw
-        .beat(&tunnel, &client, vec![])
+        .heartbeat(&tunnel, &client, vec![])
         .expect("channels")
         .remove(0);
     let again = raw
-        .beat(&tunnel, &client, vec![terminated(&channel)])
+        .heartbeat(&tunnel, &client, vec![terminated(&channel)])
         .expect("channels");
     assert_eq!(again[0].channel_id, channel.channel_id);
     assert_eq!(again[0].version, channel.version + 1);
@@ -105,7 +105,7 @@ fn terminated_without_the_end_read_is_only_a_close() {
         "finished"
     );
     let after = raw
-        .beat(&tunnel, &client, vec![terminated(&again[0])])
+        .heartbeat(&tunnel, &client, vec![terminated(&again[0])])
         .expect("channels");
     assert!(
         after.is_empty(),

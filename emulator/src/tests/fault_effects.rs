@@ -1,4 +1,4 @@
-//! What each fault does, as a client sees it.
+//! The effect of each fault on a client.
 
 use std::io::ErrorKind;
 
@@ -17,7 +17,7 @@ impl Consumer {
     fn new(mut raw: Raw) -> Consumer {
         let tunnel = raw.create("orders", p::TunnelType::Stream);
         let client = raw.connect(&tunnel, 30);
-        let held = raw.beat(&tunnel, &client, vec![]).expect("channels");
+        let held = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
         let channel = held[0].channel_id.clone();
         let checkpoint = raw.checkpoint(&tunnel, &client, &channel);
         Consumer {
@@ -29,8 +29,8 @@ impl Consumer {
         }
     }
 
-    fn beat(&mut self) -> Result<Vec<p::Channel>, String> {
-        self.raw.beat(&self.tunnel, &self.client, vec![])
+    fn heartbeat(&mut self) -> Result<Vec<p::Channel>, String> {
+        self.raw.heartbeat(&self.tunnel, &self.client, vec![])
     }
 
     fn save(&mut self, number: i64) -> Result<(), String> {
@@ -39,7 +39,7 @@ impl Consumer {
             .save(tunnel, client, &self.channel, &self.token, number)
     }
 
-    /// Reads on; how many records came.
+    /// Reads the next page, and returns the number of records.
     fn read(&mut self) -> usize {
         let (tunnel, client) = (&self.tunnel, &self.client);
         let answer = self.raw.read(tunnel, client, &self.channel, &self.token);
@@ -57,7 +57,7 @@ impl Consumer {
         request.encode_to_vec()
     }
 
-    /// A read whose answer may be no answer, on a connection of its own.
+    /// A read on a connection of its own, which may get no answer.
     fn try_read(&mut self) -> std::io::Result<raw::Answer> {
         self.raw = Raw::new(&self.raw.emulator);
         let body = self.read_body();
@@ -89,7 +89,7 @@ fn connections_end_in_the_middle_of_an_answer() {
 }
 
 #[test]
-fn what_a_short_length_leaves_over_comes_before_the_next_answer() {
+fn the_rest_of_a_body_after_a_short_length_comes_before_the_next_answer() {
     let (emulator, _table, mut consumer) = consumer(1);
     let whole = consumer.try_read().expect("an answer").body;
     emulator.fault(Fault::on(Action::ReadRecords).length(-3));
@@ -105,28 +105,30 @@ fn what_a_short_length_leaves_over_comes_before_the_next_answer() {
 }
 
 #[test]
-fn an_empty_answer_takes_nothing_away() {
+fn an_empty_answer_takes_no_channel_away() {
     let (emulator, _table, mut consumer) = consumer(2);
-    let held = consumer.beat().expect("channels");
+    let held = consumer.heartbeat().expect("channels");
     assert_eq!(held.len(), 2);
     emulator.fault(Fault::on(Action::Heartbeat).empty());
-    assert_eq!(consumer.beat(), Ok(vec![]));
-    assert_eq!(consumer.beat(), Ok(held));
+    assert_eq!(consumer.heartbeat(), Ok(vec![]));
+    assert_eq!(consumer.heartbeat(), Ok(held));
 }
 
 #[test]
-fn a_stale_answer_is_the_clients_own_of_before() {
+fn a_stale_answer_is_an_earlier_answer_to_the_same_client() {
     let (emulator, _table, mut consumer) = consumer(2);
     let mut other = Raw::new(&emulator);
     let fault = Fault::on(Action::Heartbeat).client(consumer.client.clone());
     emulator.fault(fault.nth(3).stale(2));
-    let first = consumer.beat().expect("channels");
+    let first = consumer.heartbeat().expect("channels");
     let second = other.connect(&consumer.tunnel, 30);
-    other.beat(&consumer.tunnel, &second, vec![]).expect("none");
-    let closing = consumer.beat().expect("channels");
+    other
+        .heartbeat(&consumer.tunnel, &second, vec![])
+        .expect("none");
+    let closing = consumer.heartbeat().expect("channels");
     assert_ne!(closing, first, "one is asked back");
-    assert_eq!(consumer.beat(), Ok(first), "stale");
-    assert_eq!(consumer.beat(), Ok(closing));
+    assert_eq!(consumer.heartbeat(), Ok(first), "stale");
+    assert_eq!(consumer.heartbeat(), Ok(closing));
 }
 
 #[test]
@@ -139,16 +141,16 @@ fn a_duplicate_is_carried_out_twice() {
 }
 
 #[test]
-fn a_client_is_forgotten() {
+fn a_client_expires() {
     let (emulator, _table, mut consumer) = consumer(1);
     let gone = Err("410 OTSResourceGone".to_owned());
     emulator.fault(Fault::on(Action::Checkpoint).after().expire());
     assert_eq!(consumer.save(1), Ok(()));
-    assert_eq!(consumer.beat(), gone);
+    assert_eq!(consumer.heartbeat(), gone);
     consumer.client = consumer.raw.connect(&consumer.tunnel, 30);
-    assert_eq!(consumer.beat().expect("channels").len(), 1);
+    assert_eq!(consumer.heartbeat().expect("channels").len(), 1);
     emulator.fault(Fault::on(Action::Heartbeat).expire());
-    assert_eq!(consumer.beat(), gone);
+    assert_eq!(consumer.heartbeat(), gone);
     let expired = |event: &&Event| matches!(&event.kind, EventKind::Gone { why, .. } if *why == Departure::Expired);
     assert_eq!(emulator.ledger().events().iter().filter(expired).count(), 2);
 }
@@ -189,11 +191,11 @@ fn the_clock_jumps() {
     emulator.fault(Fault::on_write("orders").jump(Duration::from_secs(20)));
     table.put([1], [("n", 1)]).expect("written");
     assert_eq!(clock.utc().unix_timestamp(), 20);
-    assert!(consumer.beat().is_ok(), "20 s of 30 are over");
+    assert!(consumer.heartbeat().is_ok(), "20 s of 30 are over");
     let hour = Duration::from_secs(3_600);
     emulator.fault(Fault::on(Action::Heartbeat).jump(hour));
     let gone = Err("410 OTSResourceGone".to_owned());
-    assert_eq!(consumer.beat(), gone, "silent for an hour");
+    assert_eq!(consumer.heartbeat(), gone, "silent for an hour");
     assert_eq!(clock.utc().unix_timestamp(), 3_620);
 }
 

@@ -1,14 +1,14 @@
-//! Faults as they arrive at a client.
+//! Faults at a client's connection.
 
 use super::*;
 
 #[test]
-fn faults_strike_where_they_are_told() {
+fn faults_hit_the_chosen_requests() {
     let (emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
     let tunnel = raw.create("orders", p::TunnelType::Stream);
     let client = raw.connect(&tunnel, 30);
     let channel = raw
-        .beat(&tunnel, &client, vec![])
+        .heartbeat(&tunnel, &client, vec![])
         .expect("channels")
         .remove(0)
         .channel_id;
@@ -69,7 +69,7 @@ fn faults_strike_where_they_are_told() {
 
 #[test]
 fn a_channel_is_taken_as_the_fault_says_and_comes_back() {
-    for (notice, told) in [
+    for (notice, answered) in [
         (Notice::Missing, None),
         (Notice::Close, Some(p::ChannelStatus::Close)),
         (Notice::Terminated, Some(p::ChannelStatus::Terminated)),
@@ -77,22 +77,22 @@ fn a_channel_is_taken_as_the_fault_says_and_comes_back() {
         let (emulator, _table, mut raw) = with_orders(Emulator::builder(), 2);
         let tunnel = raw.create("orders", p::TunnelType::Stream);
         let client = raw.connect(&tunnel, 30);
-        let held = raw.beat(&tunnel, &client, vec![]).expect("channels");
+        let held = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
         let (victim, other) = (held[0].clone(), held[1].clone());
         let fault = Fault::on(Action::Heartbeat);
         emulator.fault(fault.take(victim.channel_id.clone(), notice));
-        let answer = raw.beat(&tunnel, &client, held).expect("an answer");
+        let answer = raw.heartbeat(&tunnel, &client, held).expect("an answer");
         assert!(answer.contains(&other));
         let lost = answer.iter().find(|c| c.channel_id == victim.channel_id);
-        assert_eq!(lost.map(p::Channel::status), told);
-        // Nobody else is there: it comes back, one version on.
-        let answer = raw.beat(&tunnel, &client, answer).expect("an answer");
+        assert_eq!(lost.map(p::Channel::status), answered);
+        // There is no other client, so it comes back with the next version.
+        let answer = raw.heartbeat(&tunnel, &client, answer).expect("an answer");
         let back = answer.iter().find(|c| c.channel_id == victim.channel_id);
         let back = back.map(|channel| (channel.version, channel.status()));
         assert_eq!(back, Some((victim.version + 1, p::ChannelStatus::Open)));
         let fault = Fault::on(Action::Heartbeat);
         emulator.fault(fault.take_all(Notice::Missing));
-        assert_eq!(raw.beat(&tunnel, &client, vec![]), Ok(vec![]));
+        assert_eq!(raw.heartbeat(&tunnel, &client, vec![]), Ok(vec![]));
     }
 }
 

@@ -1,21 +1,22 @@
 //! The emulator over real sockets, by subject.
 //!
-//! In reading order:
+//! Files, in reading order:
 //!
-//! - `raw`: a client of a few lines.
-//! - `consuming`: a tunnel consumed: kinds, checkpoints, ends.
-//! - `sharing`: clients that share a tunnel, and those that vanish.
-//! - `partitions`: partitions that are split and merged.
-//! - `refusals`: what is refused, with which status and code.
-//! - `permissions`: access keys and what they may do.
-//! - `retention`: changes that are gone, and tunnels that expire.
-//! - `week`: seven days on a clock that is moved.
-//! - `scale`: many channels and clients.
-//! - `story`: random stories on the core.
-//! - `faults`, `fault_effects`: faults as they arrive at a client.
-//! - `operating`: RPO and Schedule.
-//! - `offsets`: where a stream begins and ends.
-//! - `records`: what records hold.
+//! - this file: an emulator with a table of orders.
+//! - [`raw`]: a small client that hides nothing.
+//! - [`consuming`]: consuming a tunnel: kinds, checkpoints, ends.
+//! - [`sharing`]: clients that share a tunnel, and clients that vanish.
+//! - [`partitions`]: partitions that split and merge.
+//! - [`refusals`]: rejected requests, with their statuses and codes.
+//! - [`permissions`]: access keys and their permissions.
+//! - [`retention`]: dropped changes, and tunnels that expire.
+//! - [`week`]: nine days on a clock that is moved by hand.
+//! - [`scale`]: many channels and clients.
+//! - [`random_runs`]: random commands on the state.
+//! - [`faults`], [`fault_effects`]: faults at a client's connection.
+//! - [`operating`]: RPO and Schedule.
+//! - [`offsets`]: start and end of a stream.
+//! - [`records`]: the content of records.
 
 mod consuming;
 mod fault_effects;
@@ -24,13 +25,13 @@ mod offsets;
 mod operating;
 mod partitions;
 mod permissions;
+mod random_runs;
 mod raw;
 mod records;
 mod refusals;
 mod retention;
 mod scale;
 mod sharing;
-mod story;
 mod week;
 
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ use self::raw::{Raw, create_request, terminated};
 use super::*;
 use tablestore_tunnel::_wire::protocol as p;
 
-/// An emulator with a table of 20 rows in that many partitions.
+/// An emulator with a table of 20 rows in a number of partitions.
 fn with_orders(builder: EmulatorBuilder, partitions: u32) -> (Emulator, Table, Raw) {
     let emulator = builder.start().expect("an emulator");
     let spec = TableSpec::new("orders").primary_key("id", KeyType::Integer);

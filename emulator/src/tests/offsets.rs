@@ -1,4 +1,4 @@
-//! Where a stream begins and ends.
+//! Start and end of a stream.
 
 use super::raw::consume;
 use super::*;
@@ -38,7 +38,7 @@ fn a_backfill_begins_and_ends_at_its_offsets() {
     assert_eq!((config.start_offset(), config.end_offset()), (start, end));
     let client = raw.connect(&tunnel, 3_600);
     let channel = raw
-        .beat(&tunnel, &client, vec![])
+        .heartbeat(&tunnel, &client, vec![])
         .expect("channels")
         .remove(0)
         .channel_id;
@@ -51,7 +51,7 @@ fn a_backfill_begins_and_ends_at_its_offsets() {
     assert_eq!((records.len(), finished), (0, true));
 }
 
-/// Nanoseconds since 1970, as offsets are.
+/// The time as an offset, in nanoseconds since 1970.
 fn nanos(clock: &EmulatorClock) -> u64 {
     u64::try_from(clock.utc().unix_timestamp_nanos()).expect("time")
 }
@@ -64,7 +64,7 @@ fn create_with(raw: &mut Raw, config: p::StreamTunnelConfig) -> String {
 }
 
 #[test]
-fn a_backfill_that_is_over_counts_its_records_and_takes_no_more_partitions() {
+fn a_backfill_that_has_ended_counts_its_records_and_gets_no_more_partitions() {
     let clock = EmulatorClock::manual(time::OffsetDateTime::now_utc());
     let (_emulator, table, mut raw) = with_orders(Emulator::builder().clock(clock.clone()), 1);
     clock.advance(Duration::from_secs(10));
@@ -98,7 +98,7 @@ fn a_backfill_that_is_over_counts_its_records_and_takes_no_more_partitions() {
 }
 
 #[test]
-fn a_start_in_the_past_begins_in_the_partition_of_that_time() {
+fn a_stream_from_the_past_begins_in_the_partition_of_that_time() {
     let clock = EmulatorClock::manual(time::OffsetDateTime::now_utc());
     let (_emulator, table, mut raw) = with_orders(Emulator::builder().clock(clock.clone()), 1);
     let oldest = table.partitions()[0].id.clone();

@@ -7,7 +7,7 @@ fn both_rpo_calls_answer_json_and_schedule_moves_channels() {
     let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 2);
     let tunnel = raw.create("orders", p::TunnelType::Stream);
     let client = raw.connect(&tunnel, 30);
-    let held = raw.beat(&tunnel, &client, vec![]).expect("channels");
+    let held = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
     let request = p::GetRpoRequest {
         tunnel_id: Some(tunnel.clone()),
         limit: None,
@@ -33,7 +33,7 @@ fn both_rpo_calls_answer_json_and_schedule_moves_channels() {
             }],
         };
         let _: p::ScheduleResponse = raw.ask(Action::Schedule, &request).expect("scheduled");
-        raw.beat(&tunnel, &client, vec![]).expect("channels")
+        raw.heartbeat(&tunnel, &client, vec![]).expect("channels")
     };
     let suspended = schedule(p::ChannelStatus::Closing);
     assert_eq!(suspended[0].status(), p::ChannelStatus::Closing);
@@ -41,7 +41,7 @@ fn both_rpo_calls_answer_json_and_schedule_moves_channels() {
     assert_eq!(ended.len(), 1);
 }
 
-/// What Describe tells of the only channel.
+/// The only channel as Describe shows it.
 fn channel_info(raw: &mut Raw) -> (String, i64, i64) {
     let info = raw.describe("orders").channels.remove(0);
     (
@@ -56,13 +56,13 @@ fn nanos(clock: &EmulatorClock) -> i64 {
 }
 
 #[test]
-fn describe_tells_how_far_a_stream_is_consumed() {
+fn describe_shows_how_far_a_stream_is_consumed() {
     let clock = EmulatorClock::manual(time::OffsetDateTime::now_utc());
     let builder = Emulator::builder().clock(clock.clone()).batch_rows(1);
     let (_emulator, table, mut raw) = with_orders(builder, 1);
     let tunnel = raw.create("orders", p::TunnelType::Stream);
     let client = raw.connect(&tunnel, 3_600);
-    let channel = raw.beat(&tunnel, &client, vec![]).expect("channels")[0]
+    let channel = raw.heartbeat(&tunnel, &client, vec![]).expect("channels")[0]
         .channel_id
         .clone();
     let idle = channel_info(&mut raw);
@@ -124,8 +124,8 @@ fn describe_names_the_stages_and_states_as_java_reads_them() {
         is("ProcessBaseData", &["BaseData OPEN", "Stream WAIT"])
     );
     let client = raw.connect(&tunnel, 30);
-    let base = raw.beat(&tunnel, &client, vec![]).expect("channels");
-    assert_eq!(base.len(), 1, "what waits is in no heartbeat");
+    let base = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
+    assert_eq!(base.len(), 1, "waiting channels are in no heartbeat");
     raw.drain(&tunnel, &client, &base[0].channel_id);
     assert_eq!(
         stage(&mut raw),
@@ -133,7 +133,7 @@ fn describe_names_the_stages_and_states_as_java_reads_them() {
     );
     let report = vec![terminated(&base[0])];
     let stream = raw
-        .beat(&tunnel, &client, report)
+        .heartbeat(&tunnel, &client, report)
         .expect("channels")
         .remove(0);
     assert_eq!(
@@ -177,7 +177,7 @@ fn the_tunnels_of_a_table_or_of_all_are_listed() {
 }
 
 #[test]
-fn a_tunnel_is_not_taken_for_another_of_its_name() {
+fn a_tunnel_is_not_confused_with_a_later_one_of_the_same_name() {
     let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
     let old = raw.create("orders", p::TunnelType::Stream);
     let delete = |raw: &mut Raw, id: Option<&str>| {
@@ -195,5 +195,5 @@ fn a_tunnel_is_not_taken_for_another_of_its_name() {
     let missing = Err("400 OTSParameterInvalid".to_owned());
     assert_eq!(delete(&mut raw, Some(&old)), missing);
     assert_eq!(delete(&mut raw, Some("")), Ok(()), "no id");
-    assert_eq!(delete(&mut raw, None), missing, "gone");
+    assert_eq!(delete(&mut raw, None), missing, "deleted");
 }

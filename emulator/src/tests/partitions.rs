@@ -1,4 +1,4 @@
-//! Partitions that are split and merged.
+//! Partitions that split and merge.
 
 use super::raw::consume;
 use super::*;
@@ -9,7 +9,7 @@ fn a_split_ends_the_parent_and_opens_the_children() {
     let tunnel = raw.create("orders", p::TunnelType::Stream);
     let client = raw.connect(&tunnel, 30);
     let parent = raw
-        .beat(&tunnel, &client, vec![])
+        .heartbeat(&tunnel, &client, vec![])
         .expect("channels")
         .remove(0);
     table.put([5], [("n", 1)]).expect("written");
@@ -18,14 +18,14 @@ fn a_split_ends_the_parent_and_opens_the_children() {
     assert!(children.contains(&written.partition));
 
     let held = raw
-        .beat(&tunnel, &client, vec![parent.clone()])
+        .heartbeat(&tunnel, &client, vec![parent.clone()])
         .expect("channels");
     assert_eq!(held, std::slice::from_ref(&parent), "the children wait");
     let (records, finished) = raw.drain(&tunnel, &client, &parent.channel_id);
     assert!(finished);
     assert_eq!(records.len(), 1);
     let mut held = raw
-        .beat(&tunnel, &client, vec![terminated(&parent)])
+        .heartbeat(&tunnel, &client, vec![terminated(&parent)])
         .expect("channels");
     assert_eq!(held.len(), 2);
     held.retain(|channel| channel.channel_id.starts_with(&*written.partition));
@@ -50,7 +50,7 @@ fn from_the_earliest_a_split_parent_comes_first() {
     let (mut seen, mut reports) = (Vec::new(), Vec::new());
     loop {
         let held = raw
-            .beat(&tunnel, &client, std::mem::take(&mut reports))
+            .heartbeat(&tunnel, &client, std::mem::take(&mut reports))
             .expect("channels");
         let mut records = 0;
         for channel in &held {
@@ -75,7 +75,8 @@ fn active(table: &Table) -> Vec<String> {
     active.map(|partition| partition.id.to_string()).collect()
 }
 
-/// Consumes a tunnel; per channel the partition and how many records.
+/// Consumes a tunnel. Returns the partition and the number of records of each
+/// channel.
 fn consumed(raw: &mut Raw, tunnel: &str) -> Vec<(String, usize)> {
     let client = raw.connect(tunnel, 30);
     consumed_by(raw, tunnel, &client)
@@ -93,7 +94,7 @@ fn a_merge_ends_both_parents_and_the_child_waits_for_both() {
     let (emulator, table, mut raw) = with_orders(Emulator::builder(), 2);
     let tunnel = raw.create("orders", p::TunnelType::Stream);
     let client = raw.connect(&tunnel, 30);
-    let parents = raw.beat(&tunnel, &client, vec![]).expect("channels");
+    let parents = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
     assert_eq!(parents.len(), 2);
     for id in 0..10 {
         table.put([id], [("n", id)]).expect("written");
@@ -120,7 +121,7 @@ fn a_merge_ends_both_parents_and_the_child_waits_for_both() {
     }
     assert_eq!(records, 10);
     let reports = parents.iter().map(terminated).collect();
-    let held = raw.beat(&tunnel, &client, reports).expect("channels");
+    let held = raw.heartbeat(&tunnel, &client, reports).expect("channels");
     assert_eq!(held.len(), 1);
     assert!(held[0].channel_id.starts_with(&*child));
     let (batch, finished) = raw.drain(&tunnel, &client, &held[0].channel_id);
@@ -153,10 +154,11 @@ fn a_key_stays_in_order_across_splits_and_merges() {
 }
 
 #[test]
-fn from_the_earliest_old_partitions_come_first_though_those_between_are_empty() {
+fn from_the_earliest_old_partitions_come_first_also_with_empty_ones_between() {
     let (_emulator, table, mut raw) = with_orders(Emulator::builder(), 1);
     let root = active(&table).remove(0);
-    // Two cuts with nothing written between: only root and leaf hold records.
+    // Two splits without writes between them: only the first and the last partition
+    // have records.
     let [lower, upper] = table.split(&root).expect("a split");
     let leaf = table.merge(&lower, &upper).expect("a merge");
     table.put([1], [("n", 1)]).expect("written");
@@ -175,7 +177,7 @@ fn from_the_earliest_old_partitions_come_first_though_those_between_are_empty() 
     ];
     assert_eq!(seen, expected);
 
-    // Once the old ones are trimmed, nothing is left to wait for.
+    // After the old partitions are trimmed, no channel has to wait.
     table.trim(&root, 20).expect("trimmed");
     request.tunnel.tunnel_name = "second".into();
     let created: p::CreateTunnelResponse = raw.ask(Action::Create, &request).expect("created");
@@ -186,7 +188,7 @@ fn from_the_earliest_old_partitions_come_first_though_those_between_are_empty() 
 }
 
 #[test]
-fn from_the_latest_only_living_partitions_are_read() {
+fn from_the_latest_only_active_partitions_are_read() {
     let (_emulator, table, mut raw) = with_orders(Emulator::builder(), 1);
     let [lower, upper] = table.split(&active(&table)[0]).expect("a split");
     let tunnel = raw.create("orders", p::TunnelType::Stream);
@@ -198,7 +200,7 @@ fn from_the_latest_only_living_partitions_are_read() {
 }
 
 #[test]
-fn a_split_during_base_data_waits_for_the_base_and_for_its_parent() {
+fn channels_of_a_split_during_base_data_wait_for_it_and_for_their_parent() {
     let (_emulator, table, mut raw) = with_orders(Emulator::builder(), 1);
     let tunnel = raw.create("orders", p::TunnelType::BaseAndStream);
     table.put([1], [("n", 1)]).expect("written");
@@ -206,7 +208,7 @@ fn a_split_during_base_data_waits_for_the_base_and_for_its_parent() {
     let children = table.split(&parent).expect("a split");
     table.put([1], [("n", 2)]).expect("written");
     let client = raw.connect(&tunnel, 30);
-    let held = raw.beat(&tunnel, &client, vec![]).expect("channels");
+    let held = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
     assert!(
         held.iter()
             .all(|channel| channel.channel_id.starts_with("BaseData_"))
@@ -230,7 +232,7 @@ fn a_split_during_base_data_waits_for_the_base_and_for_its_parent() {
 }
 
 #[test]
-fn base_data_has_no_channels_of_partitions_that_come_later() {
+fn base_data_has_no_channels_for_later_partitions() {
     let (_emulator, table, mut raw) = with_orders(Emulator::builder(), 1);
     let tunnel = raw.create("orders", p::TunnelType::BaseData);
     table.split(&active(&table)[0]).expect("a split");

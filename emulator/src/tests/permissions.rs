@@ -1,14 +1,14 @@
-//! Access keys: what they may do, and their security tokens.
+//! Access keys: permissions and security tokens.
 
 use super::*;
 use tablestore_tunnel::Credentials;
 
-/// What every action is answered with, on a tunnel that is there.
+/// The results of all actions on an existing tunnel.
 fn outcomes(raw: &mut Raw, tunnel: &str) -> Vec<(Action, String)> {
     let answer = |raw: &mut Raw, action: Action| {
         let body = match action {
             Action::Create => create_request("orders", p::TunnelType::Stream).encode_to_vec(),
-            // Field 1 is the tunnel's id or the table's name.
+            // Field 1 is the id of the tunnel or the name of the table.
             _ => p::ListTunnelRequest {
                 table_name: Some(tunnel.into()),
             }
@@ -27,7 +27,7 @@ fn outcomes(raw: &mut Raw, tunnel: &str) -> Vec<(Action, String)> {
 }
 
 #[test]
-fn a_key_may_do_what_it_is_allowed_and_nothing_else() {
+fn a_key_may_send_only_the_allowed_actions() {
     let credentials = |permission: Permission| Credentials::new(format!("{permission:?}"), "s");
     let mut builder = Emulator::builder();
     for permission in Permission::ALL {
@@ -48,7 +48,7 @@ fn a_key_may_do_what_it_is_allowed_and_nothing_else() {
 }
 
 #[test]
-fn a_temporary_key_needs_its_token_and_others_have_none() {
+fn a_temporary_key_needs_its_token_and_other_keys_must_not_send_one() {
     let temporary = || Credentials::new("STS.id", "secret");
     let key = AccessKey::new(temporary().security_token("token"));
     let (emulator, _table, _raw) = with_orders(Emulator::builder().key(key), 1);
@@ -70,7 +70,7 @@ fn a_temporary_key_needs_its_token_and_others_have_none() {
 }
 
 #[test]
-fn a_token_is_signed_with_the_rest() {
+fn a_security_token_must_be_signed() {
     let key = Credentials::new("STS.id", "secret").security_token("token");
     let builder = Emulator::builder().key(AccessKey::new(key.clone()));
     let (emulator, _table, _raw) = with_orders(builder, 1);
@@ -82,7 +82,7 @@ fn a_token_is_signed_with_the_rest() {
 }
 
 #[test]
-fn no_secret_and_no_token_is_shown() {
+fn debug_shows_no_secret_and_no_token() {
     let key = Credentials::new("STS.id", "hidden-secret").security_token("hidden-token");
     let builder = Emulator::builder().key(AccessKey::new(key));
     let shown = format!("{builder:?}");

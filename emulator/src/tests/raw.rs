@@ -1,4 +1,4 @@
-//! [`Raw`]: a client of a few lines, which hides nothing.
+//! [`Raw`]: a small client that hides nothing.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -13,14 +13,14 @@ use tablestore_tunnel::_wire::protocol as p;
 use tablestore_tunnel::_wire::{content_md5, secret, security_token, signature};
 use tablestore_tunnel::Credentials;
 
-/// An answer as it came.
+/// An answer, not decoded.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) head: String,
     pub(super) body: Vec<u8>,
 }
 
-/// A client that keeps one connection and hides nothing.
+/// A client with one connection, which hides nothing.
 pub(super) struct Raw {
     pub(super) stream: TcpStream,
     pub(super) emulator: Emulator,
@@ -116,7 +116,7 @@ impl Raw {
         self.receive()
     }
 
-    /// The message of a good answer, or the code of a bad one.
+    /// The message of a successful answer, or status and code of an error.
     pub(super) fn ask<M: Message + Default>(
         &mut self,
         action: Action,
@@ -161,7 +161,7 @@ impl Raw {
         answer.client_id
     }
 
-    pub(super) fn beat(
+    pub(super) fn heartbeat(
         &mut self,
         tunnel: &str,
         client: &str,
@@ -226,7 +226,7 @@ impl Raw {
         self.ask(Action::ReadRecords, &request).expect("records")
     }
 
-    /// Reads from the checkpoint until nothing more is there, and saves.
+    /// Reads from the checkpoint until there are no more records, and saves.
     pub(super) fn drain(
         &mut self,
         tunnel: &str,
@@ -255,7 +255,7 @@ impl Raw {
     }
 }
 
-/// A date as the Go SDK writes it, whose fraction means nothing.
+/// A date in the format of the Go SDK, whose fraction has no meaning.
 pub(super) fn date(at: OffsetDateTime) -> String {
     let (hour, minute, second) = at.to_hms();
     let date = at.date();
@@ -281,14 +281,14 @@ pub(super) fn terminated(channel: &p::Channel) -> p::Channel {
     }
 }
 
-/// Consumes as a good client does, until a heartbeat gives nothing that is
-/// not read: by channel in the order of reading, how many records, and whether
-/// it ended.
+/// Consumes like a correct client, until a heartbeat gives no unread channel. Returns
+/// the channels in the order of reading, each with the number of its records and
+/// whether it has ended.
 pub(super) fn consume(raw: &mut Raw, tunnel: &str, client: &str) -> Vec<(String, usize, bool)> {
     let (mut seen, mut reports) = (Vec::new(), Vec::new());
     loop {
         let held = raw
-            .beat(tunnel, client, std::mem::take(&mut reports))
+            .heartbeat(tunnel, client, std::mem::take(&mut reports))
             .expect("channels");
         for channel in &held {
             let (records, finished) = raw.drain(tunnel, client, &channel.channel_id);

@@ -1,4 +1,4 @@
-//! What records hold.
+//! The content of records.
 
 use super::*;
 use tablestore_tunnel::_wire::record_message;
@@ -19,19 +19,19 @@ fn origin_columns_come_with_the_change_and_without_a_key() {
         .expect("written");
     let client = raw.connect(&tunnel, 30);
     let channel = raw
-        .beat(&tunnel, &client, vec![])
+        .heartbeat(&tunnel, &client, vec![])
         .expect("channels")
         .remove(0)
         .channel_id;
     let (records, _) = raw.drain(&tunnel, &client, &channel);
     assert_eq!(records[0].origin_record, None, "there was no row");
     let origin = records[1].origin_record.as_deref().expect("the row before");
-    // Header, the tag of the key without cells, the tag of the columns.
+    // Header, the tag of a key without cells, the tag of the columns.
     assert_eq!(origin[..6], [0x75, 0, 0, 0, 0x01, 0x02]);
 }
 
-/// A clock that stands, a table made from a spec, and what its first channel
-/// gives after `write`.
+/// The records of the first channel of a table after `write`, on a clock that stands
+/// still.
 fn records_of(
     spec: impl FnOnce(TableSpec) -> TableSpec,
     kind: p::TunnelType,
@@ -46,7 +46,7 @@ fn records_of(
     let mut tunnel = String::new();
     write(&clock, &table, &mut || tunnel = raw.create("orders", kind));
     let client = raw.connect(&tunnel, 30);
-    let held = raw.beat(&tunnel, &client, vec![]).expect("channels");
+    let held = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
     raw.drain(&tunnel, &client, &held[0].channel_id).0
 }
 
@@ -63,7 +63,7 @@ fn sequence(timestamp: i64, row_index: i32) -> SequenceInfo {
 }
 
 #[test]
-fn a_stream_tells_what_was_done_to_each_column() {
+fn a_stream_shows_the_change_to_each_column() {
     let records = records_of(
         |spec| spec.max_versions(2),
         p::TunnelType::Stream,
@@ -135,7 +135,7 @@ fn base_data_has_every_version_in_the_order_of_keys_and_no_sequence() {
 }
 
 #[test]
-fn base_data_has_no_cells_whose_time_is_over() {
+fn base_data_has_no_expired_cells() {
     let records = records_of(
         |spec| spec.time_to_live(Duration::from_secs(10)),
         p::TunnelType::BaseData,
@@ -155,7 +155,7 @@ fn base_data_has_no_cells_whose_time_is_over() {
 }
 
 #[test]
-fn origin_columns_are_those_before_the_change_also_of_a_deletion() {
+fn origin_columns_have_the_values_before_the_change_or_the_deletion() {
     let records = records_of(
         |spec| spec.origin_columns(["n", "m"]),
         p::TunnelType::Stream,
@@ -182,7 +182,7 @@ fn origin_columns_are_those_before_the_change_also_of_a_deletion() {
 }
 
 #[test]
-fn what_the_service_would_not_store_is_not_stored() {
+fn rows_beyond_the_limits_of_the_service_are_rejected() {
     let (_emulator, table, _raw) = with_orders(Emulator::builder(), 1);
     let long = "x".repeat((2 << 20) + 1);
     let rows = [([1], [("v", "short")]), ([2], [("v", long.as_str())])];

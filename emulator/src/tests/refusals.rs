@@ -1,10 +1,10 @@
-//! What is refused, with which status and code.
+//! Rejected requests, with their statuses and codes.
 
 use super::raw::date;
 use super::*;
 
 #[test]
-fn what_is_not_right_is_refused_with_its_code() {
+fn wrong_requests_are_rejected_with_the_documented_codes() {
     let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
     raw.create("orders", p::TunnelType::Stream);
     let mut create = |table: &str| {
@@ -14,7 +14,7 @@ fn what_is_not_right_is_refused_with_its_code() {
     };
     assert_eq!(create("orders"), Err("409 OTSTunnelExist".to_owned()));
     assert_eq!(create("other"), Err("400 OTSParameterInvalid".to_owned()));
-    let gone = raw.beat("no such tunnel", "x", vec![]);
+    let gone = raw.heartbeat("no such tunnel", "x", vec![]);
     assert_eq!(gone, Err("400 OTSParameterInvalid".to_owned()));
 
     let uri = Action::List.uri();
@@ -91,7 +91,7 @@ fn what_is_not_right_is_refused_with_its_code() {
 }
 
 #[test]
-fn a_body_may_wait_for_a_word_and_may_be_too_long() {
+fn a_body_may_wait_for_100_continue_and_may_be_too_large() {
     let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
     let uri = Action::List.uri();
     let body = p::ListTunnelRequest::default().encode_to_vec();
@@ -116,7 +116,7 @@ fn a_body_may_wait_for_a_word_and_may_be_too_long() {
     raw.stream.write_all(&padded).expect("sent");
     assert_eq!(raw.receive().expect("an answer").status, 200);
 
-    // The whole of it is on its way before the answer is looked at.
+    // The client sends all of it before it reads the answer.
     let long = vec![b'x'; 6 << 20];
     let sent = raw
         .stream
@@ -131,7 +131,7 @@ fn a_body_may_wait_for_a_word_and_may_be_too_long() {
 }
 
 #[test]
-fn a_clock_may_be_wrong_by_a_quarter_of_an_hour() {
+fn a_date_may_be_wrong_by_a_quarter_of_an_hour() {
     let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
     let uri = Action::List.uri();
     for (minutes, fine) in [
@@ -156,7 +156,7 @@ fn a_clock_may_be_wrong_by_a_quarter_of_an_hour() {
 }
 
 #[test]
-fn a_body_is_the_one_that_was_signed_and_the_actions() {
+fn a_body_must_be_the_signed_one_and_the_actions_message() {
     let (_emulator, _table, mut raw) = with_orders(Emulator::builder(), 1);
     let body = create_request("orders", p::TunnelType::Stream).encode_to_vec();
     let uri = Action::Create.uri();

@@ -1,12 +1,12 @@
-//! Changes that are no longer in the log, and what that does to tunnels.
+//! Changes that are dropped from the log, and the effect on tunnels.
 
 use super::raw::consume;
 use super::*;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// An emulator on a clock that stands, a stream tunnel from the earliest
-/// record, and its only channel.
+/// An emulator on a clock that stands still, with a stream tunnel from the earliest
+/// record, and the ids of tunnel, client and channel.
 fn late_reader(trimmed: TrimmedRead) -> (EmulatorClock, Emulator, Table, Raw, [String; 3]) {
     let clock = EmulatorClock::manual(time::OffsetDateTime::now_utc());
     let builder = Emulator::builder()
@@ -16,7 +16,7 @@ fn late_reader(trimmed: TrimmedRead) -> (EmulatorClock, Emulator, Table, Raw, [S
     let (emulator, table, mut raw) = with_orders(builder, 1);
     let tunnel = create_earliest(&mut raw);
     let client = raw.connect(&tunnel, 30);
-    let channel = raw.beat(&tunnel, &client, vec![]).expect("channels");
+    let channel = raw.heartbeat(&tunnel, &client, vec![]).expect("channels");
     let channel = channel[0].channel_id.clone();
     (clock, emulator, table, raw, [tunnel, client, channel])
 }
@@ -41,7 +41,7 @@ fn read_request([tunnel, client, channel]: &[String; 3], token: &str) -> p::Read
 }
 
 #[test]
-fn a_late_read_is_answered_as_the_builder_says() {
+fn a_late_read_is_answered_as_configured() {
     for (trimmed, expected) in [
         (TrimmedRead::Fail, Err("503 OTSTunnelServerUnavailable")),
         (TrimmedRead::Expire, Err("400 OTSTunnelExpired")),
@@ -108,16 +108,17 @@ fn the_message_of_a_trimmed_read_is_the_documented_one() {
         error.message().starts_with("OTSTrimmedDataAccess"),
         "{error:?}"
     );
-    // Not everything consumed is refused, only that read: a client that goes
-    // on elsewhere does go on.
+    // Only this read is rejected. A client may still read from other positions.
     assert_eq!(
-        raw.beat(&ids[0], &ids[1], vec![]).expect("channels").len(),
+        raw.heartbeat(&ids[0], &ids[1], vec![])
+            .expect("channels")
+            .len(),
         1
     );
 }
 
 #[test]
-fn what_was_consumed_in_time_is_lost_by_nobody() {
+fn changes_that_are_consumed_in_time_are_not_lost() {
     let (clock, _emulator, table, mut raw, [tunnel, client, channel]) =
         late_reader(TrimmedRead::Fail);
     assert_eq!(raw.drain(&tunnel, &client, &channel).0.len(), 20);
@@ -140,7 +141,7 @@ fn what_was_consumed_in_time_is_lost_by_nobody() {
     assert!(!behind.tunnel.expired());
     let point = behind.channels[0].channel_rpo();
     let written = i64::try_from((clock.utc() - 30 * DAY).unix_timestamp_nanos()).expect("time");
-    // The clock stood, so each of the 20 is a microsecond after the last.
+    // The clock stood still, so the 20 changes are one microsecond apart.
     assert!(
         (written..written + 20_000).contains(&point),
         "when the last was written: {point}"
@@ -149,7 +150,7 @@ fn what_was_consumed_in_time_is_lost_by_nobody() {
 }
 
 #[test]
-fn tables_are_trimmed_by_hand_too() {
+fn tables_can_be_trimmed_by_hand() {
     let (_clock, emulator, table, mut raw, [tunnel, client, channel]) =
         late_reader(TrimmedRead::Oldest);
     let partition = table.partitions()[0].id.clone();
@@ -187,8 +188,7 @@ fn a_table_may_have_a_retention_of_its_own() {
     assert_eq!(table.partitions()[0].oldest, 1);
 }
 
-/// A tunnel of both kinds whose base data is read after that long; what
-/// consuming the stream is answered with.
+/// A tunnel of both kinds whose base data is read after a wait.
 fn base_read_after(wait: Duration) -> (EmulatorClock, Emulator, Raw, [String; 2]) {
     let clock = EmulatorClock::manual(time::OffsetDateTime::now_utc());
     let builder = Emulator::builder()
@@ -198,7 +198,7 @@ fn base_read_after(wait: Duration) -> (EmulatorClock, Emulator, Raw, [String; 2]
     let tunnel = raw.create("orders", p::TunnelType::BaseAndStream);
     let client = raw.connect(&tunnel, 30);
     let base = raw
-        .beat(&tunnel, &client, vec![])
+        .heartbeat(&tunnel, &client, vec![])
         .expect("channels")
         .remove(0);
     clock.advance(wait);
@@ -224,7 +224,10 @@ fn base_data_that_takes_longer_than_the_retention_expires_the_tunnel() {
     let (clock, emulator, mut raw, [tunnel, client]) =
         base_read_after(7 * DAY + Duration::from_secs(1));
     let expired = "400 OTSTunnelExpired";
-    assert_eq!(raw.beat(&tunnel, &client, vec![]), Err(expired.to_owned()));
+    assert_eq!(
+        raw.heartbeat(&tunnel, &client, vec![]),
+        Err(expired.to_owned())
+    );
     let info = raw.describe("orders");
     assert!(info.tunnel.expired());
     let stream = info
@@ -242,12 +245,15 @@ fn base_data_that_takes_longer_than_the_retention_expires_the_tunnel() {
     );
     clock.advance(Duration::from_secs(1));
     let gone = "400 OTSParameterInvalid";
-    assert_eq!(raw.beat(&tunnel, &client, vec![]), Err(gone.to_owned()));
+    assert_eq!(
+        raw.heartbeat(&tunnel, &client, vec![]),
+        Err(gone.to_owned())
+    );
     raw.create("orders", p::TunnelType::Stream);
 }
 
 #[test]
-fn an_expired_tunnel_refuses_what_consumes_it_and_nothing_else() {
+fn an_expired_tunnel_rejects_only_requests_that_consume_it() {
     let (_clock, emulator, _table, mut raw, [tunnel, client, channel]) =
         late_reader(TrimmedRead::Fail);
     emulator.expire_tunnel(&tunnel).expect("expired");
@@ -361,12 +367,12 @@ fn an_expired_tunnel_refuses_what_consumes_it_and_nothing_else() {
 }
 
 #[test]
-fn a_dropped_table_takes_its_tunnels_along() {
+fn dropping_a_table_deletes_its_tunnels() {
     let (_clock, emulator, table, mut raw, [tunnel, client, _]) = late_reader(TrimmedRead::Fail);
     emulator.drop_table("orders").expect("dropped");
     assert!(emulator.drop_table("orders").is_err());
     let gone = Err("400 OTSParameterInvalid".to_owned());
-    assert_eq!(raw.beat(&tunnel, &client, vec![]), gone);
+    assert_eq!(raw.heartbeat(&tunnel, &client, vec![]), gone);
     let refused = table.put([1], [("n", 1)]).expect_err("dropped");
     assert!(refused.to_string().contains("table not exist"), "{refused}");
     let spec = TableSpec::new("orders").primary_key("id", KeyType::Integer);
@@ -376,7 +382,7 @@ fn a_dropped_table_takes_its_tunnels_along() {
     second.put([1], [("n", 1)]).expect("written");
     assert!(table.partitions().is_empty());
     assert_eq!(
-        raw.beat(&tunnel, &client, vec![]),
+        raw.heartbeat(&tunnel, &client, vec![]),
         gone,
         "the tunnel stays gone"
     );

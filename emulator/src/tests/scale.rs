@@ -1,24 +1,26 @@
-//! Many channels and many clients: a heartbeat costs what its client has.
+//! Many channels and many clients: the cost of a heartbeat depends on the channels of
+//! its client only.
 
 use super::*;
-use crate::clock::Timestamp;
-use crate::core::Core;
-use crate::core::key::KeyPart;
-use crate::core::table::{Change, Schema};
 use crate::ledger::EventKind;
+use crate::protocol::Failure;
+use crate::service::Instance;
 use crate::settings::Settings;
+use crate::state::{Change, KeyPart, Schema, State, StateSettings};
+use crate::timestamp::Timestamp;
+use crate::tunnel_api;
 use tablestore_tunnel::{ActionType, OwnedColumn};
 
-/// A core with one stream tunnel and clients that share its channels evenly.
+/// An instance with one stream tunnel and clients that share its channels evenly.
 struct Crowd {
-    core: Core,
+    instance: Instance,
     tunnel: String,
     clients: Vec<String>,
     now: Timestamp,
 }
 
 impl Crowd {
-    /// Everyone connects, then beats until all have their share.
+    /// Connects all clients, and sends heartbeats until all have their shares.
     fn gather(channels: u64, clients: usize) -> Crowd {
         let mut crowd = Crowd::without_clients(channels);
         for _ in 0..clients {
@@ -32,10 +34,13 @@ impl Crowd {
     fn without_clients(channels: u64) -> Crowd {
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         let settings = Settings {
-            warm_up: Duration::ZERO,
+            state: StateSettings {
+                warm_up: Duration::ZERO,
+                ..StateSettings::default()
+            },
             ..Settings::default()
         };
-        let mut core = Core::new(settings, Duration::ZERO);
+        let mut instance = Instance::new(&settings, Duration::ZERO);
         let schema = Schema {
             name: "orders".into(),
             primary_key: vec![("id".into(), KeyType::Integer)],
@@ -47,17 +52,26 @@ impl Crowd {
             time_to_live: None,
             max_version_offset: None,
         };
-        core.create_table(schema, now).expect("a table");
+        let created = instance.command(|state| state.create_table(schema, now));
+        created.expect("a table");
         let request = create_request("orders", p::TunnelType::Stream);
-        let tunnel = actions::create::run(&mut core, request, now)
-            .expect("created")
-            .tunnel_id;
+        let created = instance.command(|state| tunnel_api::create::run(state, &request, now));
         Crowd {
-            core,
-            tunnel,
+            instance,
+            tunnel: created.expect("created").tunnel_id,
             clients: Vec::new(),
             now,
         }
+    }
+
+    /// Carries an action out.
+    fn run<Q, A>(
+        &mut self,
+        action: fn(&mut State, &Q, Timestamp) -> Result<A, Failure>,
+        request: &Q,
+    ) -> Result<A, Failure> {
+        let now = self.now;
+        self.instance.command(|state| action(state, request, now))
     }
 
     fn connect(&mut self) -> String {
@@ -65,41 +79,45 @@ impl Crowd {
             tunnel_id: self.tunnel.clone(),
             client_config: None,
         };
-        let connected = actions::connect::run(&mut self.core, request, self.now);
+        let connected = self.run(tunnel_api::connect::run, &request);
         connected.expect("connected").client_id
     }
 
-    fn beat(&mut self, client: &str, channels: Vec<p::Channel>) -> Vec<p::Channel> {
+    fn heartbeat(&mut self, client: &str, channels: Vec<p::Channel>) -> Vec<p::Channel> {
         let request = p::HeartbeatRequest {
             tunnel_id: self.tunnel.clone(),
             client_id: client.into(),
             channels,
         };
-        let answer = actions::heartbeat::run(&mut self.core, request, self.now);
+        let answer = self.run(tunnel_api::heartbeat::run, &request);
         answer.expect("an answer").channels
     }
 
-    /// One heartbeat of each client; those that are told to close do.
+    /// One heartbeat of each client. Clients close the channels that they are asked
+    /// for.
     fn round(&mut self) -> Vec<usize> {
         let clients = self.clients.clone();
         let mut loads = Vec::new();
         for client in &clients {
-            let told = self.beat(client, vec![]);
+            let answered = self.heartbeat(client, vec![]);
             let closing = |channel: &&p::Channel| channel.status() == p::ChannelStatus::Closing;
-            let closed: Vec<p::Channel> = told.iter().filter(closing).map(closed).collect();
+            let closed: Vec<p::Channel> = answered.iter().filter(closing).map(closed).collect();
             loads.push(match closed.is_empty() {
-                true => told.len(),
-                false => self.beat(client, closed).len(),
+                true => answered.len(),
+                false => self.heartbeat(client, closed).len(),
             });
         }
         loads
     }
 
-    /// Beats until all have the same or one more, and all is given.
+    /// Sends heartbeats until all channels are assigned evenly. Returns the number of
+    /// rounds.
     fn settle(&mut self) -> usize {
-        let all = self.core.tunnel_ids(None);
-        let scene = self.core.scene(&all[0], self.now).expect("the tunnel");
-        let channels = scene.tunnel.channels().count();
+        let (tunnel, now) = (self.tunnel.clone(), self.now);
+        let channels = self.instance.command(|state| {
+            let view = state.tunnel(&tunnel, now).expect("the tunnel");
+            view.tunnel.channels().count()
+        });
         for rounds in 1..=5 {
             let loads = self.round();
             let spread = loads.iter().max().zip(loads.iter().min());
@@ -111,19 +129,18 @@ impl Crowd {
         panic!("no balance after five heartbeats of everyone");
     }
 
-    /// Nanoseconds of one heartbeat that reports and is told what the client
-    /// has: the quickest of some rounds, so that other work of the machine
-    /// does not count.
-    fn nanos_per_beat(&mut self) -> u128 {
-        let beats = 500;
+    /// Nanoseconds of one heartbeat with the channels of the client: the fastest of
+    /// several rounds, so that other work of the machine does not count.
+    fn nanos_per_heartbeat(&mut self) -> u128 {
+        let heartbeats = 500;
         let client = self.clients[self.clients.len() / 2].clone();
-        let held = self.beat(&client, vec![]);
+        let held = self.heartbeat(&client, vec![]);
         let mut round = || {
             let begin = Instant::now();
-            for _ in 0..beats {
-                self.beat(&client, held.clone());
+            for _ in 0..heartbeats {
+                self.heartbeat(&client, held.clone());
             }
-            begin.elapsed().as_nanos() / beats
+            begin.elapsed().as_nanos() / heartbeats
         };
         (0..20).map(|_| round()).min().unwrap_or(0)
     }
@@ -138,20 +155,21 @@ fn closed(channel: &p::Channel) -> p::Channel {
 }
 
 #[test]
-fn a_heartbeat_costs_what_its_client_has_not_what_the_tunnel_has() {
+fn the_cost_of_a_heartbeat_depends_on_its_client_and_not_on_the_tunnel() {
     let mut few = Crowd::gather(100, 10);
     let mut many = Crowd::gather(10_000, 1_000);
-    let (few, many) = (few.nanos_per_beat(), many.nanos_per_beat());
-    // Ten channels either way, in a tunnel a hundred times as large. One look
-    // at all channels or clients in each would make it some ten times as
-    // slow; deeper trees and colder memory make it not even twice.
+    let (few, many) = (few.nanos_per_heartbeat(), many.nanos_per_heartbeat());
+    // The client has ten channels in both cases, and the second tunnel is a hundred
+    // times as large. Looking at all channels or clients would make a heartbeat about
+    // ten times as slow. Deeper trees and colder caches make it less than twice as
+    // slow.
     assert!(many < few * 5, "{few} ns among few, {many} ns among many");
 }
 
 #[test]
 fn a_thousand_clients_come_and_go() {
     let mut crowd = Crowd::gather(10_000, 1_000);
-    // Half of them fall silent; the others keep beating and get the rest.
+    // Half of them fall silent. The others go on and get their channels.
     let gone = crowd.clients.split_off(500);
     crowd.now = crowd.now.plus(Duration::from_secs(200));
     crowd.round();
@@ -163,9 +181,9 @@ fn a_thousand_clients_come_and_go() {
         client_id: gone[0].clone(),
         channels: vec![],
     };
-    let refused = actions::heartbeat::run(&mut crowd.core, request, crowd.now);
+    let refused = crowd.run(tunnel_api::heartbeat::run, &request);
     assert_eq!(refused.map_err(|failure| failure.status), Err(410));
-    // And as many come back as went.
+    // The same number of clients connects again.
     for _ in 0..500 {
         let client = crowd.connect();
         crowd.clients.push(client);
@@ -175,7 +193,7 @@ fn a_thousand_clients_come_and_go() {
 }
 
 #[test]
-fn expiry_of_a_log_looks_at_what_is_due_only() {
+fn expiry_of_a_log_looks_only_at_due_partitions() {
     let mut crowd = Crowd::without_clients(10_000);
     let put = |id: i64| Change {
         action: ActionType::PutRow,
@@ -183,18 +201,19 @@ fn expiry_of_a_log_looks_at_what_is_due_only() {
         columns: vec![OwnedColumn::put("v", id, 1)],
     };
     let changes = (0..20_000).map(put).collect();
-    crowd
-        .core
-        .write("orders", changes, crowd.now)
-        .expect("written");
+    let now = crowd.now;
+    let written = crowd
+        .instance
+        .command(|state| state.write("orders", changes, now));
+    written.expect("written");
     let client = crowd.connect();
     crowd.clients.push(client);
     crowd.now = crowd.now.plus(Duration::from_secs(299));
-    let before = crowd.nanos_per_beat_of_nobody();
-    // All of it goes in one request, and the next are as cheap as before.
+    let before = crowd.nanos_per_lookup();
+    // One request drops all changes, and the next ones are as cheap as before.
     crowd.now = crowd.now.plus(Duration::from_secs(8 * 24 * 3_600));
-    let after = crowd.nanos_per_beat_of_nobody();
-    let table = crowd.core.table("orders").expect("the table");
+    let after = crowd.nanos_per_lookup();
+    let table = crowd.instance.state().table("orders").expect("the table");
     let left = table
         .partitions
         .iter()
@@ -207,15 +226,16 @@ fn expiry_of_a_log_looks_at_what_is_due_only() {
 }
 
 impl Crowd {
-    /// As [`Crowd::nanos_per_beat`], of a request that only finds its tunnel.
-    fn nanos_per_beat_of_nobody(&mut self) -> u128 {
+    /// As [`Crowd::nanos_per_heartbeat`], for a request that only finds its tunnel.
+    fn nanos_per_lookup(&mut self) -> u128 {
         let mut round = || {
             let begin = Instant::now();
             for _ in 0..500 {
-                self.core
-                    .scene(&self.tunnel, self.now)
-                    .map(|_| ())
-                    .expect("the tunnel");
+                let found = self.instance.command(|state| {
+                    let view = state.tunnel(&self.tunnel, self.now);
+                    view.map(|_| ())
+                });
+                found.expect("the tunnel");
             }
             begin.elapsed().as_nanos() / 500
         };
@@ -224,29 +244,33 @@ impl Crowd {
 }
 
 impl Crowd {
-    /// Reads and saves of every channel in turn, so many in all.
+    /// Records reads and saves of all channels in turn, `events` in total.
     fn consume(&mut self, events: usize) {
         let (tunnel, clients) = (self.tunnel.clone(), self.clients.clone());
         let mut held = Vec::new();
         for client in &clients {
-            let told = self.beat(client, vec![]);
-            held.extend(told.into_iter().map(|channel| (client, channel.channel_id)));
+            let answered = self.heartbeat(client, vec![]);
+            held.extend(
+                answered
+                    .into_iter()
+                    .map(|channel| (client, channel.channel_id)),
+            );
         }
-        for place in 0..events / 2 / held.len() {
+        for position in 0..events / 2 / held.len() {
             for (client, channel) in &held {
-                self.tell_of_one(&tunnel, client, channel, place as u64);
+                self.record_access(&tunnel, client, channel, position as u64);
             }
         }
     }
 
-    /// A read, which passes over a record, and a save of another place.
-    fn tell_of_one(&mut self, tunnel: &str, client: &str, channel: &str, place: u64) {
+    /// Records a read that skips a record, and a save of another position.
+    fn record_access(&mut self, tunnel: &str, client: &str, channel: &str, position: u64) {
         let read = EventKind::Read {
             tunnel: tunnel.into(),
             client: client.into(),
             channel: channel.into(),
-            from: 2 * place,
-            to: 2 * place + 1,
+            from: 2 * position,
+            to: 2 * position + 1,
             first_sequence: None,
             last_sequence: None,
             finished: false,
@@ -256,20 +280,20 @@ impl Crowd {
             tunnel: tunnel.into(),
             client: client.into(),
             channel: channel.into(),
-            position: Some(place),
+            position: Some(position),
             sequence_number: 0,
             owned: true,
         };
-        self.core.ledger.record(self.now, read);
-        self.core.ledger.record(self.now, save);
+        self.instance.ledger.record(self.now, read);
+        self.instance.ledger.record(self.now, save);
     }
 }
 
-/// The time of a verdict, and how much it finds.
+/// The time of a verdict, and the number of its findings.
 fn judge(events: usize) -> (Duration, usize) {
     let mut crowd = Crowd::gather(1_000, 100);
     crowd.consume(events);
-    let ledger = crowd.core.ledger.copy();
+    let ledger = crowd.instance.ledger.copy();
     let begin = Instant::now();
     let verdict = ledger.verdict();
     assert!(!verdict.to_string().is_empty());
@@ -280,16 +304,17 @@ fn judge(events: usize) -> (Duration, usize) {
 fn a_verdict_takes_time_in_proportion_to_the_ledger() {
     let (short, _) = judge(25_000);
     let (long, findings) = judge(250_000);
-    // Nearly every read breaks a rule: what is found costs, too.
+    // Nearly every read breaks a rule, because findings take time too.
     assert!(findings > 100_000, "{findings} findings");
-    // Ten times as long; going through all for each event, a hundred times.
+    // Ten times as many events should take ten times as long. If each event looked
+    // at all others, they would take a hundred times as long.
     assert!(
         long < short * 40,
         "{short:?} for 25 000 events, {long:?} for 250 000"
     );
 }
 
-/// Prints what a heartbeat costs, in the core and over HTTP:
+/// Prints what a heartbeat costs, without sockets and over HTTP:
 /// `cargo test -p tablestore-emulator --release --lib scale -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, not a check"]
@@ -301,10 +326,10 @@ fn measure() {
         let begin = Instant::now();
         let mut crowd = Crowd::gather(channels, clients);
         let settle = begin.elapsed();
-        let beat = Duration::from_nanos(u64::try_from(crowd.nanos_per_beat()).expect("fits"));
-        let (http_settle, mut beats) = over_http(channels, clients);
-        beats.sort_unstable();
-        let at = |part: usize| beats[beats.len() * part / 100];
+        let beat = Duration::from_nanos(u64::try_from(crowd.nanos_per_heartbeat()).expect("fits"));
+        let (http_settle, mut heartbeats) = over_http(channels, clients);
+        heartbeats.sort_unstable();
+        let at = |part: usize| heartbeats[heartbeats.len() * part / 100];
         println!(
             "{channels:8} {clients:7} {settle:14.1?} {beat:6.1?} | {http_settle:21.1?} {:9.1?} {:9.1?}",
             at(50),
@@ -313,7 +338,7 @@ fn measure() {
     }
 }
 
-/// One connection for each client, used one after the other.
+/// The same over HTTP, with one connection for each client.
 fn over_http(channels: u64, clients: usize) -> (Duration, Vec<Duration>) {
     let emulator = Emulator::builder()
         .warm_up(Duration::ZERO)
@@ -332,8 +357,8 @@ fn over_http(channels: u64, clients: usize) -> (Duration, Vec<Duration>) {
         .map(|raw| raw.connect(&tunnel, 300))
         .collect();
     let mut held: Vec<Vec<p::Channel>> = vec![Vec::new(); clients];
-    let mut beats = Vec::new();
-    let mut round = |held: &mut Vec<Vec<p::Channel>>, beats: &mut Vec<Duration>| {
+    let mut heartbeats = Vec::new();
+    let mut round = |held: &mut Vec<Vec<p::Channel>>, heartbeats: &mut Vec<Duration>| {
         for ((raw, id), held) in raws.iter_mut().zip(&ids).zip(held) {
             let report = |channel: &p::Channel| match channel.status() {
                 p::ChannelStatus::Closing => closed(channel),
@@ -341,14 +366,14 @@ fn over_http(channels: u64, clients: usize) -> (Duration, Vec<Duration>) {
             };
             let reports = held.iter().map(report).collect();
             let begin = Instant::now();
-            *held = raw.beat(&tunnel, id, reports).expect("channels");
-            beats.push(begin.elapsed());
+            *held = raw.heartbeat(&tunnel, id, reports).expect("channels");
+            heartbeats.push(begin.elapsed());
         }
     };
-    (0..4).for_each(|_| round(&mut held, &mut beats));
+    (0..4).for_each(|_| round(&mut held, &mut heartbeats));
     let settle = begin.elapsed();
-    beats.clear();
-    (0..3).for_each(|_| round(&mut held, &mut beats));
+    heartbeats.clear();
+    (0..3).for_each(|_| round(&mut held, &mut heartbeats));
     assert!(held.iter().all(|held| held.len() == 10), "evenly");
-    (settle, beats)
+    (settle, heartbeats)
 }

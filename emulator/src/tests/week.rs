@@ -1,4 +1,4 @@
-//! More than a week on a clock that is moved by hand, over a socket.
+//! Nine days on a clock that is moved by hand, over a socket.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ impl Week {
         created.tunnel_id
     }
 
-    /// What happens to the table in a day, over its hours.
+    /// Writes the rows of a day, hour by hour.
     fn pass(&mut self, day: i64) {
         for row in 0..ROWS {
             self.clock.advance(DAY / ROWS as u32);
@@ -60,7 +60,7 @@ impl Week {
         }
     }
 
-    /// How many changes are in the logs.
+    /// The number of changes in the logs.
     fn kept(&self) -> u64 {
         let partitions = self.table.partitions().into_iter();
         partitions.map(|part| part.changes - part.oldest).sum()
@@ -83,7 +83,7 @@ fn nine_days_of_a_steady_a_late_and_a_slow_consumer() {
     let slow_client = week.raw.connect(&slow, 30 * 24 * 3_600);
     let base = week
         .raw
-        .beat(&slow, &slow_client, vec![])
+        .heartbeat(&slow, &slow_client, vec![])
         .expect("channels");
     assert!(
         base.iter()
@@ -94,7 +94,7 @@ fn nine_days_of_a_steady_a_late_and_a_slow_consumer() {
     let mut channels = BTreeSet::new();
     for day in 0..9 {
         week.pass(day);
-        let gone = week.raw.beat(&steady, &client, vec![]);
+        let gone = week.raw.heartbeat(&steady, &client, vec![]);
         assert_eq!(
             gone,
             Err("410 OTSResourceGone".to_owned()),
@@ -107,7 +107,7 @@ fn nine_days_of_a_steady_a_late_and_a_slow_consumer() {
         channels.extend(seen.into_iter().map(|(channel, ..)| channel));
         let days = u64::try_from(day + 1).expect("a day").min(7);
         let kept = week.kept();
-        // The row of just a week ago is or is not there yet.
+        // The row of exactly a week ago may still be there.
         assert!(
             (days * 10..=days * 10 + 1).contains(&kept),
             "day {day}: {kept}"
@@ -116,9 +116,12 @@ fn nine_days_of_a_steady_a_late_and_a_slow_consumer() {
     assert_eq!(channels.len(), 2 + 2 + 1, "a split and a merge");
     assert_eq!(week.expired(&steady), 9);
 
-    // Who did not read for that long is told so, each in its way.
+    // Clients that read too late get an error each.
     let client = week.raw.connect(&late, 300);
-    let held = week.raw.beat(&late, &client, vec![]).expect("channels");
+    let held = week
+        .raw
+        .heartbeat(&late, &client, vec![])
+        .expect("channels");
     let id = &held[0].channel_id;
     let token = week
         .raw
@@ -142,7 +145,7 @@ fn nine_days_of_a_steady_a_late_and_a_slow_consumer() {
         assert!(finished);
     }
     let expired = Err("400 OTSTunnelExpired".to_owned());
-    assert_eq!(week.raw.beat(&slow, &slow_client, vec![]), expired);
+    assert_eq!(week.raw.heartbeat(&slow, &slow_client, vec![]), expired);
 
     let list = p::ListTunnelRequest {
         table_name: Some("orders".into()),

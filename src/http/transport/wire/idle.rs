@@ -14,7 +14,7 @@ use ureq::Error;
 use ureq::http::Uri;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-use super::link::SessionContext;
+use super::link::Link;
 use super::rest::Rest;
 use crate::clock;
 use crate::http::request::endpoint::Endpoint;
@@ -30,7 +30,7 @@ pub(crate) struct IdleConnections<C> {
     idle: Arc<Stack>,
 }
 
-impl<C: Connector<Out = SessionContext>> IdleConnections<C> {
+impl<C: Connector<Out = Link>> IdleConnections<C> {
     pub(crate) fn new(connector: C, endpoint: &Endpoint, has_proxy: bool) -> IdleConnections<C> {
         IdleConnections {
             connector,
@@ -48,7 +48,7 @@ impl<C: Connector<Out = SessionContext>> IdleConnections<C> {
         &self,
         details: &ConnectionDetails,
         chained: Option<()>,
-    ) -> Result<Option<SessionContext>, Error> {
+    ) -> Result<Option<Link>, Error> {
         self.connector.connect(details, chained)
     }
 
@@ -60,7 +60,7 @@ impl<C: Connector<Out = SessionContext>> IdleConnections<C> {
     }
 }
 
-impl<C: Connector<Out = SessionContext>> Connector for IdleConnections<C> {
+impl<C: Connector<Out = Link>> Connector for IdleConnections<C> {
     type Out = Kept;
 
     fn connect(
@@ -98,18 +98,18 @@ impl fmt::Debug for Stack {
 }
 
 struct Idle {
-    link: SessionContext,
+    link: Link,
     since: Instant,
 }
 
 impl Stack {
-    pub(crate) fn put(&self, link: SessionContext) {
+    pub(crate) fn put(&self, link: Link) {
         let since = clock::now();
         self.0.lock().push_back(Idle { link, since });
     }
 
     /// The one that was used last, if it is open; those of that age are closed.
-    fn take(&self, max_age: Duration) -> Option<SessionContext> {
+    fn take(&self, max_age: Duration) -> Option<Link> {
         loop {
             let mut newest = self.newest(max_age)?;
             if newest.is_open() {
@@ -118,7 +118,7 @@ impl Stack {
         }
     }
 
-    fn newest(&self, max_age: Duration) -> Option<SessionContext> {
+    fn newest(&self, max_age: Duration) -> Option<Link> {
         let now = clock::now();
         let is_old = |idle: &Idle| now.saturating_duration_since(idle.since) >= max_age;
         let mut all = self.0.lock();
@@ -135,7 +135,7 @@ impl Stack {
 /// A connection of a request, which waits for the next when it is dropped idle.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    link: SessionContext,
+    link: Link,
     /// Whether the last thing that was asked of it is whether it is open. ureq
     /// asks where an answer was read to its end and another request may follow.
     is_idle: bool,
@@ -171,7 +171,7 @@ impl Transport for Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         let rest = Rest {
-            link: mem::replace(&mut self.link, SessionContext::Other(Box::new(()))),
+            link: mem::replace(&mut self.link, Link::Other(Box::new(()))),
             home: self.home.take(),
         };
         if let Some(rest) = rest.hand_over()
@@ -212,9 +212,9 @@ mod tests {
         }
     }
 
-    fn fake(alive: &Arc<()>, is_open: bool) -> SessionContext {
+    fn fake(alive: &Arc<()>, is_open: bool) -> Link {
         let _alive = alive.clone();
-        SessionContext::Other(Box::new(Fake { _alive, is_open }))
+        Link::Other(Box::new(Fake { _alive, is_open }))
     }
 
     fn kept(home: &Arc<Stack>, alive: &Arc<()>, is_open: bool) -> Kept {

@@ -1,4 +1,4 @@
-//! [`SessionContext`]: a connection, plain or with something on top of it.
+//! [`Link`]: a connection, plain or with something on top of it.
 
 use ureq::Error;
 use ureq::unversioned::transport::{
@@ -9,13 +9,13 @@ use super::tcp::Tcp;
 
 /// A connection.
 #[derive(Debug)]
-pub(crate) enum SessionContext {
+pub(crate) enum Link {
     Tcp(Tcp),
     /// With TLS, through a proxy, or both.
     Other(Box<dyn Transport>),
 }
 
-impl SessionContext {
+impl Link {
     /// What comes next, into a buffer of the caller's: of plain TCP without a
     /// copy in between. None at the end of the connection.
     pub(crate) fn read_into(
@@ -24,7 +24,7 @@ impl SessionContext {
         timeout: NextTimeout,
     ) -> Result<usize, Error> {
         if self.buffers().input().is_empty() {
-            if let SessionContext::Tcp(tcp) = self {
+            if let Link::Tcp(tcp) = self {
                 return tcp.read_into(buffer, timeout);
             }
             self.await_input(timeout)?;
@@ -42,17 +42,17 @@ impl SessionContext {
 
     fn transport(&mut self) -> &mut dyn Transport {
         match self {
-            SessionContext::Tcp(tcp) => tcp,
-            SessionContext::Other(transport) => transport,
+            Link::Tcp(tcp) => tcp,
+            Link::Other(transport) => transport,
         }
     }
 }
 
-impl Transport for SessionContext {
+impl Transport for Link {
     fn buffers(&mut self) -> &mut dyn Buffers {
         match self {
-            SessionContext::Tcp(tcp) => tcp.buffers(),
-            SessionContext::Other(transport) => transport.buffers(),
+            Link::Tcp(tcp) => tcp.buffers(),
+            Link::Other(transport) => transport.buffers(),
         }
     }
 
@@ -70,8 +70,8 @@ impl Transport for SessionContext {
 
     fn is_tls(&self) -> bool {
         match self {
-            SessionContext::Tcp(_) => false,
-            SessionContext::Other(transport) => transport.is_tls(),
+            Link::Tcp(_) => false,
+            Link::Other(transport) => transport.is_tls(),
         }
     }
 }
@@ -80,18 +80,18 @@ impl Transport for SessionContext {
 #[derive(Debug, Default)]
 pub(crate) struct TlsConnector(RustlsConnector);
 
-impl Connector<SessionContext> for TlsConnector {
-    type Out = SessionContext;
+impl Connector<Link> for TlsConnector {
+    type Out = Link;
 
     fn connect(
         &self,
         details: &ConnectionDetails,
-        chained: Option<SessionContext>,
-    ) -> Result<Option<SessionContext>, Error> {
+        chained: Option<Link>,
+    ) -> Result<Option<Link>, Error> {
         let link = self.0.connect(details, chained)?;
         Ok(link.map(|link| match link {
             Either::A(plain) => plain,
-            Either::B(tls) => SessionContext::Other(Box::new(tls)),
+            Either::B(tls) => Link::Other(Box::new(tls)),
         }))
     }
 }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_lies_on_top_is_read_through_its_buffer() {
-        let mut link = SessionContext::Other(Box::new(Parts {
+        let mut link = Link::Other(Box::new(Parts {
             parts: vec![b"f", b"cde", b"ab"],
             buffers: Lent::new(Arc::default()),
         }));

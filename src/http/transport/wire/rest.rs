@@ -19,13 +19,13 @@ use ureq::unversioned::transport::{NextTimeout, Transport};
 use ureq::{Body, Error, Timeout};
 
 use super::idle::Stack;
-use super::link::SessionContext;
+use super::link::Link;
 use crate::clock;
 
 /// The connection that an answer comes over.
 #[derive(Debug)]
 pub(crate) struct Rest {
-    pub(crate) link: SessionContext,
+    pub(crate) link: Link,
     /// Where it waits for the next request, if it may.
     pub(crate) home: Option<Arc<Stack>>,
 }

@@ -13,7 +13,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 use ureq::{Error, Timeout};
 
 use super::lent::{Lent, Stock};
-use super::link::SessionContext;
+use super::link::Link;
 use super::socket::Socket;
 
 /// Opens connections, where an earlier link (a proxy's) has not.
@@ -24,20 +24,20 @@ use super::socket::Socket;
 pub(crate) struct TcpConnector(pub(crate) Arc<Stock>);
 
 impl<In: Transport> Connector<In> for TcpConnector {
-    type Out = SessionContext;
+    type Out = Link;
 
     fn connect(
         &self,
         details: &ConnectionDetails,
         chained: Option<In>,
-    ) -> Result<Option<SessionContext>, Error> {
+    ) -> Result<Option<Link>, Error> {
         if let Some(chained) = chained {
-            return Ok(Some(SessionContext::Other(Box::new(chained))));
+            return Ok(Some(Link::Other(Box::new(chained))));
         }
         let within = time(details.timeout)?;
         let socket = Socket::connect(&details.addrs, within, details.config.no_delay())
             .map_err(|error| failure(error, details.timeout.reason))?;
-        Ok(Some(SessionContext::Tcp(Tcp::new(socket, self.0.clone()))))
+        Ok(Some(Link::Tcp(Tcp::new(socket, self.0.clone()))))
     }
 }
 
