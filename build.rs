@@ -1,4 +1,4 @@
-//! Turns `proto/` into Rust with protox, so that no `protoc` is needed.
+//! Compiles `proto/` to Rust with protox, which needs no installed `protoc`.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={PROTO}");
     let descriptors = protox::compile([PROTO], ["proto"])?;
     prost_build::Config::new()
-        // Records stay windows into the body that was read.
+        // Bytes fields become views into the response body instead of copies.
         .bytes(["."])
         .compile_fds(descriptors)?;
     Ok(())

@@ -1,9 +1,9 @@
-//! How many instructions decoding takes, counted by valgrind: the same on every
-//! run, however busy the machine is. Fails above the bounds, which only move
-//! down.
+//! Counts the instructions of decoding with valgrind. The count is the same on every
+//! run, however busy the machine is. The program fails above its bounds, which may
+//! only be lowered.
 //!
-//! `cargo bench --bench instructions` runs this program under valgrind, twice
-//! for each number: what a second batch adds is the cost of a batch.
+//! `cargo bench --bench instructions` runs this program under valgrind with one and
+//! with two batches. The difference is the cost of a batch.
 
 #[path = "consume/shape.rs"]
 #[expect(dead_code, reason = "only the records are used here")]
@@ -21,7 +21,8 @@ use tablestore_tunnel::{Record, RecordColumn};
 
 use shape::{SHAPES, Shape};
 
-/// Instructions per record: to decode it, and to look at all its cells.
+/// The maximum number of instructions per record: to decode it, and to read all its
+/// cells.
 ///
 /// Lower a bound when the count is more than a few percent below it.
 const BOUNDS: [(&str, u64, u64); 4] = [
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         println!("instructions: valgrind is not installed, nothing was counted");
         return ExitCode::SUCCESS;
     }
-    // All are told before it fails.
+    // Print all counts before failing.
     let good = BOUNDS.map(|(shape, decode, visit)| {
         check("decode", shape, decode) & check("visit", shape, visit)
     });
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One batch more for every further one that is asked for.
+/// Decodes or reads `batches` batches, after a constant amount of preparation.
 fn work(role: &str, shape: &str, batches: usize) {
     let shape = Shape::of_name(shape).expect("a shape");
     let body = Bytes::from(shape.answer());
@@ -86,17 +87,17 @@ fn check(role: &str, name: &str, bound: u64) -> bool {
     let records = shape.map_or(1, |shape| shape.batch() as u64);
     let count = (count(role, name, 2) - count(role, name, 1)) / records;
     let verdict = match count {
-        count if count > bound => "MORE THAN ALLOWED",
+        count if count > bound => "TOO MANY",
         count if count * 20 < bound * 19 => "ok, lower the bound",
         _ => "ok",
     };
     println!(
-        "{role:<7} {name:>4} columns: {count:>6} instructions a record, bound {bound:>6}: {verdict}"
+        "{role:<7} {name:>4} columns: {count:>6} instructions per record, bound {bound:>6}: {verdict}"
     );
     count <= bound
 }
 
-/// Instructions of a whole run.
+/// The number of instructions of a run.
 fn count(role: &str, shape: &str, batches: usize) -> u64 {
     let out = env::temp_dir().join(format!("instructions-{}", process::id()));
     let status = Command::new("valgrind")
@@ -106,8 +107,8 @@ fn count(role: &str, shape: &str, batches: usize) -> u64 {
         .args([role, shape, &batches.to_string()])
         .status()
         .expect("valgrind");
-    assert!(status.success(), "valgrind ended with {status}");
-    let text = fs::read_to_string(&out).expect("what valgrind wrote");
+    assert!(status.success(), "valgrind failed with {status}");
+    let text = fs::read_to_string(&out).expect("the output of valgrind");
     let _ = fs::remove_file(&out);
     let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
     totals

@@ -1,4 +1,4 @@
-//! What the parts cost, each by itself: `cargo bench --bench micro`.
+//! Measures single components: `cargo bench --bench micro`.
 
 #[path = "consume/shape.rs"]
 #[expect(dead_code, reason = "only the records are used here")]
@@ -24,7 +24,7 @@ fn shape(name: &str) -> Shape {
     Shape::of_name(name).expect("a shape")
 }
 
-/// Bytes summed a second.
+/// Bytes checksummed per second.
 #[divan::bench(args = [8, 16, 64, 1024, 65536])]
 fn crc8(bencher: Bencher<'_, '_>, len: usize) {
     let bytes = vec![0xA5; len];
@@ -33,7 +33,7 @@ fn crc8(bencher: Bencher<'_, '_>, len: usize) {
         .bench_local(|| bench::crc8(black_box(&bytes)));
 }
 
-/// Records decoded and checked a second.
+/// Records decoded and checked per second.
 #[divan::bench(args = SHAPES)]
 fn decode(bencher: Bencher<'_, '_>, name: &str) {
     let body = Bytes::from(shape(name).answer());
@@ -46,8 +46,8 @@ fn decode(bencher: Bencher<'_, '_>, name: &str) {
         });
 }
 
-/// The same of updates that are not alike: each of some of 20 columns, of which one
-/// is deleted.
+/// Updates decoded and checked per second. Each has some of 20 columns, and some of
+/// the columns are deletions.
 #[divan::bench]
 fn decode_updates(bencher: Bencher<'_, '_>) {
     let body = Bytes::from(updates(5000));
@@ -72,7 +72,7 @@ fn updates(count: u64) -> Vec<u8> {
 }
 
 fn update(row: u64) -> OwnedRecord {
-    // Of a full period, so that no two rows in a row have the same columns.
+    // Has a full period, so that consecutive rows have different columns.
     let bits = (row + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     let record = OwnedRecord::update([("user_id", format!("user-{row:012}"))]);
     let columns = (0..20).filter(|column| bits >> column & 0b11 == 0b11);
@@ -86,7 +86,7 @@ fn update(row: u64) -> OwnedRecord {
     })
 }
 
-/// Records of which every cell is looked at, a second.
+/// Records per second of which every cell is read.
 #[divan::bench(args = SHAPES)]
 fn iterate(bencher: Bencher<'_, '_>, name: &str) {
     let answer = Answer::parse(Bytes::from(shape(name).answer())).expect("an answer");
@@ -105,7 +105,7 @@ fn visit(record: &Record) {
     }
 }
 
-/// A row that the emulator writes.
+/// The time to encode a row, as in the emulator.
 #[divan::bench]
 fn encode(bencher: Bencher<'_, '_>) {
     let columns = (0..4).map(|i| OwnedColumn::put(format!("column_{i}"), "some text", 1));
@@ -116,7 +116,7 @@ fn encode(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| bench::encode(black_box(&record)));
 }
 
-/// A request's signature.
+/// The time to sign a request.
 #[divan::bench]
 fn sign(bencher: Bencher<'_, '_>) {
     let headers = [
@@ -130,7 +130,7 @@ fn sign(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| bench::sign("secret", "/tunnel/readrecords", black_box(&headers)));
 }
 
-/// A token taken apart.
+/// The time to parse a token.
 #[divan::bench]
 fn token(bencher: Bencher<'_, '_>) {
     let token = shape("4s").token();

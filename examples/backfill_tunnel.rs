@@ -1,16 +1,18 @@
-//! Consumes a stretch of the change log: between two times, from now until a
-//! time, and from the oldest change until a time. The Go SDK's sample
-//! `backfillTunnel`, step by step; here each tunnel is consumed to its end and
-//! deleted.
+//! Consumes a range of the change log: between two times, from now to an end
+//! time, and from the oldest change to an end time. Follows the Go SDK's sample
+//! `backfillTunnel` step by step, and also consumes each tunnel to its end and
+//! deletes it.
+//!
+//! To run it on an emulator inside this program:
 //!
 //! ```text
 //! cargo run --example backfill_tunnel
 //! ```
 //!
-//! runs on an emulator inside this program. On a real instance, whose table
-//! must exist, it delivers the changes of the last hour and of the next 30
-//! seconds, then all, where `OTS_ENDPOINT`, `OTS_INSTANCE`,
-//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set:
+//! To run it on a real instance, set `OTS_ENDPOINT`, `OTS_INSTANCE`,
+//! `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN` for
+//! temporary credentials). The table must exist. The three tunnels deliver the
+//! changes of the last hour, of the next 30 seconds, and all changes:
 //!
 //! ```text
 //! cargo run --example backfill_tunnel -- TABLE TUNNEL
@@ -38,12 +40,12 @@ use time::OffsetDateTime;
 
 use service::Service;
 
-/// How often to look whether a tunnel has come to its end.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often to check whether a tunnel has been consumed to its end.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
-    println!("backfill_tunnel: consumes stretches of the change log");
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
+    println!("backfill_tunnel: consumes ranges of the change log");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
     let emulated = service.emulator.as_ref();
@@ -72,33 +74,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let resp = tunnel_client.create_tunnel(&req.clone().stream_tunnel_config(config))?;
     println!("tunnel id is {}", resp.tunnel_id);
     let delivered = consume(&tunnel_client, &req, resp.tunnel_id)?;
-    tell("between two times", delivered, orders.map(|_| 20))?;
+    check("between two times", delivered, orders.map(|_| 20))?;
 
-    // Create a stream backfill tunnel, from now until a time.
+    // Create a stream backfill tunnel, from now to an end time.
     let to = now() + soon(orders);
     let config = StreamTunnelConfig::latest().ending_at(to);
     let resp = tunnel_client.create_tunnel(&req.clone().stream_tunnel_config(config))?;
     println!("tunnel id is {}", resp.tunnel_id);
     change(orders, 60..65)?;
     let delivered = consume(&tunnel_client, &req, resp.tunnel_id)?;
-    tell("from now until a time", delivered, orders.map(|_| 5))?;
+    check("from now to an end time", delivered, orders.map(|_| 5))?;
 
-    // Create a stream backfill tunnel, from the earliest log until a time.
+    // Create a stream backfill tunnel, from the oldest change to an end time.
     let to = now() + soon(orders);
     let config = StreamTunnelConfig::earliest().ending_at(to);
     let resp = tunnel_client.create_tunnel(&req.clone().stream_tunnel_config(config))?;
     println!("tunnel id is {}", resp.tunnel_id);
     let delivered = consume(&tunnel_client, &req, resp.tunnel_id)?;
-    tell(
-        "from the earliest log until a time",
+    check(
+        "from the oldest change to an end time",
         delivered,
         orders.map(|_| 65),
     )?;
     Ok(())
 }
 
-/// Consumes the tunnel until all of its channels have come to their end, and
-/// deletes it. How many records there were.
+/// Consumes the tunnel until all of its channels have ended, and deletes it.
+/// Returns the number of records.
 fn consume(
     tunnel_client: &TunnelClient,
     created: &CreateTunnelRequest,
@@ -117,10 +119,10 @@ fn consume(
     let (table, tunnel) = (&created.table_name, &created.tunnel_name);
     let req = DescribeTunnelRequest::new(table, tunnel);
     while !has_ended(&tunnel_client.describe_tunnel(&req)?.channels)
-        // What helps no more: `close` tells the reason.
+        // If the daemon has failed, `close` returns the reason.
         && daemon.snapshot().state != WorkerState::Ended
     {
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
     running.close()?;
     tunnel_client.delete_tunnel(&DeleteTunnelRequest::new(table, tunnel))?;
@@ -129,7 +131,7 @@ fn consume(
 
 fn has_ended(channels: &[ChannelInfo]) -> bool {
     let terminated = |ch: &ChannelInfo| ch.channel_status == ChannelStatus::Terminated;
-    // There are none yet in the first moments of a tunnel.
+    // A new tunnel has no channels at first.
     !channels.is_empty() && channels.iter().all(terminated)
 }
 
@@ -149,18 +151,19 @@ fn change(orders: Option<&Table>, changes: Range<usize>) -> Result<(), TunnelErr
     for n in changes {
         orders::change(orders, n)?;
     }
-    // So that the next time is later than that of the last change.
+    // Makes sure that `now` is later than the time of the last change.
     thread::sleep(Duration::from_millis(2));
     Ok(())
 }
 
-/// What came, and whether it is what was written, where that is known.
-fn tell(stretch: &str, delivered: u64, written: Option<u64>) -> Result<(), String> {
+/// Prints the number of delivered records, and compares it with the number of
+/// written records if that is known.
+fn check(range: &str, delivered: u64, written: Option<u64>) -> Result<(), String> {
     let Some(written) = written else {
-        println!("{stretch}: delivered {delivered} records");
+        println!("{range}: delivered {delivered} records");
         return Ok(());
     };
-    println!("{stretch}: delivered {delivered} of {written} records");
+    println!("{range}: delivered {delivered} of {written} records");
     match delivered == written {
         true => Ok(()),
         false => Err(format!("{written} records were written")),

@@ -1,14 +1,15 @@
-//! Creates a tunnel on a table and consumes it: the rows that the table has,
-//! then every change. The Go SDK's sample `createTunnel`, step by step.
+//! Creates a tunnel and consumes it: first the existing rows of the table, then
+//! every change. Follows the Go SDK's sample `createTunnel` step by step.
+//!
+//! To run it on an emulator inside this program, until all records are delivered:
 //!
 //! ```text
 //! cargo run --example create_tunnel
 //! ```
 //!
-//! runs on an emulator inside this program and ends by itself. Until Ctrl-C it
-//! runs on a real instance, whose table must exist, where `OTS_ENDPOINT`,
-//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and
-//! `OTS_STS_TOKEN`) are set:
+//! To run it on a real instance, until Ctrl-C, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). The table must exist:
 //!
 //! ```text
 //! cargo run --example create_tunnel -- TABLE TUNNEL
@@ -41,7 +42,7 @@ const PLAN: Plan = Plan {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     println!("create_tunnel: creates a tunnel and consumes base data, then changes");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
@@ -66,12 +67,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let work_config = TunnelWorkerConfig::builder(factory).build()?;
     let daemon = TunnelWorkerDaemon::new(tunnel_client, resp.tunnel_id, work_config);
 
-    // Ctrl-C and SIGTERM end it; on the emulator also the end of the data.
+    // Ctrl-C and SIGTERM close the daemon. On the emulator, `demo` closes it too.
     let handle = daemon.clone();
     ctrlc::set_handler(move || {
         handle.close();
     })?;
-    demo.begin(&daemon);
+    demo.start(&daemon);
     daemon.run()?;
     println!("{}", demo.finish(&daemon)?);
     Ok(())

@@ -1,19 +1,23 @@
-//! Ends when it is told to, in order and in time: SIGTERM (as Kubernetes and
-//! systemd send it) or Ctrl-C lets callbacks that run finish, saves the last
-//! checkpoints and gives the channels back, by a deadline, and prints the
-//! receipt of that. A second signal ends the program at once.
+//! Shuts down gracefully on SIGTERM (sent by Kubernetes and systemd) or Ctrl-C:
+//! running callbacks finish, the last checkpoints are saved and the channels are
+//! released. A deadline limits the shutdown, and the shutdown report is printed.
+//! A second signal ends the program immediately.
+//!
+//! To run it on an emulator inside this program, where it stops after a few
+//! seconds without a signal:
 //!
 //! ```text
 //! cargo run --example graceful_stop
 //! cargo run --example graceful_stop -- --hang
 //! ```
 //!
-//! run on an emulator inside this program, and stop themselves after a few
-//! seconds if no signal comes. With `--hang` one callback does not come to its
-//! end, so that the deadline passes; the receipt tells what will come again.
-//! On a real instance, where `OTS_ENDPOINT`, `OTS_INSTANCE`,
-//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set,
-//! it runs until a signal:
+//! With `--hang` the callbacks never return, so the deadline passes and the
+//! report shows how many records will be redelivered.
+//!
+//! To run it on a real instance, until a signal, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). The tunnel is created if it does
+//! not exist:
 //!
 //! ```text
 //! cargo run --example graceful_stop -- TABLE TUNNEL
@@ -43,20 +47,20 @@ use tablestore_tunnel::{
 
 use service::Service;
 
-/// How long the end may take. Less than what the sender of the signal waits
-/// before it kills: Kubernetes 30 s, systemd 90 s, Docker 10 s.
+/// The time limit of the shutdown. It must be shorter than the grace period
+/// before SIGKILL: 30 s in Kubernetes, 90 s in systemd, 10 s in Docker.
 const DEADLINE: Duration = Duration::from_secs(8);
-const DEADLINE_OF_HANG: Duration = Duration::from_secs(2);
-/// When the program stops itself on the emulator.
+const HANG_DEADLINE: Duration = Duration::from_secs(2);
+/// When the program stops without a signal on the emulator.
 const STOP_AFTER: Duration = Duration::from_secs(3);
-/// How long the work on a record takes.
-const WORK: Duration = Duration::from_millis(4);
-/// How long from one change of the table to the next.
-const CHANGE: Duration = Duration::from_millis(10);
-const LOOK: Duration = Duration::from_millis(100);
+/// How long the callback takes for a record.
+const TIME_PER_RECORD: Duration = Duration::from_millis(4);
+/// The time between two changes of the table.
+const CHANGE_INTERVAL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     println!("graceful_stop: consumes until SIGTERM or Ctrl-C, then stops by a deadline");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
@@ -71,95 +75,94 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         service.credentials.clone(),
         TunnelConfig::new(),
     )?;
-    let tunnel_id = tunnel::id_of(&tunnel_client, &table_name, &tunnel_name)?;
+    let tunnel_id = tunnel::get_or_create(&tunnel_client, &table_name, &tunnel_name)?;
 
-    let factory = SimpleProcessFactory::new(if hang { work_for_ever } else { work });
-    let work_config = TunnelWorkerConfig::builder(factory.shutdown(|ctx| {
-        println!("closed {}", ctx.channel_id());
-    }))
-    .build()?;
-    // On a thread of its own: this one waits for the signal.
+    let factory = SimpleProcessFactory::new(if hang { process_forever } else { process })
+        .shutdown(|ctx| println!("closed {}", ctx.channel_id()));
+    let work_config = TunnelWorkerConfig::builder(factory).build()?;
+    // The daemon runs on a thread of its own; this thread waits for the signal.
     let daemon = TunnelWorkerDaemon::new(tunnel_client, tunnel_id, work_config);
     let running = daemon.spawn()?;
 
     wait_for_signal(&daemon, service.emulator.is_some())?;
-    let deadline = if hang { DEADLINE_OF_HANG } else { DEADLINE };
-    let begun = Instant::now();
-    let receipt = daemon.close_within(deadline);
-    println!("stopped after {:.1?}", begun.elapsed());
-    tell(&receipt);
-    // Says why, if the daemon had ended before.
+    let deadline = if hang { HANG_DEADLINE } else { DEADLINE };
+    let start = Instant::now();
+    let report = daemon.close_within(deadline);
+    println!("stopped after {:.1?}", start.elapsed());
+    print_report(&report);
+    // Returns the error if the daemon failed before the signal.
     running.join()?;
-    Ok(match receipt.is_clean() {
+    Ok(match report.is_clean() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
 }
 
-/// Returns when SIGTERM or Ctrl-C asks for it, or when the daemon has failed;
-/// on the emulator after a while in any case.
+/// Returns after SIGTERM or Ctrl-C, or when the daemon has failed. On the
+/// emulator, returns after `STOP_AFTER` at the latest.
 fn wait_for_signal(daemon: &TunnelWorkerDaemon, is_emulated: bool) -> Result<(), ctrlc::Error> {
-    let (asked, signals) = mpsc::channel();
+    let (sender, signals) = mpsc::channel();
     let is_second = AtomicBool::new(false);
     ctrlc::set_handler(move || {
         if is_second.swap(true, Ordering::Relaxed) {
-            // Nothing is lost: what is not saved comes again.
+            // Nothing is lost: records without a saved checkpoint are redelivered.
             process::exit(130);
         }
-        // Nobody listens any more when the program is at its end.
-        let _ = asked.send(());
+        // Fails only if the program is already stopping.
+        let _ = sender.send(());
     })?;
     println!(
-        "consuming; end it with Ctrl-C or: kill -TERM {}",
+        "consuming; stop with Ctrl-C or: kill -TERM {}",
         process::id()
     );
-    let begun = Instant::now();
-    while signals.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+    let start = Instant::now();
+    while signals.recv_timeout(POLL_INTERVAL) == Err(RecvTimeoutError::Timeout) {
         if daemon.snapshot().state == WorkerState::Ended {
             return Ok(());
         }
-        if is_emulated && begun.elapsed() > STOP_AFTER {
-            println!("no signal came, stopping as if one had");
+        if is_emulated && start.elapsed() > STOP_AFTER {
+            println!("no signal received, stopping anyway");
             return Ok(());
         }
     }
-    println!("stopping, as a signal asks for it");
+    println!("signal received, stopping");
     Ok(())
 }
 
-/// The table on the emulator gets changes for as long as the program runs.
+/// Changes the table on the emulator until the program ends.
 fn keep_changing(orders: Table) {
     thread::spawn(move || {
         for n in 0.. {
             if let Err(error) = orders::change(&orders, n) {
-                return eprintln!("the table is not changed any more: {error}");
+                return eprintln!("the writer stopped: {error}");
             }
-            thread::sleep(CHANGE);
+            thread::sleep(CHANGE_INTERVAL);
         }
     });
 }
 
-/// A batch that has been begun is finished, so that it need not come again.
-/// Where that may take longer than the deadline, look at
-/// `ChannelContext::is_closing` now and then, and return an error.
-fn work(_: &ChannelContext, records: &[Record]) -> ProcessResult {
+/// Finishes the batch even during shutdown, so that it is not redelivered.
+///
+/// If a batch may take longer than the deadline, check
+/// `ChannelContext::is_closing` between records and return an error.
+fn process(_: &ChannelContext, records: &[Record]) -> ProcessResult {
     for _ in records {
-        thread::sleep(WORK);
+        thread::sleep(TIME_PER_RECORD);
     }
     Ok(())
 }
 
-/// What the deadline is for.
-fn work_for_ever(_: &ChannelContext, _: &[Record]) -> ProcessResult {
+/// Never returns, so that the shutdown reaches its deadline.
+fn process_forever(_: &ChannelContext, _: &[Record]) -> ProcessResult {
     loop {
         thread::park();
     }
 }
 
-fn tell(receipt: &ShutdownReport) {
-    for channel in &receipt.channels {
+fn print_report(report: &ShutdownReport) {
+    for channel in &report.channels {
         println!(
-            "{}: {}, {} records come again",
+            "{}: {}, {} records will be redelivered",
             channel.channel_id,
             if channel.is_abandoned {
                 "abandoned at the deadline"
@@ -169,5 +172,5 @@ fn tell(receipt: &ShutdownReport) {
             channel.records_to_redeliver.unwrap_or(0),
         );
     }
-    println!("clean: {}", receipt.is_clean());
+    println!("clean: {}", report.is_clean());
 }

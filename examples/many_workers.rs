@@ -1,15 +1,17 @@
-//! Several tunnels in one program: all workers share the threads that
-//! callbacks run on and the memory budget, which belong to their one
-//! configuration.
+//! Consumes several tunnels in one program. All workers use the same
+//! configuration, so they share its callback threads and its memory budget.
+//!
+//! To run it on an emulator inside this program, with three tables, until all
+//! records are delivered:
 //!
 //! ```text
 //! cargo run --example many_workers
 //! ```
 //!
-//! runs on an emulator inside this program, with three tables, and ends by
-//! itself. Until Ctrl-C it runs on a real instance where `OTS_ENDPOINT`,
-//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and
-//! `OTS_STS_TOKEN`) are set; tunnels that are not there are created:
+//! To run it on a real instance, until Ctrl-C, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). Tunnels that do not exist are
+//! created:
 //!
 //! ```text
 //! cargo run --example many_workers -- TABLE TUNNEL [TABLE TUNNEL ...]
@@ -41,7 +43,7 @@ const PLAN: Plan = Plan {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     println!("many_workers: consumes several tunnels with one configuration");
     let service = Service::from_env()?;
     let names = tables_and_tunnels(&service)?;
@@ -53,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         TunnelConfig::new(),
     )?;
 
-    // One configuration: eight threads and 64 MiB for all tunnels together.
+    // One configuration: all tunnels share eight threads and 64 MiB.
     let factory = SimpleProcessFactory::new(|ctx, records| {
         println!("{} records of tunnel {}", records.len(), ctx.tunnel_id());
         Ok(())
@@ -63,17 +65,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         .memory_budget(64 << 20)
         .build()?;
 
-    // One daemon for each tunnel; clones of the configuration are the same one.
+    // One daemon per tunnel. Clones of the configuration share its resources.
     let mut daemons = Vec::new();
     for (table_name, tunnel_name) in names {
         let demo = Demo::prepare(&service, &table_name, PLAN)?;
-        let tunnel_id = tunnel::id_of(&tunnel_client, &table_name, &tunnel_name)?;
+        let tunnel_id = tunnel::get_or_create(&tunnel_client, &table_name, &tunnel_name)?;
         println!("tunnel {tunnel_name} of table {table_name} is {tunnel_id}");
         let daemon = TunnelWorkerDaemon::new(tunnel_client.clone(), tunnel_id, work_config.clone());
         daemons.push((daemon, demo));
     }
 
-    // Ctrl-C and SIGTERM end all; on the emulator also the end of the data.
+    // Ctrl-C and SIGTERM close all daemons. On the emulator, `demo` closes them too.
     let handles: Vec<TunnelWorkerDaemon> = daemons.iter().map(|(d, _)| d.clone()).collect();
     ctrlc::set_handler(move || {
         for daemon in &handles {
@@ -81,11 +83,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     })?;
 
-    // Each works on a thread of its own until it is closed.
+    // Each daemon runs on a thread of its own until it is closed.
     let mut running = Vec::new();
     for (daemon, demo) in &daemons {
         running.push(daemon.spawn()?);
-        demo.begin(daemon);
+        demo.start(daemon);
     }
     for daemon in running {
         daemon.join()?;
@@ -96,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The pairs that the command line names.
+/// Returns the pairs of table and tunnel on the command line.
 fn tables_and_tunnels(service: &Service) -> Result<Vec<(String, String)>, &'static str> {
     let names: Vec<String> = std::env::args().skip(1).collect();
     if names.is_empty() && service.emulator.is_some() {
@@ -104,7 +106,7 @@ fn tables_and_tunnels(service: &Service) -> Result<Vec<(String, String)>, &'stat
         return Ok(["orders", "invoices", "returns"].map(pair).into());
     }
     if names.is_empty() || !names.len().is_multiple_of(2) {
-        return Err("name tables and tunnels: many_workers -- TABLE TUNNEL [TABLE TUNNEL ...]");
+        return Err("missing table or tunnel: many_workers -- TABLE TUNNEL [TABLE TUNNEL ...]");
     }
     let pairs = names.chunks_exact(2);
     Ok(pairs

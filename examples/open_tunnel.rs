@@ -1,14 +1,16 @@
-//! Consumes a tunnel that exists: one more worker for it, or the next one
-//! after a failure. The Go SDK's sample `openTunnel`, step by step.
+//! Consumes an existing tunnel, to add a worker or to replace one that failed.
+//! Follows the Go SDK's sample `openTunnel` step by step.
+//!
+//! To run it on an emulator inside this program, until all records are delivered:
 //!
 //! ```text
 //! cargo run --example open_tunnel
 //! ```
 //!
-//! runs on an emulator inside this program and ends by itself. Until Ctrl-C it
-//! runs on a real instance where `OTS_ENDPOINT`, `OTS_INSTANCE`,
-//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set;
-//! started twice, the two share the channels:
+//! To run it on a real instance, until Ctrl-C, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). The tunnel must exist. If you
+//! start the program twice, the two workers share the channels:
 //!
 //! ```text
 //! cargo run --example open_tunnel -- TABLE TUNNEL
@@ -43,7 +45,7 @@ const PLAN: Plan = Plan {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     println!("open_tunnel: consumes a tunnel that exists, for scale or failover");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
@@ -56,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         TunnelConfig::new(),
     )?;
     if service.emulator.is_some() {
-        tunnel::id_of(&tunnel_client, &table_name, &tunnel_name)?;
+        tunnel::get_or_create(&tunnel_client, &table_name, &tunnel_name)?;
     }
 
     // Open an existing tunnel, for scale or failover.
@@ -71,12 +73,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let work_config = TunnelWorkerConfig::builder(factory).build()?;
     let daemon = TunnelWorkerDaemon::new(tunnel_client, resp.tunnel.tunnel_id, work_config);
 
-    // Ctrl-C and SIGTERM end it; on the emulator also the end of the data.
+    // Ctrl-C and SIGTERM close the daemon. On the emulator, `demo` closes it too.
     let handle = daemon.clone();
     ctrlc::set_handler(move || {
         handle.close();
     })?;
-    demo.begin(&daemon);
+    demo.start(&daemon);
     daemon.run()?;
     println!("{}", demo.finish(&daemon)?);
     Ok(())

@@ -1,17 +1,17 @@
-//! Every stage of a channel, and everything that can end it there.
+//! Tests everything that can end a channel, at every stage of the channel.
 //!
-//! One test a cause, one at a time; its stages run side by side, each with an
-//! emulator of its own, and in the end no thread is left. What must come of it
-//! stands in [`Stage`] and [`Cause`].
+//! There is one test per cause. Tests run one at a time; the stages of a test run
+//! at the same time, each with an emulator of its own. At the end no thread of a
+//! worker may be left. The expected results are methods of [`Stage`] and [`Cause`].
 
-#[path = "scenarios/census.rs"]
-mod census;
+#[expect(dead_code, reason = "shared with the scenarios, which need all of it")]
+#[path = "scenarios/checks.rs"]
+mod checks;
 #[expect(dead_code, reason = "shared with the scenarios, which need all of it")]
 #[path = "scenarios/harness.rs"]
 mod harness;
-#[expect(dead_code, reason = "shared with the scenarios, which need all of it")]
-#[path = "scenarios/judge.rs"]
-mod judge;
+#[path = "scenarios/thread_names.rs"]
+mod thread_names;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -28,26 +28,26 @@ use tablestore_tunnel::{
     suspend_channel,
 };
 
-use crate::census::{alone, no_thread_of_a_worker_is_left};
-use crate::harness::{Scene, Seen, config, wait_until};
-use crate::judge::{judge, judge_orderly};
+use crate::checks::{assert_at_least_once, assert_exactly_once};
+use crate::harness::{Processed, Scene, config, wait_until};
+use crate::thread_names::{assert_no_worker_threads, run_alone};
 
-/// Where the channel is.
+/// The stage of the channel when the cause occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// In the user's `channel_open`.
+    /// `channel_open` is running.
     Opening,
-    /// Read again and again, with nothing to process.
+    /// The channel is polled and has nothing to process.
     Idle,
-    /// A read is on its way, and will be for long.
+    /// A slow read is in flight.
     Reading,
     /// A batch waits for a thread of the pool.
     Queued,
-    /// In the callback, with batches behind.
+    /// The callback is running, with more batches queued.
     InCallback,
-    /// The callback has failed and asked for another attempt in an hour.
+    /// The callback has failed and asked for a retry in an hour.
     Retrying,
-    /// A checkpoint has been sent, its answer is slow.
+    /// A slow checkpoint is in flight.
     Saving,
     /// The reader pauses for seconds.
     BackingOff,
@@ -73,7 +73,7 @@ impl Stage {
         }
     }
 
-    /// How many callbacks have begun; the cause must not let another one begin.
+    /// The number of callbacks that have started. None may start after the cause.
     fn callbacks(self) -> usize {
         match self {
             Stage::InCallback | Stage::Retrying | Stage::Saving => 1,
@@ -81,53 +81,55 @@ impl Stage {
         }
     }
 
-    /// The last position that is saved in the end.
+    /// The last position saved in the end.
     fn saved(self, cause: Cause) -> Option<u64> {
         match self {
-            // It was sent before the cause.
+            // The checkpoint was sent before the cause.
             Stage::Saving => Some(10),
-            Stage::InCallback if cause.is_orderly() => Some(10),
+            Stage::InCallback if cause.is_graceful() => Some(10),
             _ => None,
         }
     }
 }
 
-/// What ends it.
+/// The event that ends the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     /// The service asks for the channel.
     Closing,
-    /// The service takes it.
+    /// The service takes the channel away.
     Taken(Notice),
-    /// The service does not know us any more.
+    /// The service has forgotten the client.
     SessionLost,
+    /// The program closes the daemon.
     Shutdown,
-    /// Of the handle that owns the daemon's thread.
+    /// The program drops the `RunningDaemon`.
     Drop,
 }
 
 impl Cause {
-    /// Whether what is done is still saved, so that nothing comes twice.
-    fn is_orderly(self) -> bool {
+    /// Whether finished batches are still saved, so that nothing is redelivered.
+    fn is_graceful(self) -> bool {
         matches!(self, Cause::Closing | Cause::Shutdown | Cause::Drop)
     }
 }
 
-/// What the callbacks tell and are told.
+/// Controls the user code of a channel, and records its calls.
 #[derive(Clone, Default)]
-struct Script(Arc<Told>);
+struct Script(Arc<ScriptState>);
 
 #[derive(Default)]
-struct Told {
-    /// What the user's code was called for, in order.
+struct ScriptState {
+    /// The calls of user code, in order.
     log: Mutex<Vec<&'static str>>,
-    /// Callbacks that wait for the cause need not any more.
+    /// Set to stop callbacks from waiting for the cause.
     released: AtomicBool,
-    /// The user's code is to panic at the stage: it is called there again and
-    /// again, or waits there, until it is released.
+    /// Whether user code will panic at the stage. It waits or is retried there
+    /// until it is released.
     is_for_panics: AtomicBool,
-    /// Panics that are still to come.
+    /// The number of panics left.
     panics: AtomicUsize,
+    /// The number of panics so far.
     panicked: AtomicUsize,
 }
 
@@ -141,7 +143,7 @@ impl Script {
         log.iter().filter(|entry| **entry == what).count()
     }
 
-    /// For user code that is to panic.
+    /// A script of user code that panics.
     fn for_panics() -> Script {
         let script = Script::default();
         script.0.is_for_panics.store(true, Ordering::SeqCst);
@@ -157,12 +159,12 @@ impl Script {
     }
 
     fn wait_for_the_end(&self, ctx: &ChannelContext) {
-        wait_until("the end has come", || {
+        wait_until("the channel is closing or released", || {
             ctx.is_closing() || self.is_released()
         });
     }
 
-    /// When a callback that fails asks to be called again.
+    /// The retry delay of a failing callback.
     fn retry_delay(&self) -> Duration {
         match self.is_for_panics() {
             true => Duration::from_millis(20),
@@ -171,10 +173,10 @@ impl Script {
     }
 
     fn maybe_panic(&self) {
-        let fewer = |left: usize| left.checked_sub(1);
+        let decrement = |left: usize| left.checked_sub(1);
         let panics = &self.0.panics;
         if panics
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, decrement)
             .is_ok()
         {
             self.0.panicked.fetch_add(1, Ordering::SeqCst);
@@ -196,12 +198,12 @@ impl Script {
         Ok(())
     }
 
-    fn factory(&self, stage: Stage, seen: &Seen) -> SimpleProcessFactory {
+    fn factory(&self, stage: Stage, processed: &Processed) -> SimpleProcessFactory {
         let (process, open, shutdown) = (self.clone(), self.clone(), self.clone());
-        let seen = seen.clone();
+        let processed = processed.clone();
         SimpleProcessFactory::new(move |ctx: &ChannelContext, records: &[Record]| {
             process.process(stage, ctx)?;
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         })
         .channel_open(move |ctx| {
             open.note("open");
@@ -215,37 +217,37 @@ impl Script {
     }
 }
 
-/// Reads through the service, as soon as the script releases it.
-struct HeldReads(Script);
+/// A dialer whose reads wait until the script is released.
+struct BlockedDialer(Script);
 
-struct HeldConn {
+struct BlockedConn {
     script: Script,
     service: Box<dyn ChannelConn>,
 }
 
-impl ChannelDialer for HeldReads {
+impl ChannelDialer for BlockedDialer {
     fn dial(
         &self,
         _: &ChannelContext,
         service: Box<dyn ChannelConn>,
     ) -> Result<Box<dyn ChannelConn>, ProcessError> {
-        Ok(Box::new(HeldConn {
+        Ok(Box::new(BlockedConn {
             script: self.0.clone(),
             service,
         }))
     }
 }
 
-impl ChannelConn for HeldConn {
+impl ChannelConn for BlockedConn {
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
         self.script.note("read");
-        wait_until("it is released", || self.script.is_released());
+        wait_until("the script is released", || self.script.is_released());
         self.script.maybe_panic();
         self.service.read(token)
     }
 }
 
-/// A pool of one thread, which is busy until the sender is dropped.
+/// A pool of one thread that is busy until the sender is dropped.
 fn busy_pool() -> (Arc<ThreadPool>, mpsc::Sender<()>) {
     let pool = ThreadPoolBuilder::new().num_threads(1).build();
     let pool = Arc::new(pool.expect("pool"));
@@ -256,27 +258,28 @@ fn busy_pool() -> (Arc<ThreadPool>, mpsc::Sender<()>) {
     (pool, sender)
 }
 
-/// One channel at one stage.
-struct Cell {
+/// A channel at a stage.
+struct Case {
     stage: Stage,
     scene: Scene,
     tunnel: String,
     script: Script,
-    seen: Seen,
+    processed: Processed,
     daemon: TunnelWorkerDaemon,
     running: Option<RunningDaemon>,
     busy: Option<mpsc::Sender<()>>,
 }
 
-impl Cell {
-    /// `save`: where a slow checkpoint is slow.
-    fn at(stage: Stage, save: FaultTarget, script: Script) -> Cell {
+impl Case {
+    /// Starts a worker and waits until its channel has reached the stage. `save` is
+    /// the target of the fault that makes a checkpoint slow.
+    fn at(stage: Stage, save: FaultTarget, script: Script) -> Case {
         let builder = Emulator::builder().batch_rows(10);
-        // For who is not heard any more.
+        // A client without heartbeats loses its channel after this time.
         let scene = Scene::with(1, builder.client_timeout(Duration::from_secs(3)));
         let tunnel = scene.tunnel(TunnelType::Stream);
         scene.put_rows(stage.rows());
-        let seen = Seen::default();
+        let processed = Processed::default();
         let slow = match stage {
             Stage::Reading if script.is_for_panics() => None,
             Stage::Reading => Some(Fault::on(Action::ReadRecords).delay(Duration::from_secs(20))),
@@ -284,12 +287,12 @@ impl Cell {
             _ => None,
         };
         slow.into_iter().for_each(|slow| scene.emulator.fault(slow));
-        let mut config = config(script.factory(stage, &seen)).pool_threads(1);
+        let mut config = config(script.factory(stage, &processed)).pool_threads(1);
         let mut busy = None;
         match stage {
-            Stage::Idle => config = config.backoff(quick()),
+            Stage::Idle => config = config.backoff(short_backoff()),
             Stage::Reading if script.is_for_panics() => {
-                config = config.channel_dialer(HeldReads(script.clone()));
+                config = config.channel_dialer(BlockedDialer(script.clone()));
             }
             Stage::Queued => {
                 let (pool, sender) = busy_pool();
@@ -298,9 +301,9 @@ impl Cell {
             }
             _ => {}
         }
-        let cell = Cell::start(stage, scene, tunnel, script, seen, config, busy);
-        cell.wait_for_stage();
-        cell
+        let case = Case::start(stage, scene, tunnel, script, processed, config, busy);
+        case.wait_for_stage();
+        case
     }
 
     fn start(
@@ -308,19 +311,19 @@ impl Cell {
         scene: Scene,
         tunnel: String,
         script: Script,
-        seen: Seen,
+        processed: Processed,
         config: TunnelWorkerConfigBuilder,
         busy: Option<mpsc::Sender<()>>,
-    ) -> Cell {
+    ) -> Case {
         let config = config.build().expect("config");
         let daemon = TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config);
-        Cell {
+        Case {
             stage,
             running: Some(daemon.spawn().expect("a thread")),
             scene,
             tunnel,
             script,
-            seen,
+            processed,
             daemon,
             busy,
         }
@@ -328,7 +331,7 @@ impl Cell {
 
     fn wait_for_stage(&self) {
         let reads = |wanted| {
-            self.scene.wait_for_ledger("it is read", |events| {
+            self.scene.wait_for_ledger("the channel is read", |events| {
                 received(events, Action::ReadRecords) >= wanted
             });
         };
@@ -337,20 +340,20 @@ impl Cell {
             self.scene
                 .wait_for_ledger("a request is slow", |events| events.iter().any(is_fault));
         };
-        let called = |what| wait_until("the user's code is called", || self.script.count(what) > 0);
+        let called = |what| wait_until("user code is called", || self.script.count(what) > 0);
         match self.stage {
             Stage::Opening => called("open"),
             Stage::InCallback | Stage::Retrying => called("process"),
             Stage::Idle => reads(5),
             Stage::BackingOff => reads(4),
-            // The first batch was handed on before the second read.
+            // The first batch was queued before the second read.
             Stage::Queued => reads(2),
             Stage::Reading if self.script.is_for_panics() => called("read"),
             Stage::Reading | Stage::Saving => faulted(),
         }
     }
 
-    fn bring(&mut self, cause: Cause) {
+    fn apply(&mut self, cause: Cause) {
         let always = || Fault::on(Action::Heartbeat).times(u64::MAX);
         let emulator = &self.scene.emulator;
         match cause {
@@ -361,10 +364,10 @@ impl Cell {
             Cause::Taken(notice) => emulator.fault(always().take_all(notice)),
             Cause::SessionLost => emulator.fault(always().fail(410, "OTSResourceGone", "gone")),
             Cause::Shutdown => {
-                let receipt = self.daemon.close();
-                assert_eq!(receipt.abandoned().count(), 0, "{receipt:?}");
-                // A batch that waits for another attempt was delivered.
-                assert_eq!(receipt.is_clean(), self.stage != Stage::Retrying);
+                let report = self.daemon.close();
+                assert_eq!(report.abandoned().count(), 0, "{report:?}");
+                // A batch that waits for its retry was delivered but not finished.
+                assert_eq!(report.is_clean(), self.stage != Stage::Retrying);
             }
             Cause::Drop => drop(self.running.take()),
         }
@@ -384,8 +387,8 @@ impl Cell {
         held.expect("a channel")
     }
 
-    /// What every cause must come to.
-    fn judge_end(&self, cause: Cause) {
+    /// Checks the calls of user code and the saved position.
+    fn check_end(&self, cause: Cause) {
         let at = format!("{:?}, {cause:?}", self.stage);
         assert_eq!(self.script.count("open"), 1, "{at}");
         assert_eq!(self.script.count("shutdown"), 1, "{at}");
@@ -405,8 +408,9 @@ impl Cell {
         assert_eq!(saved.flatten(), self.stage.saved(cause), "{at}: saved");
     }
 
-    /// The service was told as the protocol wants it, and after the last save.
-    fn judge_report(&self, cause: Cause) {
+    /// Checks that the end was reported to the service as the protocol requires,
+    /// and only after the last save.
+    fn check_reported_status(&self, cause: Cause) {
         let wanted = match cause {
             Cause::Taken(Notice::Missing) | Cause::SessionLost => return,
             Cause::Taken(Notice::Terminated) => "TERMINATED",
@@ -424,21 +428,22 @@ impl Cell {
         let saved = kinds().rposition(|e| matches!(e, EventKind::Saved { .. }));
         assert!(
             saved < Some(report),
-            "{:?}, {cause:?}: saved late",
+            "{:?}, {cause:?}: saved after the report",
             self.stage
         );
         if matches!(cause, Cause::Shutdown | Cause::Drop) {
             let gone = kinds().position(|e| matches!(e, EventKind::Gone { .. }));
             assert!(
                 gone > Some(report),
-                "{:?}, {cause:?}: left early",
+                "{:?}, {cause:?}: left before the report",
                 self.stage
             );
         }
     }
 
-    /// Nothing is lost: another worker brings the rest.
-    fn consume_the_rest(mut self, is_orderly: bool) {
+    /// Consumes the remaining records with another worker, and checks that nothing
+    /// is lost.
+    fn consume_the_rest(mut self, is_graceful: bool) {
         self.script.0.released.store(true, Ordering::SeqCst);
         drop(self.busy.take());
         drop(self.running.take());
@@ -446,18 +451,18 @@ impl Cell {
         let id = self.channel();
         let _ = self.schedule(resume_channel(id));
         self.scene.put_rows(20);
-        let config = config(self.seen.factory()).backoff(quick());
+        let config = config(self.processed.factory()).backoff(short_backoff());
         let running = self.scene.start(&self.tunnel, config);
-        self.seen.wait_for_all(&self.scene);
+        self.processed.wait_for_all(&self.scene);
         assert!(running.close().is_clean());
-        match is_orderly {
-            true => judge_orderly(&self.scene, &self.seen),
-            false => judge(&self.scene, &self.seen),
+        match is_graceful {
+            true => assert_exactly_once(&self.scene, &self.processed),
+            false => assert_at_least_once(&self.scene, &self.processed),
         }
     }
 }
 
-fn quick() -> ChannelBackoffConfig {
+fn short_backoff() -> ChannelBackoffConfig {
     ChannelBackoffConfig::default().max_delay(Duration::from_millis(20))
 }
 
@@ -467,99 +472,99 @@ fn received(events: &[EventKind], wanted: Action) -> usize {
     events.iter().filter(is_wanted).count()
 }
 
-/// At every stage at the same time.
+/// Runs a test for every stage at the same time.
 fn at_every_stage(test: impl Fn(Stage) + Sync) {
-    let _alone = alone();
+    let _alone = run_alone();
     thread::scope(|scope| {
         for stage in STAGES {
             let test = &test;
             scope.spawn(move || test(stage));
         }
     });
-    no_thread_of_a_worker_is_left();
+    assert_no_worker_threads();
 }
 
-fn ends_as_it_should(cause: Cause) {
+fn assert_ends_at_every_stage(cause: Cause) {
     at_every_stage(|stage| {
         let save = Fault::on(Action::Checkpoint);
-        // In order, the end is reported after the save, however slow that is.
-        // What was sent before a loss cannot be called back, so it is carried
-        // out before.
-        let save = match cause.is_orderly() {
+        // A graceful end waits for the checkpoint, however slow it is. A checkpoint
+        // sent before a loss cannot be cancelled, so the service executes it before
+        // it delays the response.
+        let save = match cause.is_graceful() {
             true => save.before(),
             false => save.after(),
         };
-        let mut cell = Cell::at(stage, save, Script::default());
-        let since = Instant::now();
-        cell.bring(cause);
+        let mut case = Case::at(stage, save, Script::default());
+        let start = Instant::now();
+        case.apply(cause);
         wait_until("the channel is shut down", || {
-            cell.script.count("shutdown") > 0
+            case.script.count("shutdown") > 0
         });
-        // Neither the slow read nor any pause is waited for.
-        let took = since.elapsed();
+        // The end waits neither for the slow read nor for any pause.
+        let took = start.elapsed();
         assert!(took < Duration::from_secs(10), "{stage:?}: {took:?}");
-        cell.judge_report(cause);
-        cell.judge_end(cause);
-        cell.consume_the_rest(cause.is_orderly());
+        case.check_reported_status(cause);
+        case.check_end(cause);
+        case.consume_the_rest(cause.is_graceful());
     });
 }
 
 #[test]
-fn the_service_asks_for_the_channel() {
-    ends_as_it_should(Cause::Closing);
+fn status_closing_ends_the_channel_at_every_stage() {
+    assert_ends_at_every_stage(Cause::Closing);
 }
 
 #[test]
-fn the_service_says_close() {
-    ends_as_it_should(Cause::Taken(Notice::Close));
+fn status_close_ends_the_channel_at_every_stage() {
+    assert_ends_at_every_stage(Cause::Taken(Notice::Close));
 }
 
 #[test]
-fn the_service_says_terminated() {
-    ends_as_it_should(Cause::Taken(Notice::Terminated));
+fn status_terminated_ends_the_channel_at_every_stage() {
+    assert_ends_at_every_stage(Cause::Taken(Notice::Terminated));
 }
 
 #[test]
-fn the_channel_is_missing_from_the_answer() {
-    ends_as_it_should(Cause::Taken(Notice::Missing));
+fn a_channel_missing_from_the_response_ends_at_every_stage() {
+    assert_ends_at_every_stage(Cause::Taken(Notice::Missing));
 }
 
 #[test]
-fn the_session_is_lost() {
-    ends_as_it_should(Cause::SessionLost);
+fn a_lost_session_ends_the_channel_at_every_stage() {
+    assert_ends_at_every_stage(Cause::SessionLost);
 }
 
 #[test]
-fn the_worker_is_shut_down() {
-    ends_as_it_should(Cause::Shutdown);
+fn shutdown_ends_the_channel_at_every_stage() {
+    assert_ends_at_every_stage(Cause::Shutdown);
 }
 
 #[test]
-fn the_daemon_is_dropped() {
-    ends_as_it_should(Cause::Drop);
+fn dropping_the_daemon_ends_the_channel_at_every_stage() {
+    assert_ends_at_every_stage(Cause::Drop);
 }
 
 #[test]
-fn the_users_code_panics() {
+fn panics_in_user_code_are_contained_at_every_stage() {
     at_every_stage(|stage| {
-        let mut cell = Cell::at(stage, Fault::on(Action::Checkpoint), Script::for_panics());
-        // Of a batch three attempts in place, and one more when the channel is
-        // back; what else panics is called anew with the channel.
+        let mut case = Case::at(stage, Fault::on(Action::Checkpoint), Script::for_panics());
+        // A panicking callback gets three attempts, and a fourth after the channel
+        // was reopened. Other user code is called again when the channel is reopened.
         let panics = match stage {
             Stage::Opening | Stage::Reading => 1,
             _ => 4,
         };
-        cell.script.0.panics.store(panics, Ordering::SeqCst);
-        cell.script.0.released.store(true, Ordering::SeqCst);
-        drop(cell.busy.take());
-        cell.scene.put_rows(30);
-        cell.seen.wait_for_all(&cell.scene);
-        let told = &cell.script.0;
-        assert_eq!(told.panicked.load(Ordering::SeqCst), panics, "{stage:?}");
-        let running = cell.running.take().expect("running");
+        case.script.0.panics.store(panics, Ordering::SeqCst);
+        case.script.0.released.store(true, Ordering::SeqCst);
+        drop(case.busy.take());
+        case.scene.put_rows(30);
+        case.processed.wait_for_all(&case.scene);
+        let panicked = case.script.0.panicked.load(Ordering::SeqCst);
+        assert_eq!(panicked, panics, "{stage:?}");
+        let running = case.running.take().expect("running");
         assert!(running.close().expect("ends well").is_clean());
-        let opened = cell.script.count("open") - usize::from(stage == Stage::Opening);
-        assert_eq!(cell.script.count("shutdown"), opened, "{stage:?}");
-        judge_orderly(&cell.scene, &cell.seen);
+        let opened = case.script.count("open") - usize::from(stage == Stage::Opening);
+        assert_eq!(case.script.count("shutdown"), opened, "{stage:?}");
+        assert_exactly_once(&case.scene, &case.processed);
     });
 }

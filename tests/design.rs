@@ -1,4 +1,4 @@
-//! The file map in `DESIGN.md` names every file of both packages.
+//! Tests that the file map in `DESIGN.md` lists every source file of both packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn name(file: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// All files but those that only list a folder.
+/// All files except `mod.rs`.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder");
     let paths = entries.map(|entry| entry.expect("an entry").path());

@@ -1,5 +1,6 @@
-//! The list of types of other crates in `src/guide/foreign_types.rs` is that of
-//! the API. Run by `.ci/foreign-types`, which has rustdoc write the API as JSON.
+//! Tests that `src/guide/foreign_types.rs` lists the types of other crates in this
+//! crate's API. `.ci/foreign-types` runs the test after rustdoc has written the API
+//! as JSON.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,12 +13,15 @@ type Names = BTreeSet<String>;
 
 #[test]
 #[ignore = "needs the API as JSON: run .ci/foreign-types"]
-fn the_list_of_foreign_types_is_complete() {
+fn the_list_of_foreign_types_matches_the_api() {
     let path = std::env::var("FOREIGN_TYPES_JSON").expect("the variable with the path");
     let json = fs::read_to_string(path).expect("the API");
     let api: Value = serde_json::from_str(&json).expect("JSON");
     let used = used(&api);
-    assert!(!used.is_empty(), "the JSON has another form than expected");
+    assert!(
+        !used.is_empty(),
+        "no types found: the JSON format is not the expected one"
+    );
     let listed = listed();
     let missing: Vec<_> = used.difference(&listed).collect();
     assert!(missing.is_empty(), "not in the list: {missing:?}");
@@ -25,7 +29,7 @@ fn the_list_of_foreign_types_is_complete() {
     assert!(stale.is_empty(), "not in the API: {stale:?}");
 }
 
-/// What the first two columns of the table say.
+/// The types in the first two columns of the table.
 fn listed() -> Names {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide/foreign_types.rs");
     let chapter = fs::read_to_string(path).expect("the chapter");
@@ -43,20 +47,20 @@ fn listed() -> Names {
 
 fn used(api: &Value) -> Names {
     let items = api["index"].as_object().expect("items").values();
-    let own = items.filter(|item| item["crate_id"] == 0 && !is_from_elsewhere(item));
+    let own = items.filter(|item| item["crate_id"] == 0 && !is_implicit_impl(item));
     let mut ids = BTreeSet::new();
     own.for_each(|item| collect_ids(&item["inner"], &mut ids));
     ids.iter().filter_map(|id| foreign(api, id)).collect()
 }
 
-/// Implementations that other crates make for every type, and those that the
-/// compiler finds by itself.
-fn is_from_elsewhere(item: &Value) -> bool {
+/// Whether an item is a blanket implementation of another crate, or an
+/// implementation of an auto trait.
+fn is_implicit_impl(item: &Value) -> bool {
     let implementation = &item["inner"]["impl"];
     !implementation["blanket_impl"].is_null() || implementation["is_synthetic"] == true
 }
 
-/// Whatever is named has a path and an id.
+/// Collects the ids of all named types, which are objects with a path and an id.
 fn collect_ids(value: &Value, ids: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
@@ -73,7 +77,7 @@ fn named(object: &Map<String, Value>) -> Option<String> {
     Some(id.to_string())
 }
 
-/// The name, if it is one of another crate than this and the standard library.
+/// The name of a type, unless it belongs to this crate or to the standard library.
 fn foreign(api: &Value, id: &str) -> Option<String> {
     let item = &api["paths"][id];
     let of = &api["external_crates"][item["crate_id"].to_string()];

@@ -1,5 +1,5 @@
-//! The chapters of the book in `src/guide` say what the code does: the table of
-//! defaults, the table of error codes, the list of chapters.
+//! Tests that the chapters in `src/guide` match the code: the table of defaults,
+//! the table of error codes and the list of chapters.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Setting and default, as the rows of the chapter have them.
+/// The settings and defaults in the table of the chapter.
 fn defaults() -> Vec<(String, String)> {
     let chapter = read("src/guide/configuration.rs");
     let rows = chapter
@@ -25,7 +25,7 @@ fn defaults() -> Vec<(String, String)> {
     .collect()
 }
 
-/// As `Debug` prints it.
+/// A default as `Debug` prints it.
 fn printed(default: &str) -> String {
     match default.split_once(' ') {
         Some((number, "s")) => format!("{number}s"),
@@ -41,18 +41,18 @@ fn host() -> String {
 }
 
 #[test]
-fn the_table_of_defaults_is_that_of_the_code() {
+fn the_table_of_defaults_matches_the_code() {
     let factory = || SimpleProcessFactory::new(|_, _| Ok(()));
     let builder = TunnelWorkerConfig::builder(factory());
     let config = builder.build().expect("defaults");
-    // Whatever ends a value shall be a comma.
+    // Make sure that a comma follows every value.
     let code = format!("{config:?} {:?}", TunnelConfig::new())
         .replace(" }", ",")
         .replace(')', ",");
     let table = defaults();
     for (setting, default) in &table {
         let field = match setting.as_str() {
-            // As the code names them.
+            // Settings whose fields have other names.
             "backoff" => "backoff: ChannelBackoffConfig { max_delay",
             "pool_threads" => "pool: Pool { threads",
             "checkpoint_interval" => "checkpoint: Every(",
@@ -60,7 +60,7 @@ fn the_table_of_defaults_is_that_of_the_code() {
             "read_max_bytes_per_round" => "max_bytes_per_round",
             other => other,
         };
-        if is_a_part(default) {
+        if is_not_a_value(default) {
             continue;
         }
         let value = printed(default);
@@ -70,19 +70,19 @@ fn the_table_of_defaults_is_that_of_the_code() {
             "{setting} is not {default}: {code}"
         );
     }
-    let checked = table.iter().filter(|(_, default)| !is_a_part(default));
+    let checked = table.iter().filter(|(_, default)| !is_not_a_value(default));
     assert!(checked.count() >= 20, "the table is too short");
 }
 
-/// Defaults that are a part and not a value: they cannot be printed.
-fn is_a_part(default: &str) -> bool {
+/// Whether a default describes a component, which `Debug` does not print as a value.
+fn is_not_a_value(default: &str) -> bool {
     ["none", "its own", "the service's", "the system's"].contains(&default)
 }
 
-/// Every method of the builder that sets something has its row; those of the
-/// factories and of requests likewise.
+/// Checks the setters of the builder, of the factories and of the tunnel
+/// configuration.
 #[test]
-fn every_setting_has_its_row() {
+fn every_setting_has_a_row() {
     let settings: Vec<String> = defaults().into_iter().map(|(setting, _)| setting).collect();
     let sources = [
         "src/config/worker.rs",
@@ -98,8 +98,8 @@ fn every_setting_has_its_row() {
     }
 }
 
-/// Public methods that take `mut self`; `max_delay` is the one value of
-/// `backoff`.
+/// The public methods that take `mut self`, except `max_delay`, which is the only
+/// value of `backoff`.
 fn setters(source: &str) -> Vec<String> {
     let methods = source.split("    pub fn ").skip(1);
     methods
@@ -112,7 +112,7 @@ fn setters(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_error_code_has_its_row() {
+fn every_error_code_has_a_row() {
     let chapter = read("src/guide/errors.rs");
     let source = read("src/error.rs");
     let (_, codes) = source.split_once("pub enum ErrorCode {").expect("the enum");
@@ -131,7 +131,7 @@ fn every_error_code_has_its_row() {
 }
 
 #[test]
-fn every_chapter_is_on_the_front_page() {
+fn every_chapter_is_linked_from_the_front_page() {
     let front = read("src/lib.rs");
     let modules = read("src/guide/mod.rs");
     for line in modules.lines() {

@@ -1,5 +1,5 @@
-//! Every crate that can come in has a licence that `deny.toml` allows, and
-//! comes from crates.io.
+//! Tests that every dependency has a licence allowed by `deny.toml` and comes from
+//! crates.io.
 
 use std::fs;
 use std::path::Path;
@@ -15,21 +15,22 @@ fn every_dependency_has_an_allowed_licence() {
     assert!(packages.len() > 50, "too few packages: {}", packages.len());
     for package in packages {
         let (name, licence) = (&package["name"], package["license"].as_str());
-        let licence = licence.unwrap_or_else(|| panic!("{name} names no licence"));
+        let licence = licence.unwrap_or_else(|| panic!("{name} has no licence"));
         assert!(is_allowed(licence, &allowed), "{name}: {licence}");
         let source = package["source"].as_str().unwrap_or("this crate");
         assert!(
-            source.contains("crates.io") || is_ours(name),
+            source.contains("crates.io") || is_own(name),
             "{name} comes from {source}"
         );
     }
 }
 
-fn is_ours(name: &Value) -> bool {
+/// Whether the package belongs to this workspace.
+fn is_own(name: &Value) -> bool {
     name == "tablestore-tunnel" || name == "tablestore-emulator"
 }
 
-/// The quoted entries of `allow` in the section on licences.
+/// The licences in the list `allow` of `deny.toml`.
 fn allowed() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deny.toml");
     let text = fs::read_to_string(path).expect("deny.toml");
@@ -39,7 +40,8 @@ fn allowed() -> Vec<String> {
     quoted.map(str::to_owned).collect()
 }
 
-/// Of what is used on this platform: the rest need not be downloaded.
+/// The metadata of the packages used on this platform. Other packages may not have
+/// been downloaded.
 fn metadata() -> Value {
     let output = run(env!("CARGO"), &["-vV"]);
     let (_, host) = output.split_once("host: ").expect("a host");
@@ -61,22 +63,24 @@ fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Of an expression such as `(MIT OR Apache-2.0) AND Unicode-3.0`: each part of
-/// an AND needs one of its OR. Brackets stand around ORs only, in all that
-/// crates write; `/` is an old way to write OR, WITH adds permissions.
+/// Evaluates an expression such as `(MIT OR Apache-2.0) AND Unicode-3.0`: each
+/// operand of AND must have an allowed alternative.
+///
+/// In practice, crates use brackets only around OR. `/` is an old spelling of OR,
+/// and WITH only adds permissions.
 fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     let expression = expression.replace('/', " OR ");
     expression.split(" AND ").all(|part| {
         let part = part.trim_matches(['(', ')']);
         part.split(" OR ").any(|licence| {
             let licence = licence.split(" WITH ").next().unwrap_or_default();
-            allowed.iter().any(|one| one == licence.trim())
+            allowed.iter().any(|name| name == licence.trim())
         })
     })
 }
 
 #[test]
-fn expressions() {
+fn licence_expressions_are_evaluated() {
     let allowed = ["MIT".to_owned(), "ISC".to_owned()];
     for (expression, verdict) in [
         ("MIT", true),

@@ -1,6 +1,6 @@
-//! `docs/porting-from-go.md` names every exported name of the Go SDK's package
-//! `tunnel`, only tests that exist, and only names of this crate that
-//! `cargo doc` resolves; the Chinese edition names the same in the same places.
+//! Tests `docs/porting-from-go.md`: it lists every exported name of the Go SDK's
+//! package `tunnel`, and it names only existing tests and names of this crate that
+//! `cargo doc` resolves. The Chinese edition must list the same names.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 type Names = BTreeSet<String>;
 
-/// An edition of the guide, and how it calls the parts that are looked at.
+/// An edition of the guide, with the headings of the sections under test.
 struct Edition {
     file: &'static str,
     names: &'static str,
@@ -32,13 +32,13 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What stands between the heading `from` and the next of its level.
+/// The section that starts with the heading `from`.
 fn section<'a>(text: &'a str, from: &str) -> &'a str {
     let (_, rest) = text.split_once(from).expect("the section");
     rest.split("\n## ").next().expect("a first part")
 }
 
-/// What stands in backticks.
+/// The text in backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -53,29 +53,29 @@ fn rows(edition: &Edition) -> Vec<[String; 3]> {
             let cells: Vec<String> = cells.collect();
             cells
                 .try_into()
-                .unwrap_or_else(|_| panic!("three cells: {row}"))
+                .unwrap_or_else(|_| panic!("expected three cells: {row}"))
         })
         .collect()
 }
 
-/// Go's names and ours, as the rows of the table of names have them.
+/// The Go names and the Rust names in the table of names.
 fn table() -> (Names, Names) {
     let (mut go, mut rust) = (Names::new(), Names::new());
-    for [theirs, ours, _] in rows(&ENGLISH) {
+    for [go_cell, rust_cell, _] in rows(&ENGLISH) {
         assert!(
-            ours == "–" || quoted(&ours).next().is_some(),
-            "neither a name nor a dash: {theirs}"
+            rust_cell == "–" || quoted(&rust_cell).next().is_some(),
+            "neither a name nor a dash: {go_cell}"
         );
-        for name in quoted(&theirs) {
-            assert!(go.insert(name.to_owned()), "twice: {name}");
+        for name in quoted(&go_cell) {
+            assert!(go.insert(name.to_owned()), "listed twice: {name}");
         }
-        rust.extend(quoted(&ours).map(str::to_owned));
+        rust.extend(quoted(&rust_cell).map(str::to_owned));
     }
     (go, rust)
 }
 
 #[test]
-fn both_editions_have_the_same_names_and_a_note_in_the_same_rows() {
+fn both_editions_list_the_same_names_and_notes() {
     let (english, chinese) = (rows(&ENGLISH), rows(&CHINESE));
     assert!(english.len() > 200, "rows: {}", english.len());
     for (row, translated) in english.iter().zip(&chinese) {
@@ -100,29 +100,29 @@ fn every_exported_name_of_the_go_package_has_a_row() {
         .iter()
         .filter(|name| !covers(&rows, name))
         .collect();
-    assert!(missing.is_empty(), "without a row: {missing:?}");
-    let stale: Vec<_> = rows.iter().filter(|row| !is_in(&exported, row)).collect();
+    assert!(missing.is_empty(), "names without a row: {missing:?}");
+    let is_stale = |row: &&String| !is_exported(&exported, row);
+    let stale: Vec<_> = rows.iter().filter(is_stale).collect();
     assert!(stale.is_empty(), "not exported by Go: {stale:?}");
 }
 
-/// Whether a row names it; `Type.*` is about a type and all that belongs to it.
+/// Whether a row covers the name. `Type.*` covers a type and all its members.
 fn covers(rows: &Names, name: &str) -> bool {
     let kind = name.split('.').next().expect("a first part");
     rows.contains(name) || rows.contains(&format!("{kind}.*"))
 }
 
-fn is_in(exported: &Names, row: &str) -> bool {
+fn is_exported(exported: &Names, row: &str) -> bool {
     exported.contains(row.trim_end_matches(".*"))
 }
 
-/// `cargo doc` fails on a link that leads nowhere, so that a name which is
-/// among the links exists.
+/// `cargo doc` fails on a link that it cannot resolve, so every linked name exists.
 #[test]
-fn every_name_of_ours_is_a_link_of_the_crate_docs() {
+fn every_rust_name_is_a_link_in_the_crate_docs() {
     let (_, names) = table();
     let links = read("src/guide/porting_names.md");
     let links: Names = links.lines().skip(2).map(str::to_owned).collect();
-    // A package of its own, to which no link leads.
+    // The crate docs cannot link to another package.
     let wanted = names
         .iter()
         .filter(|name| *name != "tablestore-emulator")
@@ -136,7 +136,7 @@ fn every_name_of_ours_is_a_link_of_the_crate_docs() {
 
 #[test]
 fn every_difference_names_a_test_that_exists() {
-    let tests = tests_of_the_crate();
+    let tests = test_names();
     for edition in [ENGLISH, CHINESE] {
         let guide = read(edition.file);
         let differences = section(&guide, edition.differences);
@@ -146,7 +146,7 @@ fn every_difference_names_a_test_that_exists() {
             let item = item.split("\n\n").next().expect("an item");
             let mut sentences = item.trim_end().rsplit(['.', '?', '。']);
             let named: Vec<&str> = quoted(sentences.next().expect("an end")).collect();
-            assert!(!named.is_empty(), "names no test at its end: {item}");
+            assert!(!named.is_empty(), "no test is named at the end: {item}");
             for name in named {
                 assert!(tests.contains(name), "no such test: {name}");
             }
@@ -154,9 +154,8 @@ fn every_difference_names_a_test_that_exists() {
     }
 }
 
-/// The names of all functions that have `#[test]` before them, those of
-/// `proptest!` included.
-fn tests_of_the_crate() -> Names {
+/// The names of all functions with `#[test]`, including those in `proptest!`.
+fn test_names() -> Names {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = ["src", "tests", "emulator"].map(|folder| root.join(folder));
     let mut names = Names::new();

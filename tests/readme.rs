@@ -1,5 +1,5 @@
-//! What there is in English and in Chinese says the same in both, and what it
-//! points to is there.
+//! Tests that the English and Chinese editions of a document have the same
+//! structure, and that links to files resolve.
 
 use std::fs;
 use std::path::Path;
@@ -12,28 +12,30 @@ fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What is there in English and in Chinese.
+/// The documents that exist in English and in Chinese.
 const TRANSLATED: [(&str, &str); 2] = [
     ("README.md", "README.zh-CN.md"),
     ("docs/porting-from-go.md", "docs/porting-from-go.zh-CN.md"),
 ];
 
-/// What a translation must not change.
+/// The parts of a document that a translation must not change.
 #[derive(Debug, Default, PartialEq)]
 struct Structure {
-    /// Headings and list items by their marks, tables by their columns.
+    /// The markers of headings and list items, and the column separators of tables.
     marks: Vec<String>,
-    /// Fences with all that is in them.
+    /// The code blocks, with their fences.
     code: Vec<String>,
     blocks: Vec<Block>,
 }
 
-/// What stands in one paragraph, list item or row, sorted: word order differs.
+/// The links and code spans of a paragraph, list item or table row. They are
+/// sorted, because the word order of the languages differs.
 #[derive(Debug, Default, PartialEq)]
 struct Block {
-    /// The files that links lead to; headings have a name in each language.
+    /// The files that links point to. Anchors are left out, because headings are
+    /// translated.
     links: Vec<String>,
-    /// What stands in backticks.
+    /// The text in backticks.
     quoted: Vec<String>,
 }
 
@@ -78,7 +80,7 @@ fn block(text: &str) -> Option<Block> {
     (!text.trim().is_empty()).then_some(found)
 }
 
-/// Where links lead, those of `[name]: place` included.
+/// The targets of links, including definitions such as `[name]: target`.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let inline = text.split("](").skip(1);
     let inline = inline.filter_map(|link| Some(link.split_once(')')?.0));
@@ -111,7 +113,7 @@ fn both_languages_have_the_same_structure() {
 }
 
 #[test]
-fn every_link_to_a_file_leads_to_one() {
+fn every_link_to_a_file_resolves() {
     let others = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
     let translated = TRANSLATED.iter().flat_map(|(one, other)| [*one, *other]);
     for file in translated.chain(others) {
@@ -121,13 +123,13 @@ fn every_link_to_a_file_leads_to_one() {
         for link in links(&text).filter(|link| !link.contains("://")) {
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));
             assert!(folder.join(path).exists(), "{file}: {link}");
-            let is_there = !path.is_empty() || anchors(&text).any(|anchor| anchor == heading);
-            assert!(is_there, "{file}: {link}");
+            let exists = !path.is_empty() || anchors(&text).any(|anchor| anchor == heading);
+            assert!(exists, "{file}: {link}");
         }
     }
 }
 
-/// The headings as links name them.
+/// The anchors of the headings.
 fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = text.lines().filter(|line| line.starts_with("## "));
     headings.map(|heading| {
@@ -136,10 +138,10 @@ fn anchors(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// `.ci/readme-commands` runs what stands in shell blocks; this is that there
-/// is something to run, and that it is for the repository's own tools.
+/// `.ci/readme-commands` runs the shell blocks. This test checks that there are
+/// some, and that each is a single command of cargo.
 #[test]
-fn shell_blocks_hold_commands_that_can_be_run() {
+fn shell_blocks_contain_single_cargo_commands() {
     let commands = read("README.md");
     let commands: Vec<&str> = commands
         .split("```sh\n")

@@ -1,5 +1,6 @@
-//! One configuration for many workers: they share its threads. A process of
-//! its own, because it counts all threads there are.
+//! Tests that the workers of one configuration share its threads.
+//!
+//! This is a separate binary, because it counts all threads of the process.
 
 #![cfg(target_os = "linux")]
 
@@ -18,10 +19,10 @@ use tablestore_tunnel::{
 const THREADS: usize = 3;
 const WORKERS: usize = 4;
 
-/// How many threads of this process have a name that begins so.
+/// The number of threads of this process whose name starts with `prefix`.
 fn threads_named(prefix: &str) -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("tasks");
-    // A thread may end between the two looks at it.
+    // A thread may end before its name is read.
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
     names.filter(|name| name.starts_with(prefix)).count()
 }
@@ -29,12 +30,12 @@ fn threads_named(prefix: &str) -> usize {
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(Instant::now() < deadline, "timed out before {what}");
         thread::park_timeout(Duration::from_millis(5));
     }
 }
 
-/// A table with a row in each of four base channels, and a tunnel on it.
+/// Creates a table of four partitions with 100 rows, and a tunnel on its base data.
 fn tunnel(emulator: &Emulator, client: &TunnelClient, name: &str) -> String {
     let spec = TableSpec::new(name)
         .primary_key("id", KeyType::String)
@@ -56,20 +57,20 @@ fn workers_of_one_configuration_share_its_threads() {
         emulator.access_key_secret(),
     );
     let client = TunnelClient::new(emulator.endpoint(), name, key, secret).expect("client");
-    let seen = Arc::new(AtomicUsize::new(0));
-    // All threads of the pool meet in callbacks, or no callback returns.
+    let processed = Arc::new(AtomicUsize::new(0));
+    // Callbacks return only when all threads of the pool are in callbacks.
     let barrier = Arc::new(Barrier::new(THREADS));
     let factory = SimpleProcessFactory::per_channel({
-        let (seen, barrier) = (seen.clone(), barrier.clone());
+        let (processed, barrier) = (processed.clone(), barrier.clone());
         let channels = Arc::new(AtomicUsize::new(0));
         move |_: &ChannelContext| {
-            let (seen, barrier) = (seen.clone(), barrier.clone());
-            let meets = channels.fetch_add(1, Ordering::SeqCst) < THREADS;
+            let (processed, barrier) = (processed.clone(), barrier.clone());
+            let waits = channels.fetch_add(1, Ordering::SeqCst) < THREADS;
             Ok(move |_: &ChannelContext, records: &[Record]| {
-                if meets {
+                if waits {
                     barrier.wait();
                 }
-                seen.fetch_add(records.len(), Ordering::SeqCst);
+                processed.fetch_add(records.len(), Ordering::SeqCst);
                 Ok(())
             })
         }
@@ -80,8 +81,8 @@ fn workers_of_one_configuration_share_its_threads() {
         .pool_threads(THREADS)
         .build()
         .expect("config");
-    // A thread takes its name when it has begun.
-    wait_until("the pool is there", || {
+    // A thread sets its name after it has started.
+    wait_until("the pool has started", || {
         threads_named("tunnel-pool-") == THREADS
     });
     let daemons: Vec<_> = (0..WORKERS)
@@ -94,11 +95,11 @@ fn workers_of_one_configuration_share_its_threads() {
         for daemon in &daemons {
             scope.spawn(|| daemon.run().expect("ends well"));
         }
-        wait_until("all is seen", || {
-            seen.load(Ordering::SeqCst) == WORKERS * 100
+        wait_until("all records are processed", || {
+            processed.load(Ordering::SeqCst) == WORKERS * 100
         });
-        // One that the pool has started bears its parent's name until it begins.
-        wait_until("only the pool's threads have its name", || {
+        // A thread created by a pool thread has its creator's name until it starts.
+        wait_until("only pool threads have the pool's name", || {
             threads_named("tunnel-pool-") == THREADS
         });
         for daemon in &daemons {
@@ -106,9 +107,11 @@ fn workers_of_one_configuration_share_its_threads() {
         }
     });
     drop(daemons);
-    assert_eq!(threads_named("tunnel-pool-"), THREADS, "while it is kept");
+    assert_eq!(
+        threads_named("tunnel-pool-"),
+        THREADS,
+        "the configuration keeps its pool"
+    );
     drop(config);
-    wait_until("the threads have ended", || {
-        threads_named("tunnel-pool-") == 0
-    });
+    wait_until("the pool has ended", || threads_named("tunnel-pool-") == 0);
 }

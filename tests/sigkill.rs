@@ -1,10 +1,9 @@
-//! A consumer that is killed at any moment and started again loses nothing,
-//! and what it saved never passes what it had not finished.
+//! Tests that a consumer that is killed at any moment and restarted loses nothing,
+//! and that its saved checkpoints never pass an unprocessed record.
 //!
-//! The emulator and the writer live in the test; the consumer is this very
-//! binary as a process of its own, told by environment variables what to do.
-//! It writes a line for each record that it has dealt with, before its
-//! callback returns.
+//! The emulator and the writer run in the test. The consumer is this binary,
+//! started as a separate process and configured by environment variables. For each
+//! record it writes a line to a file before its callback returns.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -26,7 +25,7 @@ const ENDPOINT: &str = "SIGKILL_TEST_ENDPOINT";
 const TUNNEL: &str = "SIGKILL_TEST_TUNNEL";
 const FILE: &str = "SIGKILL_TEST_FILE";
 
-/// The consumer; passes at once where nobody asks for it.
+/// The consumer. Without its environment variables, it returns immediately.
 #[test]
 fn child_process() {
     let variables = [ENDPOINT, TUNNEL, FILE].map(|name| std::env::var(name).ok());
@@ -34,7 +33,7 @@ fn child_process() {
         return;
     };
     let options = OpenOptions::new().append(true).open(path);
-    let file = std::sync::Arc::new(options.expect("the file is there"));
+    let file = std::sync::Arc::new(options.expect("the file exists"));
     let factory = SimpleProcessFactory::new(move |ctx: &ChannelContext, records: &[Record]| {
         for record in records {
             note(&file, ctx.channel_id(), record);
@@ -48,11 +47,11 @@ fn child_process() {
         .expect("config");
     let client = TunnelClient::new(&endpoint, "emulator", "emulator-key", "emulator-secret");
     let client = client.expect("client");
-    // For ever: only a kill ends it.
+    // Runs until the process is killed.
     let _ = TunnelWorkerDaemon::new(client, tunnel, config).run();
 }
 
-/// One line, in one write: a kill leaves all of it or nothing.
+/// Writes a line with a single call, so that a kill leaves no partial line.
 fn note(mut file: &File, channel: &str, record: &Record) {
     let id = match record.sequence_info() {
         Some(sequence) => format!("{}/{sequence}", partition(channel)),
@@ -70,7 +69,7 @@ fn partition(channel: &str) -> &str {
     channel.split('_').next().unwrap_or_default()
 }
 
-/// A consumer at work; killed when dropped.
+/// A running consumer. Killed when dropped.
 struct Consumer(Child);
 
 impl Consumer {
@@ -100,7 +99,8 @@ impl Drop for Consumer {
     }
 }
 
-/// What the consumers have finished: channel, record, when.
+/// The file of the records that the consumers have finished: channel, record id
+/// and time.
 struct Finished(PathBuf);
 
 impl Finished {
@@ -112,7 +112,7 @@ impl Finished {
             Some((channel, id, words.next()?.parse().ok()?))
         };
         text.lines()
-            .map(|text| line(text).expect("a whole line"))
+            .map(|text| line(text).expect("a complete line"))
             .collect()
     }
 
@@ -139,16 +139,16 @@ fn id_of(written: &Written) -> String {
 }
 
 fn pause(duration: Duration) {
-    let until = Instant::now() + duration;
-    while let Some(left) = until.checked_duration_since(Instant::now()) {
+    let end = Instant::now() + duration;
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
         thread::park_timeout(left);
     }
 }
 
 #[test]
-fn promise_01_a_consumer_that_is_killed_at_any_moment_loses_nothing() {
+fn promise_01_a_consumer_killed_at_any_moment_loses_nothing() {
     let builder = Emulator::builder().warm_up(Duration::ZERO).batch_rows(5);
-    // What a killed consumer had is free after this.
+    // After this time, the channels of a killed consumer are reassigned.
     let builder = builder.client_timeout(Duration::from_millis(500));
     let emulator = builder.start().expect("emulator");
     let spec = TableSpec::new("orders").primary_key("id", KeyType::String);
@@ -178,19 +178,23 @@ fn promise_01_a_consumer_that_is_killed_at_any_moment_loses_nothing() {
         consumer.kill();
         rounds_with_work += usize::from(finished.lines().len() > before);
     }
-    assert!(rounds_with_work >= 3, "most kills came too early");
+    assert!(
+        rounds_with_work >= 3,
+        "most consumers were killed before they processed a record"
+    );
     let consumer = Consumer::start(&emulator, &tunnel, &path);
     let deadline = Instant::now() + Duration::from_secs(60);
     while !finished.has_all(&expected) {
-        assert!(Instant::now() < deadline, "records are lost");
+        assert!(Instant::now() < deadline, "records were lost");
         pause(Duration::from_millis(20));
     }
     consumer.kill();
-    saved_when_finished(&emulator.ledger(), &finished.lines());
+    assert_saved_records_are_finished(&emulator.ledger(), &finished.lines());
 }
 
-/// Every saved position had only finished records before it.
-fn saved_when_finished(ledger: &Ledger, lines: &[(String, String, i128)]) {
+/// Fails unless all records before a saved position were finished before it was
+/// saved.
+fn assert_saved_records_are_finished(ledger: &Ledger, lines: &[(String, String, i128)]) {
     let mut done: HashMap<&str, Vec<(&str, i128)>> = HashMap::new();
     for (channel, id, time) in lines {
         done.entry(channel).or_default().push((id, *time));
@@ -210,13 +214,13 @@ fn saved_when_finished(ledger: &Ledger, lines: &[(String, String, i128)]) {
                 channel, position, ..
             } => {
                 let needed = position.unwrap_or_else(|| last[channel]) - first[channel];
-                let by = event.time.unix_timestamp_nanos();
+                let saved_at = event.time.unix_timestamp_nanos();
                 let of_channel = done.get(&**channel).map_or(&[][..], Vec::as_slice);
-                let ids = of_channel.iter().filter(|(_, time)| *time <= by);
+                let ids = of_channel.iter().filter(|(_, time)| *time <= saved_at);
                 let finished = ids.map(|(id, _)| *id).collect::<HashSet<_>>().len() as u64;
                 assert!(
                     finished >= needed,
-                    "{channel}: {position:?} was saved with {finished} of {needed} finished"
+                    "{channel}: {position:?} was saved when {finished} of {needed} records were finished"
                 );
                 saves += 1;
             }

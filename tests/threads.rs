@@ -1,32 +1,35 @@
-//! Which threads there are, and that none is left: promise 7.
+//! Tests promise 7: which threads a worker has, and that no thread is left.
 //!
-//! A binary of its own, one test at a time: it counts the threads of the
-//! process by their names, which only Linux tells.
+//! This is a separate binary whose tests run one at a time, because they count the
+//! threads of the process by name. Only Linux provides the names.
 #![cfg(target_os = "linux")]
 
-#[path = "scenarios/census.rs"]
-mod census;
 #[expect(dead_code, reason = "shared with the scenarios, which need all of it")]
 #[path = "scenarios/harness.rs"]
 mod harness;
+#[path = "scenarios/thread_names.rs"]
+mod thread_names;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use census::{alone, is_pool, no_thread_of_a_worker_is_left, of_workers, ours};
-use harness::{Gate, GateKeeper, Scene, Seen, config, wait_until};
+use harness::{Gate, GateKeeper, Processed, Scene, config, wait_until};
 use tablestore_emulator::{Action, Emulator, Fault, Notice};
 use tablestore_tunnel::{
     ChannelContext, ErrorCode, Record, SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,
 };
+use thread_names::{
+    assert_no_worker_threads, crate_threads, is_pool_thread, run_alone, worker_threads,
+};
 
 fn pool_threads() -> usize {
-    ours().iter().filter(|name| is_pool(name)).count()
+    let names = crate_threads();
+    names.iter().filter(|name| is_pool_thread(name)).count()
 }
 
-/// A stream tunnel on two partitions that reads 10 records at a time.
+/// A stream tunnel on a table of two partitions. Each read returns 10 records.
 fn scene() -> (Scene, String) {
     let scene = Scene::with(2, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
@@ -34,68 +37,74 @@ fn scene() -> (Scene, String) {
 }
 
 /// A factory whose callbacks wait at the gate.
-fn gated(seen: &Seen, gate: &Gate) -> SimpleProcessFactory {
-    let (seen, gate) = (seen.clone(), gate.clone());
+fn gated(processed: &Processed, gate: &Gate) -> SimpleProcessFactory {
+    let (processed, gate) = (processed.clone(), gate.clone());
     SimpleProcessFactory::new(move |ctx: &ChannelContext, records: &[Record]| {
         gate.pass();
-        seen.note(ctx, records)
+        processed.add(ctx, records)
     })
 }
 
 #[test]
-fn promise_07_a_clean_shutdown_leaves_no_thread() {
-    let _alone = alone();
+fn promise_07_a_clean_shutdown_leaves_no_threads() {
+    let _alone = run_alone();
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
-    let config = config(seen.factory()).pool_threads(3).build();
+    let processed = Processed::default();
+    let config = config(processed.factory()).pool_threads(3).build();
     let config = config.expect("config");
     let daemon = TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config.clone());
     let running = daemon.spawn().expect("a thread");
     scene.put_rows(200);
-    seen.wait_for_all(&scene);
-    assert!(of_workers().contains(&"tunnel-reader".to_owned()));
+    processed.wait_for_all(&scene);
+    assert!(worker_threads().contains(&"tunnel-reader".to_owned()));
     assert!(running.close().expect("ends well").is_clean());
-    no_thread_of_a_worker_is_left();
-    assert_eq!(pool_threads(), 3, "the configuration is still there");
+    assert_no_worker_threads();
+    assert_eq!(pool_threads(), 3, "the configuration keeps its pool");
     drop(daemon);
-    assert_eq!(pool_threads(), 3, "and so after the daemon");
+    assert_eq!(
+        pool_threads(),
+        3,
+        "the configuration keeps its pool after the daemon"
+    );
     drop(config);
-    wait_until("the pool ends with the configuration", || ours().is_empty());
+    wait_until("the pool has ended with its configuration", || {
+        crate_threads().is_empty()
+    });
 }
 
 #[test]
-fn promise_07_a_stuck_callback_keeps_one_thread_of_the_pool_and_no_other() {
-    let _alone = alone();
+fn promise_07_a_stuck_callback_keeps_only_its_pool_thread() {
+    let _alone = run_alone();
     let (scene, tunnel) = scene();
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
-    let config = config(gated(&seen, &gate)).pool_threads(1).build();
+    let config = config(gated(&processed, &gate)).pool_threads(1).build();
     let daemon = TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config.expect("config"));
     let running = daemon.spawn().expect("a thread");
     scene.put_rows(40);
     keeper.0.wait_for_arrivals(1);
-    let receipt = daemon.close_within(Duration::from_millis(500));
-    assert_eq!(receipt.abandoned().count(), 1);
+    let report = daemon.close_within(Duration::from_millis(500));
+    assert_eq!(report.abandoned().count(), 1);
     running.join().expect("run has ended");
-    no_thread_of_a_worker_is_left();
+    assert_no_worker_threads();
     drop(daemon);
-    assert_eq!(pool_threads(), 1, "the one that is stuck");
+    assert_eq!(pool_threads(), 1, "only the stuck thread is left");
     drop(keeper);
-    wait_until("it ends as well", || ours().is_empty());
+    wait_until("the stuck thread has ended", || crate_threads().is_empty());
 }
 
 #[test]
-fn promise_07_a_lost_session_leaves_no_thread() {
-    let _alone = alone();
+fn promise_07_a_lost_session_leaves_no_threads() {
+    let _alone = run_alone();
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
-    let config = config(seen.factory()).build().expect("config");
+    let processed = Processed::default();
+    let config = config(processed.factory()).build().expect("config");
     let worker = scene.client.new_tunnel_worker(&tunnel, &config);
     let worker = worker.expect("worker");
     thread::scope(|scope| {
         let working = scope.spawn(|| worker.connect_and_working());
         scene.put_rows(100);
-        seen.wait_for_all(&scene);
+        processed.wait_for_all(&scene);
         let gone = Fault::on(Action::Heartbeat);
         scene
             .emulator
@@ -103,58 +112,60 @@ fn promise_07_a_lost_session_leaves_no_thread() {
         let error = working.join().expect("no panic").expect_err("lost");
         assert_eq!(error.code(), &ErrorCode::ResourceGone);
     });
-    no_thread_of_a_worker_is_left();
+    assert_no_worker_threads();
 }
 
 #[test]
-fn promise_07_lost_channels_leave_no_thread() {
-    let _alone = alone();
+fn promise_07_lost_channels_leave_no_threads() {
+    let _alone = run_alone();
     let scene = Scene::new(8);
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let seen = Seen::default();
-    let config = config(seen.factory()).build().expect("config");
+    let processed = Processed::default();
+    let config = config(processed.factory()).build().expect("config");
     let daemon = TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config);
     let running = daemon.spawn().expect("a thread");
     let readers = || {
-        let ours = ours();
-        ours.iter().filter(|name| *name == "tunnel-reader").count()
+        let names = crate_threads();
+        names.iter().filter(|name| *name == "tunnel-reader").count()
     };
     wait_until("every channel has a reader", || readers() == 8);
     for notice in [Notice::Missing, Notice::Close, Notice::Terminated] {
-        // For good: nobody is to get them back.
+        // The fault lasts for 40 heartbeats, so that the channels stay lost.
         let fault = Fault::on(Action::Heartbeat).times(40);
         scene.emulator.fault(fault.take_all(notice));
-        wait_until("their readers are gone", || readers() == 0);
+        wait_until("the readers have ended", || readers() == 0);
         scene.emulator.clear_faults();
-        wait_until("they are back", || readers() == 8);
+        wait_until("every channel has a reader again", || readers() == 8);
     }
     running.close().expect("ends well");
-    no_thread_of_a_worker_is_left();
+    assert_no_worker_threads();
 }
 
 #[test]
-fn promise_07_a_dropped_daemon_leaves_no_thread() {
-    let _alone = alone();
+fn promise_07_a_dropped_daemon_leaves_no_threads() {
+    let _alone = run_alone();
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
-    let config = config(seen.factory()).build().expect("config");
+    let processed = Processed::default();
+    let config = config(processed.factory()).build().expect("config");
     let daemon = TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config);
     let running = daemon.spawn().expect("a thread");
     drop(daemon);
     scene.put_rows(100);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     drop(running);
-    wait_until("not even the pool is left", || ours().is_empty());
+    wait_until("all threads have ended, including the pool", || {
+        crate_threads().is_empty()
+    });
 }
 
 #[test]
-fn promise_07_a_request_on_its_last_timeout_is_all_that_may_be_left() {
-    let _alone = alone();
+fn promise_07_only_readers_waiting_for_a_response_may_outlive_a_shutdown() {
+    let _alone = run_alone();
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
-    let mut running = scene.start(&tunnel, config(seen.factory()));
+    let processed = Processed::default();
+    let mut running = scene.start(&tunnel, config(processed.factory()));
     scene.put_rows(100);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     let slow = Fault::on(Action::ReadRecords).times(2);
     scene.emulator.fault(slow.delay(Duration::from_secs(5)));
     let slow_reads = |ledger: tablestore_emulator::Ledger| {
@@ -166,33 +177,36 @@ fn promise_07_a_request_on_its_last_timeout_is_all_that_may_be_left() {
     wait_until("both reads are slow", || {
         slow_reads(scene.emulator.ledger()) == 2
     });
-    assert!(running.daemon.close().is_clean(), "nobody waits for them");
+    assert!(
+        running.daemon.close().is_clean(),
+        "close waited for the slow reads"
+    );
     running.join().expect("run has ended");
     wait_until("only the readers are left", || {
-        let left = of_workers();
+        let left = worker_threads();
         left.iter().all(|name| name == "tunnel-reader")
     });
-    assert_eq!(of_workers().len(), 2);
-    no_thread_of_a_worker_is_left();
+    assert_eq!(worker_threads().len(), 2);
+    assert_no_worker_threads();
 }
 
 #[test]
 fn promise_07_five_workers_of_one_configuration_share_one_pool() {
-    let _alone = alone();
+    let _alone = run_alone();
     let scene = Scene::with(5, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let seen = Seen::default();
-    let config = config(seen.factory()).pool_threads(3).build();
+    let processed = Processed::default();
+    let config = config(processed.factory()).pool_threads(3).build();
     let config = config.expect("config");
     let daemon = |_| TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config.clone());
     let running: Vec<_> = (0..5)
         .map(daemon)
         .map(|daemon| daemon.spawn().expect("a thread"))
         .collect();
-    wait_until("each has a channel", || {
+    wait_until("each worker has a channel", || {
         scene.put_rows(10);
-        let seen = seen.all();
-        let clients: std::collections::HashSet<_> = seen.iter().map(|d| &d.client).collect();
+        let processed = processed.all();
+        let clients: std::collections::HashSet<_> = processed.iter().map(|d| &d.client).collect();
         clients.len() == 5
     });
     assert_eq!(pool_threads(), 3);
@@ -200,11 +214,11 @@ fn promise_07_five_workers_of_one_configuration_share_one_pool() {
         running.close().expect("ends well");
     }
     drop(config);
-    wait_until("nothing is left", || ours().is_empty());
+    wait_until("all threads have ended", || crate_threads().is_empty());
 }
 
-/// The emulator's threads, by their names.
-fn of_emulator() -> usize {
+/// The number of the emulator's threads.
+fn emulator_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
     let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
     tasks
@@ -213,7 +227,7 @@ fn of_emulator() -> usize {
         .count()
 }
 
-/// A connection that has sent that much and has not ended.
+/// An open connection that has sent this text.
 fn connection(emulator: &Emulator, sent: &str) -> TcpStream {
     let address = emulator.endpoint().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(address).expect("connected");
@@ -222,25 +236,28 @@ fn connection(emulator: &Emulator, sent: &str) -> TcpStream {
 }
 
 #[test]
-fn the_emulator_stops_with_clients_connected_and_leaves_no_thread() {
-    let _alone = alone();
+fn stopping_the_emulator_disconnects_clients_and_leaves_no_threads() {
+    let _alone = run_alone();
     let emulator = Emulator::builder().start().expect("started");
     let mut streams = [
         "",
         "POST /tunnel/li",
         "POST /tunnel/list HTTP/1.1\r\ncontent-length: 100\r\n\r\nthree",
-        // Refused before its body has come, which is then read and dropped.
+        // Rejected before its body arrives. The body is then read and dropped.
         "POST /tunnel/list HTTP/1.1\r\ncontent-length: 9000000\r\n\r\n",
     ]
     .map(|sent| connection(&emulator, sent));
-    // The listener, and a thread for each connection; the refused one may be over.
-    wait_until("all are served", || of_emulator() >= 4);
+    // The listener and a thread for each connection. The rejected connection may
+    // have ended.
+    wait_until("every connection has a thread", || emulator_threads() >= 4);
     emulator.stop();
-    wait_until("no thread of the emulator is left", || of_emulator() == 0);
+    wait_until("no thread of the emulator is left", || {
+        emulator_threads() == 0
+    });
     for stream in &mut streams {
-        let patience = Some(Duration::from_secs(10));
-        stream.set_read_timeout(patience).expect("a timeout");
-        // Told that it is over, by an end or by a reset, and not left waiting.
+        let timeout = Some(Duration::from_secs(10));
+        stream.set_read_timeout(timeout).expect("a timeout");
+        // The connection must end or be reset. The client must not wait for a timeout.
         let end = stream.read_to_end(&mut Vec::new());
         let kind = end.err().map(|error| error.kind());
         assert_ne!(kind, Some(std::io::ErrorKind::WouldBlock));

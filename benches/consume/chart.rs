@@ -1,4 +1,4 @@
-//! The picture: CPU per million records, on a logarithmic axis.
+//! The chart: CPU time per million records, on a logarithmic axis.
 
 use std::fmt::Write as _;
 
@@ -12,8 +12,8 @@ const BAR: f64 = 13.0;
 const GAP: f64 = 12.0;
 const TOP: f64 = 56.0;
 
-/// Of the pinned runs if there are any: one group of bars for a shape and a
-/// number of channels, one bar for a client.
+/// Draws the pinned runs if there are any, and the free runs otherwise: one group of
+/// bars for each shape and number of channels, one bar for each client.
 pub(crate) fn draw(results: &Results) -> String {
     let has_pinned = results.busy.iter().any(|(case, _)| case.pinned);
     let rows: Vec<_> = results
@@ -37,7 +37,7 @@ pub(crate) fn draw(results: &Results) -> String {
     whole(&body, &axis, y + GAP)
 }
 
-/// From the power of ten below all values to that above.
+/// A logarithmic axis between the powers of ten below and above all values.
 struct Axis {
     low: f64,
     high: f64,
@@ -103,8 +103,8 @@ fn whole(body: &str, axis: &Axis, height: f64) -> String {
          <text x=\"8\" y=\"18\" font-size=\"13\">CPU seconds of the client per million records \
          (logarithmic; less is better)</text>\n"
     );
-    for (place, kind) in Kind::ALL.into_iter().enumerate() {
-        let x = 8.0 + 90.0 * place as f64;
+    for (index, kind) in Kind::ALL.into_iter().enumerate() {
+        let x = 8.0 + 90.0 * index as f64;
         let _ = writeln!(
             text,
             "<rect x=\"{x}\" y=\"28\" width=\"10\" height=\"10\" fill=\"{}\"/>\

@@ -1,5 +1,5 @@
-//! The clients in this program, each in a process of its own: the crate's, and
-//! the floor under every client.
+//! The clients in this program, each in its own process: this crate's client, and
+//! the floor, which is a lower bound for every client.
 
 use std::hint::black_box;
 use std::io::{self, BufRead, Read, Write};
@@ -17,20 +17,21 @@ use ureq::Agent;
 
 use super::shape::Shape;
 
-/// What is done with the records.
+/// The client, and how it processes records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A client that fetches the bodies with the crate's HTTP client and decodes nothing.
     Floor,
-    /// The same over bare sockets, without an HTTP client.
+    /// Like `Floor`, over plain sockets without an HTTP client.
     Socket,
-    /// The crate with a callback that counts.
+    /// This crate with a callback that counts records.
     Count,
-    /// The crate with a callback that looks at every cell.
+    /// This crate with a callback that reads every cell.
     Cells,
-    /// The crate with a callback that copies every record out of its batch.
+    /// This crate with a callback that copies every record out of its batch.
     Detach,
-    /// The Go SDK with a callback that counts: its records are decoded before.
+    /// The Go SDK with a callback that counts records. The SDK decodes all cells
+    /// before the callback.
     Go,
 }
 
@@ -44,7 +45,7 @@ impl Kind {
         Kind::Go,
     ];
 
-    /// What the command line and the tables call it.
+    /// The name on the command line and in the chart.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Socket => "socket",
@@ -61,17 +62,17 @@ impl Kind {
     }
 }
 
-/// How many records there were.
+/// The number of records consumed.
 type Count = Arc<AtomicU64>;
 
-/// Consumes; prints the count for every line that comes in, until there are no
-/// more lines.
+/// Consumes, and prints the count for every line read from standard input, until
+/// its end.
 pub(crate) fn run(kind: Kind, endpoint: &str, shape: Shape, channels: usize) -> io::Result<()> {
     let count = Count::default();
     match kind {
         Kind::Floor => floor(endpoint, shape, channels, &count),
         Kind::Socket => socket(endpoint, shape, channels, &count),
-        _ => ours(kind, endpoint, &count),
+        _ => worker(kind, endpoint, &count),
     }
     for line in io::stdin().lock().lines() {
         line?;
@@ -80,7 +81,7 @@ pub(crate) fn run(kind: Kind, endpoint: &str, shape: Shape, channels: usize) -> 
     Ok(())
 }
 
-fn ours(kind: Kind, endpoint: &str, count: &Count) {
+fn worker(kind: Kind, endpoint: &str, count: &Count) {
     let client = TunnelClient::new(endpoint, "bench", "id", "secret").expect("a client");
     let count = count.clone();
     let factory = SimpleProcessFactory::new(
@@ -113,8 +114,8 @@ fn visit(record: &Record) {
     });
 }
 
-/// A thread a channel, as many connections, a buffer each: the same HTTP client
-/// as the crate's, set up the same way.
+/// Starts a thread for each channel, each with a connection and a buffer. The HTTP
+/// client has the same configuration as in this crate.
 fn floor(endpoint: &str, shape: Shape, channels: usize, count: &Count) {
     let agent: Agent = TunnelConfig::agent_config().build().into();
     let url = format!("{endpoint}/tunnel/readrecords");
@@ -136,14 +137,14 @@ fn fetch(agent: &Agent, url: &str, records: u64, count: &Count) -> Result<(), ur
         buffer.resize(length, 0);
         let mut body = body.into_with_config().limit(u64::MAX).reader();
         body.read_exact(&mut buffer)?;
-        // To its end, so that the connection is kept.
+        // Read to the end, so that the connection is reused.
         io::copy(&mut body, &mut io::sink())?;
         black_box(&buffer);
         count.fetch_add(records, Ordering::Relaxed);
     }
 }
 
-/// The same over bare sockets: how much of the floor is the HTTP client.
+/// Like [`floor`], over plain sockets. Shows the share of the HTTP client.
 fn socket(endpoint: &str, shape: Shape, channels: usize, count: &Count) {
     for _ in 0..channels {
         let address = endpoint.trim_start_matches("http://").to_owned();
@@ -172,7 +173,7 @@ fn pull(address: &str, records: u64, count: &Count) -> io::Result<()> {
     }
 }
 
-/// The lengths of head and body, and how much of both was read.
+/// The lengths of head and body, and the number of bytes read of both.
 fn read_head(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<((usize, usize), usize)> {
     let mut read = 0;
     loop {

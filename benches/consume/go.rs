@@ -6,12 +6,12 @@ use std::process::{Command, Stdio};
 
 use super::report::scratch;
 
-/// Builds it; none where that is not possible, which is said.
+/// Builds the program. If that is not possible, prints the reason and returns `None`.
 pub(crate) fn build() -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/go");
     let program = scratch().join("consume-go");
     if !source.is_dir() || fs::create_dir_all(scratch()).is_err() {
-        eprintln!("consume: no benches/go here: the Go SDK is left out");
+        eprintln!("consume: benches/go is missing, skipping the Go SDK");
         return None;
     }
     let built = Command::new("go")
@@ -24,11 +24,11 @@ pub(crate) fn build() -> Option<PathBuf> {
     match built {
         Ok(status) if status.success() => Some(program),
         Ok(status) => {
-            eprintln!("consume: go build ended with {status}: the Go SDK is left out");
+            eprintln!("consume: go build failed with {status}, skipping the Go SDK");
             None
         }
         Err(error) => {
-            eprintln!("consume: Go is not installed ({error}): its SDK is left out");
+            eprintln!("consume: Go is not installed ({error}), skipping the Go SDK");
             None
         }
     }

@@ -1,19 +1,19 @@
-//! What a consumer costs, side by side: a floor that only fetches, this crate,
-//! and the official Go SDK where Go is installed.
+//! Compares the cost of consumers: a floor that only fetches (the lower bound),
+//! this crate, and the official Go SDK if Go is installed.
 //!
-//! In reading order:
+//! Files, in reading order:
 //!
-//! - this file: the command line and the roles of the processes.
-//! - [`options`]: what the command line says.
-//! - [`plan`]: what is run in which order, and the medians.
-//! - [`run`]: one run of a server and a client.
-//! - [`process`]: child processes and what they cost.
-//! - [`shape`], [`wire`]: the records; [`server`]: who answers with them.
-//! - [`client`]: who reads them; [`go`]: the SDK's program.
-//! - [`report`]: the table; [`chart`]: the picture.
+//! - this file: the command line and the roles of the processes;
+//! - [`options`]: the options of the command line;
+//! - [`plan`]: the order of the runs, and the medians;
+//! - [`run`]: one run of a server and a client;
+//! - [`process`]: child processes and their resource usage;
+//! - [`shape`], [`wire`]: the records; [`server`]: the server that returns them;
+//! - [`client`]: the clients of this program; [`go`]: the program with the Go SDK;
+//! - [`report`]: the table; [`chart`]: the chart;
 //! - [`soak`]: one client for a long time.
 //!
-//! `cargo bench --bench consume -- --help` tells what there is to set.
+//! `cargo bench --bench consume -- --help` lists the options.
 
 mod chart;
 mod client;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match args.as_slice() {
-        ["--role", role @ ..] => play(role),
+        ["--role", role @ ..] => run_role(role),
         args => measure(args),
     };
     match result {
@@ -69,10 +69,10 @@ fn measure(args: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a child process is told to be.
-fn play(role: &[&str]) -> Result<(), Failure> {
+/// Runs a child process in its role: a server or a client.
+fn run_role(role: &[&str]) -> Result<(), Failure> {
     let [role, shape, channels, what] = role else {
-        return Err("a role has a shape, a number of channels, and a place".into());
+        return Err("a role needs a shape, a number of channels, and a mode or endpoint".into());
     };
     let shape = Shape::of_name(shape).ok_or("no such shape")?;
     let channels = channels.parse()?;

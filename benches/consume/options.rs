@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The options of the command line.
 
 use std::time::Duration;
 
@@ -9,22 +9,25 @@ use super::shape::{SHAPES, Shape};
 pub(crate) const HELP: &str = "\
 cargo bench --bench consume -- [OPTION...]
 
-Without options: everything, less than 10 minutes; writes docs/performance.
-With options: what is asked for; writes nothing but target/consume.
+Without options, runs everything in less than 10 minutes and updates
+docs/performance. With options, runs the selected cases and writes only to
+target/consume.
 
-  --quick              few cases, short runs: less than 45 seconds
-  --shapes LIST        of 4,10,100,4s (columns; s: a stream)
+  --quick              few cases and short runs, less than 45 seconds
+  --shapes LIST        some of 4,10,100,4s (columns; s: a stream)
   --channels LIST      numbers of busy channels; default 1,8,64
-  --clients LIST       of socket,floor,count,cells,detach,go
+  --clients LIST       some of socket,floor,count,cells,detach,go
   --idle LIST          numbers of idle channels; default 64,256,1000; 0: none
-  --seconds N          of one run; default 0.8
+  --seconds N          duration of a run; default 0.8
   --rounds N           runs of each case, of which the median counts; default 3
-  --pinned, --free     only that: a core each for client and server, or all
-  --write              into docs/performance all the same
-  --soak SECONDS       one client for so long, a line a minute: its memory now and at most
+  --pinned             only runs with one core for the client and one for the server
+  --free               only runs in which client and server share all cores
+  --write              update docs/performance even with options
+  --soak SECONDS       run one client for this time and print a line per minute
+                       with its current and peak memory
 ";
 
-/// What to run, for how long, how often.
+/// Which cases to run, for how long, and how often.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) shapes: Vec<Shape>,
@@ -37,7 +40,7 @@ pub(crate) struct Options {
     pub(crate) pinned: bool,
     pub(crate) free: bool,
     pub(crate) soak: Option<Duration>,
-    /// Everything is run, so that its results may stand in the documents.
+    /// Whether the results are written to the documents.
     pub(crate) is_complete: bool,
 }
 
@@ -60,7 +63,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// None: help was asked for.
+    /// Parses the arguments. `None` if help was requested.
     pub(crate) fn parse(args: &[&str]) -> Result<Option<Options>, Failure> {
         let mut options = Options::default();
         let mut args = args.iter();
@@ -68,7 +71,7 @@ impl Options {
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
             match *arg {
-                // What cargo adds.
+                // Added by cargo.
                 "--bench" => continue,
                 "--help" => return Ok(None),
                 "--quick" => options.be_quick(),
@@ -82,7 +85,7 @@ impl Options {
                 "--seconds" => options.time = Duration::from_secs_f64(value()?.parse()?),
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--soak" => options.soak = Some(Duration::from_secs(value()?.parse()?)),
-                other => return Err(format!("{other}: no such option, see --help").into()),
+                other => return Err(format!("unknown option {other}, see --help").into()),
             }
             options.is_complete = writes;
         }
@@ -107,6 +110,6 @@ fn number(text: &str) -> Option<usize> {
 
 fn list<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Failure> {
     text.split(',')
-        .map(|part| read(part).ok_or(format!("{part}: unknown, see --help").into()))
+        .map(|part| read(part).ok_or(format!("unknown value {part}, see --help").into()))
         .collect()
 }

@@ -1,7 +1,7 @@
-//! What is run in which order, and the medians.
+//! The order of the runs, and the medians.
 //!
-//! The clients of a case take turns, so that whatever else the machine does
-//! meets all of them.
+//! The clients of a case take turns, so that other load on the machine affects all
+//! of them.
 
 use std::path::{Path, PathBuf};
 use std::{io, thread};
@@ -12,7 +12,7 @@ use super::run::{self, Case, IdleOutcome, Outcome};
 use super::shape::SHAPES;
 use super::{go, process};
 
-/// What was measured, in the order in which it is told.
+/// The measurements, in the order of the report.
 pub(crate) struct Results {
     pub(crate) busy: Vec<(Case, Outcome)>,
     pub(crate) idle: Vec<(Case, IdleOutcome)>,
@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options) -> io::Result<Results> {
     })
 }
 
-/// The clients that are compared with each other.
+/// Groups of cases that are compared with each other.
 fn groups(options: &Options, has_go: bool) -> Vec<Vec<Case>> {
     let mut groups = Vec::new();
     let pinned = options.pinned && process::can_pin();
@@ -64,7 +64,7 @@ fn groups(options: &Options, has_go: bool) -> Vec<Vec<Case>> {
                 };
                 let kinds = options.kinds.iter().copied();
                 let kinds = kinds.filter(|kind| *kind != Kind::Go || has_go);
-                // These two are compared once.
+                // These two clients run only once per shape and number of channels.
                 let kinds =
                     kinds.filter(|kind| pinned || !matches!(kind, Kind::Detach | Kind::Socket));
                 groups.push(kinds.map(case).collect());
@@ -88,12 +88,12 @@ fn alternate(
     let outcomes = runs.iter().map(|runs| median_outcome(runs));
     let results: Vec<_> = group.iter().copied().zip(outcomes).collect();
     for (case, outcome) in &results {
-        eprintln!("{}", tell(case, outcome));
+        eprintln!("{}", line(case, outcome));
     }
     Ok(results)
 }
 
-fn tell(case: &Case, outcome: &Outcome) -> String {
+fn line(case: &Case, outcome: &Outcome) -> String {
     format!(
         "{:<22} {:>3} ch {:<6} {:<6} {:>7.0} krec/s {:>7.3} s/M {:>5.0} MiB",
         case.shape.title(),
@@ -142,8 +142,7 @@ fn idle_cases(options: &Options, has_go: bool) -> Vec<Case> {
     kinds.flat_map(case).collect()
 }
 
-/// All at once: what they do is a small part of a core, and waiting is most of
-/// what they take.
+/// Runs all cases at the same time: each uses little of a core and mostly waits.
 fn all_idle(
     cases: &[Case],
     options: &Options,

@@ -1,4 +1,4 @@
-//! Child processes that answer a line with a line, and what they cost.
+//! Child processes that answer every line with a line, and their resource usage.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -6,29 +6,29 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs};
 
-/// The clock of `/proc/PID/stat` on every Linux that counts.
+/// The clock rate of `/proc/PID/stat` on all common Linux systems.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A child, which ends when this is dropped.
+/// A child process. Killed when dropped.
 pub(crate) struct Process {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
 
-/// What a process has taken so far.
+/// The resource usage of a process so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
-    /// Resident now.
+    /// The current resident memory.
     pub(crate) rss_mib: f64,
-    /// The most that was resident at any time.
+    /// The peak resident memory.
     pub(crate) peak_mib: f64,
     pub(crate) threads: u64,
 }
 
 impl Process {
-    /// This program in another role, on one core if that is wanted.
+    /// Starts this program in another role, optionally pinned to a core.
     pub(crate) fn of_self(role: &[&str], core: Option<usize>) -> io::Result<Process> {
         Process::start(&env::current_exe()?, role, core)
     }
@@ -67,13 +67,13 @@ impl Process {
         }
     }
 
-    /// Has it say how far it is.
+    /// Sends an empty line, and returns the answer.
     pub(crate) fn ask(&mut self) -> io::Result<String> {
         self.stdin.write_all(b"\n")?;
         self.line()
     }
 
-    /// A number that it says.
+    /// Sends an empty line, and returns the answer as a number.
     pub(crate) fn count(&mut self) -> io::Result<u64> {
         let line = self.ask()?;
         line.parse().map_err(io::Error::other)
@@ -82,7 +82,7 @@ impl Process {
     pub(crate) fn usage(&self) -> io::Result<Usage> {
         let process = format!("/proc/{}", self.child.id());
         let stat = fs::read_to_string(format!("{process}/stat"))?;
-        // The name before it may hold anything.
+        // The name of the process comes first and may contain any character.
         let after_name = stat.rsplit(')').next().unwrap_or_default();
         let fields: Vec<&str> = after_name.split_whitespace().collect();
         let ticks = |index: usize| fields[index].parse::<f64>().unwrap_or_default();
@@ -106,13 +106,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It is being measured no more; how it ends does not matter.
+        // The measurement is over, so errors do not matter.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Whether processes can be kept on a core.
+/// Whether processes can be pinned to a core.
 pub(crate) fn can_pin() -> bool {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let taskset = Command::new("taskset")

@@ -1,4 +1,4 @@
-//! The table, and where it goes.
+//! The report as Markdown tables, and the files it is written to.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use super::run::{Case, Outcome};
 const BEGIN: &str = "<!-- consume: from here on written by the program -->";
 const END: &str = "<!-- consume: up to here -->";
 
-/// Where what is not kept goes.
+/// The folder for output that is not kept.
 pub(crate) fn scratch() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/consume")
 }
 
-/// Results as text.
+/// The results as Markdown.
 pub(crate) struct Report(String);
 
 impl Report {
@@ -49,8 +49,8 @@ impl Report {
         &self.0
     }
 
-    /// Writes everything beside the other output of builds; and into the
-    /// documents if it is complete.
+    /// Writes the table and the chart to the scratch folder, and also to the
+    /// documents if the options say so.
     pub(crate) fn write(&self, options: &Options, chart: &str) -> io::Result<()> {
         fs::create_dir_all(scratch())?;
         fs::write(scratch().join("table.md"), &self.0)?;
@@ -59,21 +59,21 @@ impl Report {
         let page = docs.join("performance.md");
         if options.is_complete && page.is_file() {
             let text = fs::read_to_string(&page)?;
-            fs::write(&page, self.placed(&text)?)?;
+            fs::write(&page, self.inserted(&text)?)?;
             fs::write(docs.join("performance.svg"), chart)?;
-            println!("written to {}", page.display());
+            println!("updated {}", page.display());
         }
         Ok(())
     }
 
-    /// The page with this report between its marks.
-    fn placed(&self, page: &str) -> io::Result<String> {
+    /// The page with this report between its markers.
+    fn inserted(&self, page: &str) -> io::Result<String> {
         let parts = page.split_once(BEGIN).and_then(|(before, rest)| {
             let (_, after) = rest.split_once(END)?;
             Some((before, after))
         });
         let (before, after) =
-            parts.ok_or_else(|| io::Error::other("docs/performance.md lacks its marks"))?;
+            parts.ok_or_else(|| io::Error::other("docs/performance.md has no markers"))?;
         Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", self.0))
     }
 }

@@ -1,4 +1,4 @@
-//! One run: a server, a client, and what the client did in a while.
+//! A run of a server and a client for a given time.
 
 use std::io;
 use std::path::Path;
@@ -9,20 +9,20 @@ use super::client::Kind;
 use super::process::Process;
 use super::shape::Shape;
 
-/// A client that has brought nothing by then is broken.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit for the first record.
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// What is run.
+/// The parameters of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) shape: Shape,
     pub(crate) channels: usize,
     pub(crate) kind: Kind,
-    /// One core for the client and another for the server.
+    /// Whether client and server are pinned to a core each.
     pub(crate) pinned: bool,
 }
 
-/// What came of it.
+/// The result of a run with records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     pub(crate) records_per_second: f64,
@@ -31,7 +31,7 @@ pub(crate) struct Outcome {
     pub(crate) rss_mib: f64,
 }
 
-/// An idle client.
+/// The result of a run without records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdleOutcome {
     /// CPU seconds in [`IDLE_UNIT`].
@@ -42,12 +42,12 @@ pub(crate) struct IdleOutcome {
     pub(crate) threads: u64,
 }
 
-/// What the CPU of an idle client is told for.
+/// The time for which the CPU usage of an idle client is reported.
 pub(crate) const IDLE_UNIT: Duration = Duration::from_secs(20);
 
 /// A server and its client.
 pub(crate) struct Pair {
-    // Ends first: it would complain about a server that is gone.
+    // Dropped first, because a client without its server would report errors.
     pub(crate) client: Process,
     pub(crate) server: Process,
 }
@@ -70,7 +70,7 @@ impl Pair {
         Ok(Pair { client, server })
     }
 
-    /// Requests so far: all of them, and those for checkpoints.
+    /// The number of requests so far, and how many of them save checkpoints.
     fn requests(&mut self) -> io::Result<(u64, u64)> {
         let line = self.server.ask()?;
         let counts = line.split(' ').filter_map(|part| part.split_once('='));
@@ -84,14 +84,14 @@ impl Pair {
     }
 }
 
-/// Runs a case for so long, after as long again for warming up, at most a second.
+/// Runs a case for `time`, after a short warm-up.
 pub(crate) fn busy(case: &Case, time: Duration, go: Option<&Path>) -> io::Result<Outcome> {
     let mut pair = Pair::start(case, true, go)?;
     let client = &mut pair.client;
-    let begun = Instant::now();
+    let start = Instant::now();
     while client.count()? == 0 {
-        if begun.elapsed() > PATIENCE {
-            return Err(io::Error::other(format!("{case:?}: no records came")));
+        if start.elapsed() > MAX_WAIT {
+            return Err(io::Error::other(format!("{case:?}: no records arrived")));
         }
         thread::sleep(Duration::from_millis(10));
     }
@@ -107,8 +107,8 @@ pub(crate) fn busy(case: &Case, time: Duration, go: Option<&Path>) -> io::Result
     })
 }
 
-/// Has channels without data polled for so long, once their pauses have grown
-/// to the longest.
+/// Polls channels without data for `time`, after the poll interval has grown to its
+/// maximum.
 pub(crate) fn idle(case: &Case, time: Duration, go: Option<&Path>) -> io::Result<IdleOutcome> {
     let mut pair = Pair::start(case, false, go)?;
     thread::sleep(Duration::from_secs(8));

@@ -1,8 +1,8 @@
-//! The other end: a process that answers from memory, so that what is measured
-//! is the client.
+//! The server: a process that responds from memory, so that the client is the
+//! bottleneck.
 //!
-//! It speaks as much of the protocol as a client needs to consume channels that
-//! never end, checks nothing, and counts the requests of each kind.
+//! It implements only the requests of a client that consumes channels without an
+//! end. It checks nothing, and counts the requests by path.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
@@ -15,14 +15,14 @@ use parking_lot::Mutex;
 use super::shape::Shape;
 use super::wire;
 
-/// Requests by their path.
+/// The number of requests by path.
 type Counts = Arc<Mutex<BTreeMap<String, u64>>>;
 
-/// Whole answers, head included.
+/// Complete responses by path, including their heads.
 struct Answers(BTreeMap<&'static str, Vec<u8>>);
 
-/// Prints the address, and then the counts for every line that comes in, until
-/// there are no more lines.
+/// Prints the address, and then the counts for every line read from standard input,
+/// until its end.
 pub(crate) fn run(shape: Shape, channels: usize, has_records: bool) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("http://{}", listener.local_addr()?);
@@ -32,12 +32,12 @@ pub(crate) fn run(shape: Shape, channels: usize, has_records: bool) -> io::Resul
     thread::spawn(move || accept(&listener, &answers, &counted));
     for line in io::stdin().lock().lines() {
         line?;
-        println!("{}", tell(&counts));
+        println!("{}", format_counts(&counts));
     }
     Ok(())
 }
 
-fn tell(counts: &Counts) -> String {
+fn format_counts(counts: &Counts) -> String {
     let counts = counts.lock();
     let counts = counts.iter().map(|(path, count)| format!("{path}={count}"));
     counts.collect::<Vec<_>>().join(" ")
@@ -47,7 +47,7 @@ fn accept(listener: &TcpListener, answers: &Arc<Answers>, counts: &Counts) {
     for stream in listener.incoming().flatten() {
         let (answers, counts) = (answers.clone(), counts.clone());
         let serve = move || {
-            // An error means that the client is gone.
+            // An error means that the client has disconnected.
             let _ = serve(stream, &answers, &counts);
         };
         thread::Builder::new()
@@ -62,13 +62,13 @@ fn serve(mut stream: TcpStream, answers: &Answers, counts: &Counts) -> io::Resul
     let mut buffer = Vec::new();
     while let Some(path) = read_request(&mut stream, &mut buffer)? {
         stream.write_all(answers.to(&path))?;
-        // Its lock is no bottleneck: an answer is some megabytes.
+        // The lock is no bottleneck, because responses have several megabytes.
         *counts.lock().entry(path).or_default() += 1;
     }
     Ok(())
 }
 
-/// The action of the next request, which is taken out of the buffer.
+/// Removes the next request from the buffer, and returns its action.
 fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<String>> {
     let mut chunk = [0; 4096];
     loop {
@@ -85,8 +85,8 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Opti
     }
 }
 
-/// The action, and the length of the request with its body, once the head is
-/// whole.
+/// The action and the length of the request with its body. `None` if the head is
+/// incomplete.
 fn parse(buffer: &[u8]) -> Option<(String, usize)> {
     let head = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
     let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
@@ -126,7 +126,7 @@ impl Answers {
     }
 }
 
-/// All channels open, at their first version for ever: no news.
+/// A response in which all channels are open and never change.
 fn heartbeat(shape: Shape, channels: usize) -> Vec<u8> {
     let kind = if shape.is_stream {
         "stream"

@@ -1,4 +1,4 @@
-//! One client for a long time, to see whether anything of it grows.
+//! Runs one client for a long time, to see whether its memory or threads grow.
 
 use std::io;
 use std::thread;
@@ -9,9 +9,9 @@ use super::options::Options;
 use super::run::{Case, Pair};
 use super::shape::SHAPES;
 
-const EVERY: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Consumes with every cell looked at; prints a line a minute.
+/// Consumes with a callback that reads every cell, and prints a line per minute.
 pub(crate) fn run(options: &Options, time: Duration) -> io::Result<()> {
     let case = Case {
         shape: *options.shapes.first().unwrap_or(&SHAPES[0]),
@@ -22,11 +22,11 @@ pub(crate) fn run(options: &Options, time: Duration) -> io::Result<()> {
     println!("{}, {} channels", case.shape.title(), case.channels);
     println!("minute   RSS MiB   peak MiB   threads   krec/s   CPU s/M");
     let mut pair = Pair::start(&case, true, None)?;
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut last = (pair.client.usage()?.cpu, 0, Duration::ZERO);
-    while begun.elapsed() < time {
-        thread::sleep(EVERY.min(time - begun.elapsed()));
-        let (usage, records, at) = (pair.client.usage()?, pair.client.count()?, begun.elapsed());
+    while start.elapsed() < time {
+        thread::sleep(INTERVAL.min(time - start.elapsed()));
+        let (usage, records, at) = (pair.client.usage()?, pair.client.count()?, start.elapsed());
         let new = (records - last.1).max(1) as f64;
         println!(
             "{:>6.1} {:>9.1} {:>10.1} {:>9} {:>8.0} {:>9.3}",

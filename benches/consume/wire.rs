@@ -1,5 +1,5 @@
-//! PlainBuffer and the framing of protobuf, written plainly: what the service
-//! sends, by other code than the crate's.
+//! A simple encoder of PlainBuffer and protobuf framing, which writes the service's
+//! responses independently of the crate.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -21,7 +21,7 @@ impl Value {
     }
 }
 
-/// One row of PlainBuffer.
+/// A row in PlainBuffer.
 pub(crate) struct Row {
     out: Vec<u8>,
     crc: u8,
@@ -88,7 +88,7 @@ impl Row {
     }
 }
 
-/// A record's message: a row that was put.
+/// The message of a record that puts a row.
 pub(crate) fn record(row: &[u8]) -> Vec<u8> {
     let mut message = vec![1 << 3, 1];
     field(&mut message, 2, row);
@@ -102,7 +102,7 @@ pub(crate) fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     out.extend(bytes);
 }
 
-/// How long a message of that length is as a field.
+/// The length of a field that contains a message of `len` bytes.
 pub(crate) fn framed_len(len: usize) -> usize {
     let mut out = Vec::new();
     varint(&mut out, len);
@@ -142,7 +142,7 @@ fn length(len: usize) -> [u8; 4] {
     (len as u32).to_le_bytes()
 }
 
-/// Bit by bit; it is not what is measured.
+/// Computes the checksum bit by bit. Its speed is not measured.
 fn crc8(crc: u8, bytes: &[u8]) -> u8 {
     bytes.iter().fold(crc, |crc, byte| {
         (0..8).fold(crc ^ byte, |crc, _| {

@@ -1,6 +1,6 @@
 // Command consume runs the official SDK's worker against the server of the
-// benchmark, counts the records, and prints the count for every line that
-// comes in, until there are no more lines.
+// benchmark and counts the records. It prints the count for every line read from
+// standard input, until its end.
 //
 //	consume http://127.0.0.1:1234
 package main
@@ -19,7 +19,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		log.Fatal("consume: want the endpoint")
+		log.Fatal("consume: missing argument: the endpoint")
 	}
 	var count atomic.Int64
 	go consume(os.Args[1], &count)
@@ -31,7 +31,7 @@ func main() {
 
 func consume(endpoint string, count *atomic.Int64) {
 	client := tunnel.NewTunnelClient(endpoint, "bench", "id", "secret")
-	// Its log goes nowhere; all else is as it comes.
+	// The log is discarded; all other settings are the defaults.
 	quiet := tunnel.DefaultLogConfig
 	quiet.Level = zap.NewAtomicLevelAt(zap.FatalLevel)
 	daemon := tunnel.NewTunnelDaemon(client, "tunnel", &tunnel.TunnelWorkerConfig{

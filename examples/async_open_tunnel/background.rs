@@ -1,4 +1,4 @@
-//! The thread that works on batches after their callbacks have returned.
+//! A thread that processes batches after their callbacks have returned.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,84 +10,92 @@ use tablestore_tunnel::{
     ErrorCode, ProcessResult, ProcessorHandle, TunnelError, parse_binary_records,
 };
 
-/// How many batches may wait before callbacks do.
-const WAITING: usize = 16;
-/// Before work that failed is tried again.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The capacity of the queue. Callbacks wait while it is full.
+const QUEUE_CAPACITY: usize = 16;
+/// The pause before a failed batch is retried.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// A batch, and all that is needed to commit it later.
+/// A batch with everything needed to commit it later.
 pub(crate) struct Batch {
     pub(crate) processor: ProcessorHandle,
     pub(crate) next_token: String,
     pub(crate) binary_records: Vec<u8>,
 }
 
-enum Work {
-    Do(Batch),
-    /// Answered when all before it is done.
-    Tell(SyncSender<()>),
+enum Message {
+    Process(Batch),
+    /// Answered when every earlier message has been handled.
+    Flush(SyncSender<()>),
 }
 
-/// One thread keeps the order of each channel: a token must not be committed
-/// before those in front of it are done.
+/// A handle to the thread.
+///
+/// A token must not be committed before all earlier batches of its channel are
+/// done. A single thread keeps that order.
 #[derive(Clone)]
 pub(crate) struct Background {
-    queue: SyncSender<Work>,
+    queue: SyncSender<Message>,
     committed: Arc<AtomicUsize>,
 }
 
 impl Background {
     pub(crate) fn start() -> Background {
-        let (queue, work) = mpsc::sync_channel(WAITING);
+        let (queue, messages) = mpsc::sync_channel(QUEUE_CAPACITY);
         let committed = Arc::<AtomicUsize>::default();
-        let counted = committed.clone();
-        thread::spawn(move || work_off(&work, &counted));
+        let counter = committed.clone();
+        thread::spawn(move || run(&messages, &counter));
         Background { queue, committed }
     }
 
-    pub(crate) fn hand_on(&self, batch: Batch) -> ProcessResult {
-        Ok(self.queue.send(Work::Do(batch))?)
+    /// Adds a batch to the queue. Waits while the queue is full.
+    pub(crate) fn enqueue(&self, batch: Batch) -> ProcessResult {
+        Ok(self.queue.send(Message::Process(batch))?)
     }
 
-    /// Returns when all that was handed on before has been dealt with.
-    pub(crate) fn wait_until_idle(&self) {
-        let (done, told) = mpsc::sync_channel(1);
-        if self.queue.send(Work::Tell(done)).is_ok() {
-            // Fails only where the thread is gone, and its work with it.
-            let _ = told.recv();
+    /// Returns when every batch added so far has been handled.
+    pub(crate) fn flush(&self) {
+        let (done, flushed) = mpsc::sync_channel(1);
+        if self.queue.send(Message::Flush(done)).is_ok() {
+            // Fails only if the thread has ended.
+            let _ = flushed.recv();
         }
     }
 
-    /// How many records are done and committed.
+    /// The number of records committed so far.
     pub(crate) fn committed(&self) -> usize {
         self.committed.load(Ordering::Relaxed)
     }
 }
 
-fn work_off(work: &Receiver<Work>, committed: &AtomicUsize) {
-    for work in work {
-        match work {
-            Work::Do(batch) => drop(committed.fetch_add(finish(&batch), Ordering::Relaxed)),
-            Work::Tell(done) => drop(done.send(())),
+fn run(messages: &Receiver<Message>, committed: &AtomicUsize) {
+    for message in messages {
+        match message {
+            Message::Process(batch) => {
+                committed.fetch_add(process_with_retries(&batch), Ordering::Relaxed);
+            }
+            Message::Flush(done) => drop(done.send(())),
         }
     }
 }
 
-/// Tries until the batch is done, for a later token must not pass it. How many
-/// records are committed: none if the channel is another worker's by now, who
-/// goes on from the last token.
-fn finish(batch: &Batch) -> usize {
+/// Retries until the batch is committed, because no later token may be committed
+/// before it. Returns the number of committed records.
+///
+/// If the channel has moved to another worker, nothing is committed: that worker
+/// continues from the last committed token.
+fn process_with_retries(batch: &Batch) -> usize {
     loop {
         match process(batch) {
             Ok(records) => return records,
             Err(error) if *error.code() == ErrorCode::ChannelLost => return 0,
-            Err(error) => eprintln!("once more in {PAUSE:?}: {error}"),
+            Err(error) => eprintln!("will be retried in {RETRY_DELAY:?}: {error}"),
         }
-        thread::sleep(PAUSE);
+        thread::sleep(RETRY_DELAY);
     }
 }
 
-/// The work: here, the bytes are looked into. How many records there were.
+/// Parses the records of the batch, and commits its token. Returns the number of
+/// records.
 fn process(batch: &Batch) -> Result<usize, TunnelError> {
     let records = parse_binary_records(batch.binary_records.as_slice())?;
     batch.processor.commit_token(&batch.next_token)?;

@@ -1,15 +1,16 @@
-//! Consumes a tunnel with work that goes on after the callback: batches go to
-//! another thread as bytes, and their tokens are committed when that is done
-//! with them. The Go SDK's sample `asyncOpenTunnel`, step by step.
+//! Processes batches after the callback has returned: the callback passes each
+//! batch as bytes to another thread, which commits the token when it is done.
+//! Follows the Go SDK's sample `asyncOpenTunnel` step by step.
+//!
+//! To run it on an emulator inside this program, until all records are delivered:
 //!
 //! ```text
 //! cargo run --example async_open_tunnel
 //! ```
 //!
-//! runs on an emulator inside this program and ends by itself. Until Ctrl-C it
-//! runs on a real instance, with a tunnel that exists, where `OTS_ENDPOINT`,
-//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and
-//! `OTS_STS_TOKEN`) are set:
+//! To run it on a real instance, until Ctrl-C, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). The tunnel must exist:
 //!
 //! ```text
 //! cargo run --example async_open_tunnel -- TABLE TUNNEL
@@ -31,8 +32,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use tablestore_tunnel::{
-    AsyncProcessFactory, ChannelContext, DescribeTunnelRequest, ProcessResult, TunnelClient,
-    TunnelConfig, TunnelWorkerConfig, TunnelWorkerDaemon,
+    AsyncProcessFactory, ChannelContext, DescribeTunnelRequest, ProcessResult, Record,
+    TunnelClient, TunnelConfig, TunnelWorkerConfig, TunnelWorkerDaemon,
 };
 
 use background::{Background, Batch};
@@ -46,8 +47,8 @@ const PLAN: Plan = Plan {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
-    println!("async_open_tunnel: hands batches to another thread, which commits their tokens");
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
+    println!("async_open_tunnel: passes batches to another thread, which commits their tokens");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
     let demo = Demo::prepare(&service, &table_name, PLAN)?;
@@ -59,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         TunnelConfig::new(),
     )?;
     if service.emulator.is_some() {
-        tunnel::id_of(&tunnel_client, &table_name, &tunnel_name)?;
+        tunnel::get_or_create(&tunnel_client, &table_name, &tunnel_name)?;
     }
 
     // Open an existing tunnel, for scale or failover.
@@ -67,26 +68,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     let resp = tunnel_client.describe_tunnel(&req)?;
     println!("tunnel id is {}", resp.tunnel.tunnel_id);
 
-    // Start to consume the tunnel. The callback returns at once; what it handed
-    // on is finished and committed when a channel's shutdown hook returns.
+    // Start to consume the tunnel. The callback returns without waiting for the
+    // batch. The shutdown hook of a channel waits until its batches are committed.
     let background = Background::start();
-    let (consume, close) = (background.clone(), background.clone());
-    let factory = AsyncProcessFactory::new(move |ctx, _| example_consume_function(&consume, ctx))
+    let (for_batches, for_shutdown) = (background.clone(), background.clone());
+    let consume =
+        move |ctx: &ChannelContext, _: &[Record]| example_consume_function(&for_batches, ctx);
+    let factory = AsyncProcessFactory::new(consume)
         .channel_open(channel_open_ctx)
         .shutdown(move |_| {
-            close.wait_until_idle();
+            for_shutdown.flush();
             println!("shutdown hook");
         })
         .need_binary_record(true);
     let work_config = TunnelWorkerConfig::builder(factory).build()?;
     let daemon = TunnelWorkerDaemon::new(tunnel_client, resp.tunnel.tunnel_id, work_config);
 
-    // Ctrl-C and SIGTERM end it; on the emulator also the end of the data.
+    // Ctrl-C and SIGTERM close the daemon. On the emulator, `demo` closes it too.
     let handle = daemon.clone();
     ctrlc::set_handler(move || {
         handle.close();
     })?;
-    demo.begin(&daemon);
+    demo.start(&daemon);
     daemon.run()?;
     println!("committed {} records", background.committed());
     println!("{}", demo.finish(&daemon)?);
@@ -100,10 +103,10 @@ fn example_consume_function(background: &Background, ctx: &ChannelContext) -> Pr
         ctx.binary_records().map_or(0, <[u8]>::len),
         ctx.channel_id()
     );
-    // Waits while much is still to be done: memory stays bounded.
-    background.hand_on(Batch {
+    // Waits while the queue is full, which bounds the memory in use.
+    background.enqueue(Batch {
         processor: ctx.processor().clone(),
-        // `finished` too is committed like any other token.
+        // The token `finished` is committed like any other token.
         next_token: ctx.next_token().to_owned(),
         binary_records: ctx.binary_records().unwrap_or_default().to_vec(),
     })

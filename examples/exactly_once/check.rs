@@ -1,38 +1,39 @@
-//! Whether a record is in its row's state already.
+//! Detects records that are already part of their row's state.
 
 use tablestore_tunnel::{SequenceInfo, TunnelError};
 
 use crate::store::{Condition, Row};
 
-/// What to do with a record. Go: the two results of `checkRecordCurrentState`.
+/// The result of a check. Go: the two results of `checkRecordCurrentState`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// It is in the state already.
+    /// The state already includes the record.
     Duplicated,
-    /// It goes into the state, if the row is still as it was read.
+    /// The record must be added to the state, if the row has not changed since
+    /// it was read.
     New(Condition),
 }
 
-/// Compares a record with the last one that its row's state includes.
+/// Compares a record with the last record that its row's state includes.
 ///
-/// Sequence numbers can be compared within a channel. The records of a row
-/// change their channel when its partition is split; the new one is read only
-/// when the old one is at its end, so that whatever still comes from the old
-/// one is late: of a worker that was cut off from the service and does not know
-/// it yet.
+/// Sequence numbers are comparable only within a channel. When a partition is
+/// split, the records of a row continue in a new channel, which is read only
+/// after the old channel has ended. A record from the old channel that arrives
+/// later is therefore a duplicate: it comes from a worker that has lost the
+/// channel and does not know it yet.
 pub(crate) fn check_record(
     channel_id: &str,
     sequence_info: SequenceInfo,
-    in_state: Option<&Row>,
+    row: Option<&Row>,
 ) -> Result<Check, TunnelError> {
-    let Some(row) = in_state else {
+    let Some(row) = row else {
         return Ok(Check::New(Condition::ExpectNotExist));
     };
-    let is_known = match row.channel_id == channel_id {
+    let is_duplicate = match row.channel_id == channel_id {
         true => row.sequence_info.parse::<SequenceInfo>()? >= sequence_info,
         false => row.former_channels.iter().any(|id| id == channel_id),
     };
-    Ok(match is_known {
+    Ok(match is_duplicate {
         true => Check::Duplicated,
         false => Check::New(Condition::ExpectSame(row.clone())),
     })

@@ -1,29 +1,32 @@
-//! Counts every change exactly once, whatever happens to the consumer. Its
-//! state and the place in the change log that the state has come to are put
-//! together, on the condition that nobody else has done so meanwhile; what was
-//! delivered before is recognised and skipped. The Go SDK's sample
-//! `exactlyOnce`, step by step, with a store that works.
+//! Counts every change exactly once, even if the consumer is killed. Each put
+//! stores the state of a row together with its position in the change log, and
+//! succeeds only if no other worker has changed the row meanwhile. Redelivered
+//! records are recognised by that position and skipped. Follows the Go SDK's
+//! sample `exactlyOnce` step by step, with a working store.
+//!
+//! To run it on an emulator inside this program:
 //!
 //! ```text
 //! cargo run --example exactly_once
 //! ```
 //!
-//! runs on an emulator inside this program, with a consumer that is killed
-//! again and again, and compares what it has stored with what was written.
-//! Until Ctrl-C it runs on a real instance, with a stream tunnel that exists,
-//! where `OTS_ENDPOINT`, `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID`,
-//! `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set. For each row it counts
-//! the changes and adds up the integers of the column `amount`, in a local
-//! file, one for each tunnel:
+//! The program kills its consumer several times, and compares the stored state
+//! with the changes written.
+//!
+//! To run it on a real instance, until Ctrl-C, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). The tunnel must exist and have
+//! the type `Stream`. For each row, the program counts the changes and adds up
+//! the integers of the column `amount`. Each tunnel needs a FILE of its own:
 //!
 //! ```text
 //! cargo run --example exactly_once -- TABLE TUNNEL FILE
 //! ```
 
 mod check;
+mod crash_test;
 #[path = "../shared/names.rs"]
 mod names;
-mod rehearsal;
 #[path = "../shared/service.rs"]
 mod service;
 mod store;
@@ -43,12 +46,12 @@ use service::Service;
 use store::{Row, Store};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
-    println!("exactly_once: counts every change once, also when the consumer is killed");
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
+    println!("exactly_once: counts every change once, even if the consumer is killed");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
     match &service.emulator {
-        Some(emulator) => rehearsal::run(emulator, &table_name, &tunnel_name),
+        Some(emulator) => crash_test::run(emulator, &table_name, &tunnel_name),
         None => consume(&service, &table_name, &tunnel_name),
     }
 }
@@ -67,10 +70,8 @@ fn consume(service: &Service, table_name: &str, tunnel_name: &str) -> Result<(),
     let resp = tunnel_client.describe_tunnel(&req)?;
     println!("tunnel id is {}", resp.tunnel.tunnel_id);
 
-    // Where the state is kept.
-    let file = std::env::args()
-        .nth(3)
-        .ok_or("name the file of the store")?;
+    // Open the store of the state.
+    let file = std::env::args().nth(3).ok_or("missing argument: FILE")?;
     let checkpointer = Store::open(Path::new(&file))?;
 
     // Start to consume the tunnel.
@@ -87,41 +88,41 @@ fn consume(service: &Service, table_name: &str, tunnel_name: &str) -> Result<(),
     Ok(daemon.run()?)
 }
 
-/// An error of the store, a condition that does not hold included, has the
-/// batch given again: then the row is read anew, and what is in it is skipped.
+/// If the store returns an error, or a condition does not hold, the batch is
+/// redelivered. The rows are then read again, and duplicates are skipped.
 fn exactly_once_ingestion(ctx: &ChannelContext, records: &[Record]) -> ProcessResult {
     let checkpointer = ctx.custom_value::<Store>().ok_or_else(no_store)?;
     for rec in records {
-        // Only changes have one: base data has no place in the log.
+        // Base data is skipped, because it has no position in the change log.
         let Some(sequence_info) = rec.sequence_info() else {
             continue;
         };
         let id = id_of(rec);
-        let in_state = checkpointer.get_row(&id);
-        match check_record(ctx.channel_id(), sequence_info, in_state.as_ref())? {
+        let current = checkpointer.get_row(&id);
+        match check_record(ctx.channel_id(), sequence_info, current.as_ref())? {
             Check::Duplicated => continue,
             Check::New(condition) => {
-                let mut row = in_state.unwrap_or_else(|| Row::new(ctx.channel_id()));
+                let mut row = current.unwrap_or_else(|| Row::new(ctx.channel_id()));
                 row.advance_to(ctx.channel_id(), sequence_info);
                 add(&mut row, rec);
                 checkpointer.put_row(&id, row, &condition)?;
             }
         }
     }
-    // Before the batch counts as done: its checkpoint must not outlive its data.
+    // The data must be durable before `Ok` allows the checkpoint to be saved.
     checkpointer.sync()?;
     println!("a round of records consumption finished");
     Ok(())
 }
 
-/// What this consumer does: it counts the changes and sums the amounts.
+/// Updates the state: counts the change and adds its amount.
 fn add(row: &mut Row, rec: &Record) {
     row.changes += 1;
     let amount = rec.get("amount").and_then(ValueRef::as_i64);
     row.balance += amount.unwrap_or(0);
 }
 
-/// The primary key as text.
+/// Returns the primary key as text.
 fn id_of(rec: &Record) -> String {
     let values: Vec<String> = rec
         .primary_key()
@@ -131,5 +132,5 @@ fn id_of(rec: &Record) -> String {
 }
 
 fn no_store() -> std::io::Error {
-    std::io::Error::other("the factory has no store as its custom value")
+    std::io::Error::other("the custom value of the factory is not a store")
 }

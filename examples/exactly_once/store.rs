@@ -1,9 +1,9 @@
-//! A local table with conditional puts: where the sample of the Go SDK leaves
-//! open what table of Tablestore it is.
+//! A local table with conditional puts. The Go SDK's sample uses a table of
+//! Tablestore here and leaves its implementation open.
 //!
-//! Each put is a line of JSON at the end of a file; the last line of a row is
-//! the row. A process that is killed leaves whole lines, and at most one that
-//! is cut off, which does not count. For one process at a time.
+//! Each put appends a line of JSON to a file; the last line of a row holds its
+//! current state. A process that is killed may leave one incomplete line at the
+//! end, which is ignored. Only one process may use the file at a time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,24 +15,24 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tablestore_tunnel::SequenceInfo;
 
-/// What is kept for a row of the source table: the state, and with it, put at
-/// once, the last record that the state includes.
+/// The state of a row of the source table, with the position of the last record
+/// that the state includes. Both are put in one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// The sum of all amounts.
     pub(crate) balance: i64,
-    /// How many changes that were.
+    /// The number of changes.
     pub(crate) changes: i64,
-    /// Where the last of them came from,
+    /// The channel of the last change.
     pub(crate) channel_id: String,
-    /// its `SequenceInfo` as text,
+    /// The `SequenceInfo` of the last change, as text.
     pub(crate) sequence_info: String,
-    /// and where those before came from: channels that a split has ended.
+    /// The channels of earlier changes, which a split has ended.
     pub(crate) former_channels: Vec<String>,
 }
 
 impl Row {
-    /// The state before the first change.
+    /// Returns the state before the first change.
     pub(crate) fn new(channel_id: &str) -> Row {
         Row {
             balance: 0,
@@ -43,7 +43,7 @@ impl Row {
         }
     }
 
-    /// The state is about to include the change at this place in the log.
+    /// Sets the position of the last change that the state includes.
     pub(crate) fn advance_to(&mut self, channel_id: &str, sequence_info: SequenceInfo) {
         self.sequence_info = sequence_info.to_string();
         if self.channel_id != channel_id {
@@ -53,22 +53,22 @@ impl Row {
     }
 }
 
-/// What must hold for a put. Go: `RowCondition`.
+/// The condition of a put. Go: `RowCondition`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// There is no such row.
+    /// The row does not exist.
     ExpectNotExist,
-    /// The row is still as it was read.
+    /// The row has not changed since it was read.
     ExpectSame(Row),
 }
 
-/// Somebody else was faster.
+/// Another worker has changed the row meanwhile.
 #[derive(Debug)]
 pub(crate) struct ConditionFailed;
 
 impl fmt::Display for ConditionFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the row was changed after it had been read; read it again")
+        f.write_str("the row was changed after it was read; read it again")
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct Store(Mutex<Inner>);
 struct Inner {
     rows: HashMap<String, Row>,
     file: File,
-    /// Of the whole lines in the file.
+    /// The length in bytes of the complete lines in the file.
     length: u64,
 }
 
@@ -90,7 +90,7 @@ struct Line {
 }
 
 impl Store {
-    /// The table in a file, which is made if there is none.
+    /// Opens the table in a file, which is created if it does not exist.
     pub(crate) fn open(path: &Path) -> io::Result<Store> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let (rows, length) = read(path)?;
@@ -102,7 +102,7 @@ impl Store {
         self.0.lock().rows.get(id).cloned()
     }
 
-    /// Writes the row if the condition holds, in one step.
+    /// Checks the condition and writes the row in one step.
     pub(crate) fn put_row(&self, id: &str, row: Row, condition: &Condition) -> io::Result<()> {
         let mut inner = self.0.lock();
         if !condition.holds(inner.rows.get(id)) {
@@ -113,7 +113,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns when what was put would also survive the end of the machine.
+    /// Returns when every put so far is durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.0.lock().file.sync_data()
     }
@@ -141,15 +141,15 @@ impl Condition {
     }
 }
 
-/// The rows in a file, and how much of it is whole.
+/// Returns the rows in a file, and the length of its complete lines.
 pub(crate) fn read(path: &Path) -> io::Result<(HashMap<String, Row>, u64)> {
     let bytes = fs::read(path)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n');
-    let whole = &bytes[..whole.map_or(0, |end| end + 1)];
+    let last_newline = bytes.iter().rposition(|byte| *byte == b'\n');
+    let complete = &bytes[..last_newline.map_or(0, |end| end + 1)];
     let mut rows = HashMap::new();
-    for line in whole.split_inclusive(|byte| *byte == b'\n') {
+    for line in complete.split_inclusive(|byte| *byte == b'\n') {
         let Line { id, row } = serde_json::from_slice(line)?;
         rows.insert(id, row);
     }
-    Ok((rows, whole.len() as u64))
+    Ok((rows, complete.len() as u64))
 }

@@ -1,5 +1,5 @@
-//! Progress on a terminal: a bar for base data as a whole, and for each channel
-//! one of its own, as long as this worker has it.
+//! Progress on a terminal: one bar for all base data, and one bar for each
+//! channel that this worker holds.
 
 use std::collections::HashMap;
 
@@ -31,12 +31,12 @@ impl Bars {
 
     pub(crate) fn show(&mut self, status: &Status) {
         self.remove_closed(status);
-        self.base.set_length(status.base.in_all.unwrap_or(0).max(1));
+        self.base.set_length(status.base.total.unwrap_or(0).max(1));
         self.base.set_position(status.base.rows);
         self.base.set_message(lines::base(&status.base));
-        // About as many rows for each.
-        let in_all = status.base.in_all.unwrap_or(0);
-        let length = in_all.checked_div(status.base.channels as u64);
+        // The channels have about the same number of rows.
+        let total = status.base.total.unwrap_or(0);
+        let length = total.checked_div(status.base.channels as u64);
         for channel in &status.channels {
             let bar = self.bar(channel);
             bar.set_length(length.unwrap_or(0).max(channel.rows).max(1));
@@ -46,14 +46,13 @@ impl Bars {
     }
 
     fn remove_closed(&mut self, status: &Status) {
-        let is_there = |id: &str| status.channels.iter().any(|channel| channel.id == id);
         self.channels.retain(|id, bar| {
-            let stays = is_there(id);
-            if !stays {
+            let is_open = status.channels.iter().any(|channel| channel.id == *id);
+            if !is_open {
                 bar.finish_and_clear();
                 self.all.remove(bar);
             }
-            stays
+            is_open
         });
     }
 
@@ -73,7 +72,7 @@ impl Bars {
 }
 
 impl Drop for Bars {
-    /// What is shown last stays: the summary of base data.
+    /// Leaves only the summary of base data on the terminal.
     fn drop(&mut self) {
         for bar in self.channels.values() {
             bar.finish_and_clear();
@@ -91,7 +90,7 @@ fn message(channel: &Channel) -> String {
     }
 }
 
-/// A template of this file that cannot be read would be seen at once.
+/// Falls back to the default style, although all templates of this file are valid.
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template);
     style.unwrap_or_else(|_| ProgressStyle::default_bar())

@@ -1,19 +1,20 @@
-//! How much base data there is, and how long the rest of it will take.
+//! Estimates the amount of base data and the time left.
 
 use std::time::Duration;
 
-/// How many rows there are in all, from the rows of the channels that have come
-/// to their end: each channel is a split of the table, and the service makes
-/// them of about the same size. None before the first is at its end.
-pub(crate) fn rows_in_all(finished: &[u64], channels: usize) -> Option<u64> {
-    let ended = finished.len() as u64;
+/// Estimates the total number of rows from the rows of the finished channels.
+///
+/// Each channel is a split of the table, and the service makes all splits about
+/// the same size. `None` if no channel has finished.
+pub(crate) fn total_rows(finished: &[u64], channels: usize) -> Option<u64> {
     let rows: u64 = finished.iter().sum();
-    (rows * channels as u64).checked_div(ended)
+    (rows * channels as u64).checked_div(finished.len() as u64)
 }
 
-/// How long the rest will take at this rate (rows in a second); none where
-/// nothing moves. A table may have more rows than was thought.
-pub(crate) fn time_left(rows: u64, in_all: u64, rate: f64) -> Option<Duration> {
-    let left = in_all.saturating_sub(rows) as f64;
+/// Estimates the time left at a rate in rows per second.
+///
+/// `None` if the rate is zero. `rows` may exceed the estimated total.
+pub(crate) fn time_left(rows: u64, total: u64, rate: f64) -> Option<Duration> {
+    let left = total.saturating_sub(rows) as f64;
     Duration::try_from_secs_f64(left / rate).ok()
 }

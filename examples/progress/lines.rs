@@ -1,4 +1,4 @@
-//! Progress where there is no terminal: one line for all.
+//! Progress without a terminal: one line at a time for all channels.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) fn show(status: &Status) {
     );
 }
 
-/// How base data gets on.
+/// Formats the progress of base data.
 pub(crate) fn base(base: &BaseStage) -> String {
     if base.channels == 0 {
         return "base: no channels".to_owned();
@@ -22,14 +22,14 @@ pub(crate) fn base(base: &BaseStage) -> String {
     if base.finished == base.channels {
         return format!("{channels}, {} rows", base.rows);
     }
-    let in_all = base
-        .in_all
-        .map_or_else(String::new, |all| format!(" of about {all}"));
+    let total = base
+        .total
+        .map_or_else(String::new, |total| format!(" of about {total}"));
     let left = base.left.map_or_else(String::new, |left| {
         format!(", about {} left", seconds(left))
     });
     format!(
-        "{channels}, {}{in_all} rows, {:.0} rows/s{left}",
+        "{channels}, {}{total} rows, {:.0} rows/s{left}",
         base.rows, base.rate
     )
 }
@@ -46,7 +46,7 @@ fn stream(status: &Status) -> String {
     )
 }
 
-/// With one digit after the point.
+/// Formats a time in seconds with one decimal place.
 pub(crate) fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }

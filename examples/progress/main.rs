@@ -1,17 +1,18 @@
-//! Shows how a tunnel gets on, while it is consumed: a bar or a line for each
-//! channel with its rows, rate and lag, and for the base data how much of it
-//! there is still to come; on a terminal in place, elsewhere a line each second.
+//! Shows the progress of a tunnel while it is consumed: the rows, rate and lag of
+//! the channels, and the estimated time left for base data. On a terminal it
+//! updates progress bars in place; elsewhere it prints a line per second.
+//!
+//! To run it on an emulator inside this program, until all records are delivered:
 //!
 //! ```text
 //! cargo run --example progress
 //! ```
 //!
-//! runs on an emulator inside this program and ends by itself. Until Ctrl-C it
-//! runs on a real instance where `OTS_ENDPOINT`, `OTS_INSTANCE`,
-//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set;
-//! the tunnel is created if there is none. The service does not tell how many
-//! rows a table has: say so if you know, or it is estimated from the channels
-//! that have come to their end.
+//! To run it on a real instance, until Ctrl-C, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). The tunnel is created if it does
+//! not exist. The service does not report the number of rows of a table, so it is
+//! estimated from the channels that have finished, unless you pass `--rows`:
 //!
 //! ```text
 //! cargo run --example progress -- TABLE TUNNEL [--rows=1000000]
@@ -19,10 +20,10 @@
 //!
 //! Files, in reading order:
 //!
-//! - `status`: what there is to show, from the worker's snapshot and the
-//!   service's description of the tunnel;
-//! - `estimate`: how long base data will take;
-//! - `bars`, `lines`: how it is shown.
+//! - `status`: combines the worker's snapshot with the service's description of
+//!   the tunnel;
+//! - `estimate`: estimates the total number of rows and the time left;
+//! - `bars`, `lines`: print the status.
 
 mod bars;
 #[path = "../shared/demo.rs"]
@@ -59,13 +60,13 @@ const PLAN: Plan = Plan {
     changes: 300,
     pause: Duration::from_millis(25),
 };
-/// How long a batch takes on the emulator, so that there is something to see.
-const WORK: Duration = Duration::from_millis(400);
+/// How long the callback takes on the emulator, to make the progress visible.
+const TIME_PER_BATCH: Duration = Duration::from_millis(400);
 
 type Show = Box<dyn FnMut(&Status)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     println!("progress: shows rows, rate and lag of each channel of a tunnel");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
@@ -77,14 +78,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         service.credentials.clone(),
         TunnelConfig::new(),
     )?;
-    let tunnel_id = tunnel::id_of(&tunnel_client, &table_name, &tunnel_name)?;
+    let tunnel_id = tunnel::get_or_create(&tunnel_client, &table_name, &tunnel_name)?;
 
-    let (work, rows) = match &service.emulator {
-        Some(_) => (WORK, Some(PLAN.rows as u64)),
+    let (time_per_batch, rows) = match &service.emulator {
+        Some(_) => (TIME_PER_BATCH, Some(PLAN.rows as u64)),
         None => (Duration::ZERO, rows_option()?),
     };
     let factory = SimpleProcessFactory::new(move |_, _| {
-        thread::sleep(work);
+        thread::sleep(time_per_batch);
         Ok(())
     });
     let work_config = TunnelWorkerConfig::builder(factory)
@@ -97,22 +98,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     ctrlc::set_handler(move || {
         handle.close();
     })?;
-    demo.begin(&daemon);
+    demo.start(&daemon);
 
-    // The daemon works on a thread of its own, and this one looks on.
+    // The daemon runs on a thread of its own; this thread prints the progress.
     let running = daemon.spawn()?;
-    let (mut show, pause) = how_to_show();
+    let (mut show, interval) = display();
     let mut watch = Watch::new(rows);
     let req = DescribeTunnelRequest::new(&table_name, &tunnel_name);
     loop {
-        // The last look is after the end.
-        let is_over = daemon.snapshot().state == WorkerState::Ended;
-        let described = tunnel_client.describe_tunnel(&req)?;
-        show(&watch.look(&described, &daemon.snapshot()));
-        if is_over {
+        // Checked first, so that the last status is taken after the end.
+        let has_ended = daemon.snapshot().state == WorkerState::Ended;
+        let description = tunnel_client.describe_tunnel(&req)?;
+        show(&watch.status(&description, &daemon.snapshot()));
+        if has_ended {
             break;
         }
-        thread::sleep(pause);
+        thread::sleep(interval);
     }
     drop(show);
     running.join()?;
@@ -120,8 +121,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// In place on a terminal, a line now and then elsewhere; and how often.
-fn how_to_show() -> (Show, Duration) {
+/// Returns the function that prints a status, and the interval between two calls:
+/// bars on a terminal, lines elsewhere.
+fn display() -> (Show, Duration) {
     if !io::stdout().is_terminal() {
         return (Box::new(lines::show), Duration::from_secs(1));
     }
@@ -130,7 +132,7 @@ fn how_to_show() -> (Show, Duration) {
     (Box::new(show), Duration::from_millis(250))
 }
 
-/// How many rows the table has, as the command line tells.
+/// Returns the number of rows given by `--rows`.
 fn rows_option() -> Result<Option<u64>, Box<dyn Error>> {
     let option = std::env::args().find_map(|arg| Some(arg.strip_prefix("--rows=")?.to_owned()));
     Ok(option.map(|rows| rows.parse()).transpose()?)

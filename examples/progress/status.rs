@@ -1,4 +1,4 @@
-//! What there is to show of a tunnel.
+//! The status of a tunnel and its channels.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,79 +10,80 @@ use tablestore_tunnel::{
 
 use crate::estimate;
 
-/// How a tunnel gets on.
+/// The status of a tunnel at one moment.
 pub(crate) struct Status {
-    /// Since the program began to look.
+    /// The time since the program started to watch the tunnel.
     pub(crate) age: Duration,
     pub(crate) base: BaseStage,
-    /// The channels that this worker has.
+    /// The channels that this worker holds.
     pub(crate) channels: Vec<Channel>,
 }
 
-/// The base data, of all workers.
+/// The base data of all workers.
 pub(crate) struct BaseStage {
     pub(crate) channels: usize,
-    /// Those that have come to their end.
+    /// The number of channels that have finished.
     pub(crate) finished: usize,
     pub(crate) rows: u64,
-    /// How many there are about in all, as soon as that can be told,
-    pub(crate) in_all: Option<u64>,
-    /// and how long they will take.
+    /// The total number of rows. `None` if it is unknown and cannot be estimated yet.
+    pub(crate) total: Option<u64>,
+    /// The estimated time left.
     pub(crate) left: Option<Duration>,
-    /// Rows in a second.
+    /// Rows per second.
     pub(crate) rate: f64,
 }
 
-/// One channel.
+/// The status of a channel.
 pub(crate) struct Channel {
     pub(crate) id: String,
     pub(crate) is_stream: bool,
-    /// What it is doing.
+    /// What the channel is doing.
     pub(crate) stage: &'static str,
     pub(crate) rows: u64,
-    /// Rows in a second, lately.
+    /// Rows per second since the previous status.
     pub(crate) rate: f64,
-    /// How old the newest record is that is done; none when all is done.
+    /// The age of the last processed record. `None` if the channel has caught up.
     pub(crate) lag: Option<Duration>,
 }
 
-/// Remembers what rates and estimates need.
+/// Watches a tunnel, and keeps what rates and estimates are computed from.
 pub(crate) struct Watch {
-    begun: Instant,
-    /// How many rows the table has, if somebody knows.
-    told: Option<u64>,
-    /// Rows of base data when the program began to look.
-    rows_before: Option<u64>,
-    last_look: Instant,
-    /// Each channel's rows at the last look.
+    start: Instant,
+    /// The number of rows of the table, if it is known.
+    known_total: Option<u64>,
+    /// The number of rows of base data in the first status.
+    initial_rows: Option<u64>,
+    /// The time of the previous status.
+    last_time: Instant,
+    /// The number of rows of each channel in the previous status.
     last_rows: HashMap<String, u64>,
 }
 
 impl Watch {
-    pub(crate) fn new(told: Option<u64>) -> Watch {
+    pub(crate) fn new(known_total: Option<u64>) -> Watch {
         let now = Instant::now();
         Watch {
-            begun: now,
-            told,
-            rows_before: None,
-            last_look: now,
+            start: now,
+            known_total,
+            initial_rows: None,
+            last_time: now,
             last_rows: HashMap::new(),
         }
     }
 
-    pub(crate) fn look(
+    pub(crate) fn status(
         &mut self,
-        described: &DescribeTunnelResponse,
+        description: &DescribeTunnelResponse,
         snapshot: &WorkerSnapshot,
     ) -> Status {
-        let since = self.last_look.elapsed();
-        self.last_look = Instant::now();
+        let elapsed = self.last_time.elapsed();
+        self.last_time = Instant::now();
         let channels = snapshot.channels.iter();
         Status {
-            age: self.begun.elapsed(),
-            base: self.base(&described.channels, snapshot),
+            age: self.start.elapsed(),
+            base: self.base(&description.channels, snapshot),
             channels: channels
-                .map(|channel| self.channel(channel, since))
+                .map(|channel| self.channel(channel, elapsed))
                 .collect(),
         }
     }
@@ -96,41 +97,42 @@ impl Watch {
             .map(|ch| saved_rows(ch))
             .collect();
         let rows = channels.iter().map(|ch| rows(ch, snapshot)).sum();
-        // What others have done before does not count for the rate.
-        let before = *self.rows_before.get_or_insert(rows);
-        let rate = (rows - before.min(rows)) as f64 / self.begun.elapsed().as_secs_f64();
-        let estimate = || estimate::rows_in_all(&finished, channels.len());
-        let in_all = self.told.or_else(estimate);
+        // Rows processed before this program started do not count for the rate.
+        let initial = *self.initial_rows.get_or_insert(rows);
+        let rate = rows.saturating_sub(initial) as f64 / self.start.elapsed().as_secs_f64();
+        let estimate = || estimate::total_rows(&finished, channels.len());
+        let total = self.known_total.or_else(estimate);
         BaseStage {
             channels: channels.len(),
             finished: finished.len(),
             rows,
-            in_all,
-            left: in_all.and_then(|in_all| estimate::time_left(rows, in_all, rate)),
+            total,
+            left: total.and_then(|total| estimate::time_left(rows, total, rate)),
             rate,
         }
     }
 
-    fn channel(&mut self, channel: &ChannelSnapshot, since: Duration) -> Channel {
+    fn channel(&mut self, channel: &ChannelSnapshot, elapsed: Duration) -> Channel {
         let (id, rows) = (channel.channel_id.clone(), channel.done.records);
         let last = self.last_rows.insert(id.clone(), rows).unwrap_or(0);
-        // It begins at 0 again where the channel was lost and came back.
-        let lately = rows - last.min(rows);
+        // If the channel was lost and assigned again, `rows` has restarted at 0.
+        let new_rows = rows.saturating_sub(last);
         Channel {
             id,
             is_stream: channel.is_stream,
             stage: channel.stage.as_str(),
             rows,
-            rate: lately as f64 / since.as_secs_f64(),
+            rate: new_rows as f64 / elapsed.as_secs_f64(),
             lag: channel.lag.filter(|_| !channel.is_caught_up),
         }
     }
 }
 
-/// The rows of a channel: what is saved, or what is done here if that is more.
+/// Returns the rows of a channel: those covered by its checkpoint, or those that
+/// this worker has processed, whichever is greater.
 fn rows(channel: &ChannelInfo, snapshot: &WorkerSnapshot) -> u64 {
-    let here = snapshot.channel(&channel.channel_id);
-    saved_rows(channel).max(here.map_or(0, |here| here.done.records))
+    let own = snapshot.channel(&channel.channel_id);
+    saved_rows(channel).max(own.map_or(0, |own| own.done.records))
 }
 
 fn saved_rows(channel: &ChannelInfo) -> u64 {

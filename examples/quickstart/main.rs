@@ -1,22 +1,24 @@
-//! Consumes a tunnel: first the rows that the table has, then every change.
+//! Consumes a tunnel: first the existing rows of a table, then every change.
+//!
+//! To run it on an emulator inside this program:
 //!
 //! ```text
 //! cargo run --example quickstart
 //! ```
 //!
-//! runs on an emulator inside this program: a table of orders, a tunnel over
-//! it, a writer that keeps changing the table, and a closing summary that
-//! counts what was written and what was delivered. Ctrl-C stops it early.
+//! The program creates a table of orders and a tunnel on it, and changes the
+//! table for a few seconds. The summary at the end compares the records written
+//! with the records delivered. Ctrl-C stops the program early.
 //!
-//! Against a real instance, set `OTS_ENDPOINT`, `OTS_INSTANCE`,
-//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`), and name
-//! the table and the tunnel, which is created if there is none:
+//! To run it on a real instance, set `OTS_ENDPOINT`, `OTS_INSTANCE`,
+//! `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN` for
+//! temporary credentials). The tunnel is created if it does not exist:
 //!
 //! ```text
-//! cargo run --example quickstart -- testTable testTunnel
+//! cargo run --example quickstart -- TABLE TUNNEL
 //! ```
 //!
-//! `RUST_LOG=info` shows what the worker does.
+//! Warnings are logged by default; `RUST_LOG=info` also logs what the worker does.
 
 mod orders;
 mod service;
@@ -37,18 +39,18 @@ use service::Service;
 use tally::Tally;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     println!("quickstart: consumes the rows that a table has, then every change");
     let tally = Arc::new(Tally::default());
     let service = Service::from_env(&tally)?;
     let client = service.client()?;
-    let tunnel_id = tunnel_id(&client, service.table_name(), service.tunnel_name())?;
+    let tunnel_id = get_or_create_tunnel(&client, service.table_name(), service.tunnel_name())?;
     println!(
         "consuming tunnel {tunnel_id} of table {}",
         service.table_name()
     );
 
-    // 1. What to do with a batch. Each channel gets its own clone of the callback.
+    // 1. Write a callback that processes a batch. Each channel gets its own clone.
     let factory = SimpleProcessFactory::new({
         let tally = tally.clone();
         move |ctx: &ChannelContext, records: &[Record]| {
@@ -56,12 +58,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             Ok(())
         }
     });
-    // 2. How to work. The default heartbeat, every 30 s, would do as well; the
-    // shortest makes the change from base data to the stream quick to watch.
+    // 2. Configure the worker. The default heartbeat interval of 30 s works too;
+    // the minimum of 5 s makes the switch from base data to changes faster.
     let config = TunnelWorkerConfig::builder(factory)
         .heartbeat_interval(Duration::from_secs(5))
         .build()?;
-    // 3. Work, until someone closes the daemon.
+    // 3. Run until another thread closes the daemon.
     let daemon = TunnelWorkerDaemon::new(client, tunnel_id, config);
     let handle = daemon.clone();
     let interrupted = tally.clone();
@@ -70,22 +72,26 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         interrupted.interrupt();
         handle.close();
     })?;
-    let changes = service.keep_changing(&tally, &daemon);
+    let writer = service.start_writer(&tally, &daemon);
     daemon.run()?;
-    if let Some(changes) = changes {
-        changes.join().map_err(|_| "the writer panicked")??;
+    if let Some(writer) = writer {
+        writer.join().map_err(|_| "the writer panicked")??;
     }
 
     let summary = tally.summary();
     println!("\n{summary}");
-    Ok(match summary.is_right() {
+    Ok(match summary.is_correct() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
 }
 
-/// The id of the tunnel, which is made if there is none.
-fn tunnel_id(client: &TunnelClient, table: &str, tunnel: &str) -> Result<String, TunnelError> {
+/// Returns the id of the tunnel, which is created if it does not exist.
+fn get_or_create_tunnel(
+    client: &TunnelClient,
+    table: &str,
+    tunnel: &str,
+) -> Result<String, TunnelError> {
     let request = CreateTunnelRequest::new(table, tunnel, TunnelType::BaseAndStream);
     match client.create_tunnel(&request) {
         Ok(created) => Ok(created.tunnel_id),

@@ -1,4 +1,4 @@
-//! A table of orders, and the life of a shop that keeps changing it.
+//! A table of orders, and a writer that keeps changing it as a shop would.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use tablestore_tunnel::{TunnelError, Value};
 
 use crate::tally::Tally;
 
-/// Rows that are there before the tunnel is.
+/// The rows that exist before the tunnel is created.
 const ROWS: usize = 2000;
 const PARTITIONS: u32 = 4;
 
@@ -38,15 +38,15 @@ pub(crate) fn create(emulator: &Emulator, tally: &Tally) -> Result<Table, Tunnel
     Ok(orders)
 }
 
-/// New orders, paid orders and cancelled ones, until the time is over or
-/// the program is interrupted.
+/// Adds, pays and cancels orders until the deadline passes or the program is
+/// interrupted.
 pub(crate) fn keep_changing(
     orders: &Table,
     tally: &Tally,
-    until: Instant,
+    deadline: Instant,
 ) -> Result<(), TunnelError> {
     let mut next = ROWS;
-    while Instant::now() < until && !tally.is_interrupted() {
+    while Instant::now() < deadline && !tally.is_interrupted() {
         tally.expect_change(|| orders.put([order_id(next)], order(next)))?;
         tally.expect_change(|| pay(orders, next - ROWS / 2))?;
         if next.is_multiple_of(3) {

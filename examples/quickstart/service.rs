@@ -1,4 +1,4 @@
-//! Where the tunnel is: a real instance, or an emulator with a table of orders.
+//! The service to consume from: a real instance, or an emulator with a table of orders.
 
 use std::env;
 use std::error::Error;
@@ -12,10 +12,10 @@ use tablestore_tunnel::{Credentials, TunnelClient, TunnelConfig, TunnelError, Tu
 use crate::orders;
 use crate::tally::Tally;
 
-/// How long the writer goes on.
-const CHANGING: Duration = Duration::from_secs(12);
-/// How long to wait for what was written last.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the writer runs.
+const WRITE_TIME: Duration = Duration::from_secs(12);
+/// How long to wait for the last changes to be delivered.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) enum Service {
     Real {
@@ -31,17 +31,13 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The instance that the environment names, or else an emulator.
+    /// Returns the instance named by the environment, or starts an emulator.
     pub(crate) fn from_env(tally: &Tally) -> Result<Service, Box<dyn Error>> {
         let Ok(endpoint) = env::var("OTS_ENDPOINT") else {
             return Service::emulated(tally);
         };
         let mut arguments = env::args().skip(1);
-        let mut argument = |what| {
-            arguments
-                .next()
-                .ok_or(format!("name the {what} as an argument"))
-        };
+        let mut argument = |what| arguments.next().ok_or(format!("missing argument: {what}"));
         Ok(Service::Real {
             endpoint,
             instance: env::var("OTS_INSTANCE").map_err(|_| "OTS_INSTANCE is not set")?,
@@ -90,9 +86,11 @@ impl Service {
         }
     }
 
-    /// Changes the emulated table for a while, waits until every change has
-    /// been delivered, and closes the daemon. Real tables change by themselves.
-    pub(crate) fn keep_changing(
+    /// Starts a thread that changes the emulated table for a while, waits until
+    /// every change has been delivered, and closes the daemon.
+    ///
+    /// Returns `None` on a real instance.
+    pub(crate) fn start_writer(
         &self,
         tally: &Arc<Tally>,
         daemon: &TunnelWorkerDaemon,
@@ -102,11 +100,11 @@ impl Service {
         };
         let (orders, tally, daemon) = (orders.clone(), tally.clone(), daemon.clone());
         Some(thread::spawn(move || {
-            let changed = orders::keep_changing(&orders, &tally, Instant::now() + CHANGING);
-            tally.wait_until_complete(PATIENCE);
-            let receipt = daemon.close();
-            println!("closed, every checkpoint saved: {}", receipt.is_clean());
-            changed
+            let result = orders::keep_changing(&orders, &tally, Instant::now() + WRITE_TIME);
+            tally.wait_until_complete(MAX_WAIT);
+            let report = daemon.close();
+            println!("closed, every checkpoint saved: {}", report.is_clean());
+            result
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! Counts what was written and what was delivered, and compares.
+//! Counts the records written and the records delivered, and compares them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,18 +8,18 @@ use std::time::Duration;
 use tablestore_emulator::Written;
 use tablestore_tunnel::{ChannelContext, Record, SequenceInfo, TunnelError};
 
-/// How many records of each kind are shown.
-const SHOWN: u64 = 3;
+/// How many records of each kind are printed.
+const PRINTED_RECORDS: u64 = 3;
 
-/// How many records more a line of the count tells of, at least.
-const SHOWN_TOGETHER: u64 = 250;
+/// The minimum number of new records between two progress lines.
+const RECORDS_PER_LINE: u64 = 250;
 
-/// What tells one record from all others.
+/// Identifies a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Id {
-    /// A row of the base data, by its key.
+    /// A row of the base data, by its primary key.
     Row(String),
-    /// A change, by its partition and its place in the partition's log.
+    /// A change, by its partition and its position in the partition's log.
     Change(String, SequenceInfo),
 }
 
@@ -31,30 +31,30 @@ pub(crate) struct Tally {
 
 #[derive(Default)]
 struct Counts {
-    /// What was written, where that is known, and how often it was delivered.
-    records: HashMap<Id, u64>,
+    /// How often each written record was delivered. Empty on a real instance.
+    deliveries: HashMap<Id, u64>,
     written: u64,
-    /// Of what was written: how much was delivered.
-    seen: u64,
+    /// The number of written records that were delivered at least once.
+    delivered_of_written: u64,
     rows: u64,
     changes: u64,
-    /// What the last line of the count told of.
-    shown: u64,
+    /// The number of delivered records at the last progress line.
+    last_printed: u64,
     duplicates: u64,
     out_of_order: u64,
-    /// The newest change of each channel.
-    newest: HashMap<String, SequenceInfo>,
+    /// The last change of each channel.
+    last_changes: HashMap<String, SequenceInfo>,
     interrupted: bool,
 }
 
 impl Tally {
-    /// A row is in the table before the tunnel is made.
+    /// Expects a row that exists before the tunnel is created.
     pub(crate) fn expect_base(&self, key: &str) {
         self.lock().expect(Id::Row(key.to_owned()));
     }
 
-    /// Writes a change and remembers it. Under the lock, so that it is known
-    /// before it can be delivered.
+    /// Writes a change and expects it. The lock is held meanwhile, so the change
+    /// is known before it can be delivered.
     pub(crate) fn expect_change(
         &self,
         write: impl FnOnce() -> Result<Written, TunnelError>,
@@ -68,19 +68,19 @@ impl Tally {
         Ok(())
     }
 
-    /// The callback: counts the records of a batch, and tells of many at a time;
-    /// while changes trickle in, a batch has few.
+    /// Counts the records of a batch. Batches are small while changes trickle in,
+    /// so one progress line covers several of them.
     pub(crate) fn deliver(&self, ctx: &ChannelContext, records: &[Record]) {
         let mut counts = self.lock();
         for record in records {
             counts.deliver(ctx.channel_id(), record);
         }
         let delivered = counts.rows + counts.changes;
-        let news = delivered - counts.shown;
-        if news >= SHOWN_TOGETHER {
-            counts.shown = delivered;
+        let new = delivered - counts.last_printed;
+        if new >= RECORDS_PER_LINE {
+            counts.last_printed = delivered;
             println!(
-                "{:>6} rows {:>6} changes  (+{news:<4} {})",
+                "{:>6} rows {:>6} changes  (+{new:<4} {})",
                 counts.rows,
                 counts.changes,
                 ctx.channel_id()
@@ -89,23 +89,28 @@ impl Tally {
         self.changed.notify_all();
     }
 
-    /// Waits until everything written has been delivered.
-    pub(crate) fn wait_until_complete(&self, patience: Duration) {
-        let missing = |counts: &mut Counts| counts.seen < counts.written && !counts.interrupted;
+    /// Waits until every written record has been delivered, the program is
+    /// interrupted, or `timeout` has passed.
+    pub(crate) fn wait_until_complete(&self, timeout: Duration) {
+        let is_incomplete = |counts: &mut Counts| {
+            counts.delivered_of_written < counts.written && !counts.interrupted
+        };
         let waited = self
             .changed
-            .wait_timeout_while(self.lock(), patience, missing);
+            .wait_timeout_while(self.lock(), timeout, is_incomplete);
         drop(waited);
     }
 
-    /// Waits a little, less if interrupted.
+    /// Waits until `time` has passed or the program is interrupted.
     pub(crate) fn pause(&self, time: Duration) {
-        let going_on = |counts: &mut Counts| !counts.interrupted;
-        let waited = self.changed.wait_timeout_while(self.lock(), time, going_on);
+        let is_running = |counts: &mut Counts| !counts.interrupted;
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), time, is_running);
         drop(waited);
     }
 
-    /// The program is to end early: what has not been delivered by now stays in
+    /// Ends the program early. Records that have not been delivered yet stay in
     /// the tunnel for the next run.
     pub(crate) fn interrupt(&self) {
         self.lock().interrupted = true;
@@ -118,7 +123,7 @@ impl Tally {
 
     pub(crate) fn summary(&self) -> Summary {
         let counts = self.lock();
-        let missing = counts.written - counts.seen;
+        let missing = counts.written - counts.delivered_of_written;
         let (left, lost) = match counts.interrupted {
             true => (missing, 0),
             false => (0, missing),
@@ -141,39 +146,39 @@ impl Tally {
 impl Counts {
     fn expect(&mut self, id: Id) {
         self.written += 1;
-        self.records.insert(id, 0);
+        self.deliveries.insert(id, 0);
     }
 
     fn deliver(&mut self, channel: &str, record: &Record) {
         let id = match record.sequence_info() {
             None => {
                 self.rows += 1;
-                show(self.rows, channel, record);
+                print_if_among_first(self.rows, channel, record);
                 Id::Row(key(record))
             }
             Some(sequence) => {
                 self.changes += 1;
-                show(self.changes, channel, record);
+                print_if_among_first(self.changes, channel, record);
                 self.check_order(channel, sequence);
                 Id::Change(partition(channel), sequence)
             }
         };
-        // What is not expected was written by others: a real table.
-        if let Some(times) = self.records.get_mut(&id) {
-            self.seen += u64::from(*times == 0);
+        // On a real instance nothing is expected: other programs write the table.
+        if let Some(times) = self.deliveries.get_mut(&id) {
+            self.delivered_of_written += u64::from(*times == 0);
             self.duplicates += u64::from(*times > 0);
             *times += 1;
         }
     }
 
     fn check_order(&mut self, channel: &str, sequence: SequenceInfo) {
-        let newest = self.newest.insert(channel.to_owned(), sequence);
-        self.out_of_order += u64::from(newest.is_some_and(|newest| newest > sequence));
+        let last = self.last_changes.insert(channel.to_owned(), sequence);
+        self.out_of_order += u64::from(last.is_some_and(|last| last > sequence));
     }
 }
 
-fn show(count: u64, channel: &str, record: &Record) {
-    if count <= SHOWN {
+fn print_if_among_first(count: u64, channel: &str, record: &Record) {
+    if count <= PRINTED_RECORDS {
         println!("{channel} {record}");
     }
 }
@@ -184,7 +189,7 @@ fn key(record: &Record) -> String {
     value.unwrap_or_default()
 }
 
-/// A stream channel's id begins with that of its partition.
+/// Returns the partition's id, which is the first part of a stream channel's id.
 fn partition(channel: &str) -> String {
     channel.split('_').next().unwrap_or_default().to_owned()
 }
@@ -199,7 +204,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn is_right(&self) -> bool {
+    pub(crate) fn is_correct(&self) -> bool {
         self.lost == 0 && self.out_of_order == 0
     }
 }
@@ -207,7 +212,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.written == 0 {
-            // A real table: only its writers know what they wrote.
+            // On a real instance the number of written records is unknown.
             writeln!(f, "records delivered          {:>6}", self.delivered)?;
             return write!(f, "out of order               {:>6}", self.out_of_order);
         }

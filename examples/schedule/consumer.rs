@@ -1,4 +1,4 @@
-//! The worker on the emulator, whose channels are taken and given back.
+//! A worker on the emulator, whose channels are suspended and resumed.
 
 use std::error::Error;
 use std::ops::Range;
@@ -13,9 +13,9 @@ use tablestore_tunnel::{
 
 use crate::orders;
 
-/// How long the worker may take for what it is to show.
-const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(20);
+/// The time limit of each step.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) struct Consumer {
     orders: Table,
@@ -23,7 +23,7 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// Begins to consume, and waits until the worker has all channels.
+    /// Starts the worker, and waits until it has delivered the first records.
     pub(crate) fn start(
         emulator: &Emulator,
         tunnel_client: &TunnelClient,
@@ -45,9 +45,10 @@ impl Consumer {
         Ok(consumer)
     }
 
-    /// Waits until the worker has given its channels back, and changes the table.
-    pub(crate) fn show_that_nothing_comes(&self) -> Result<(), Box<dyn Error>> {
-        self.wait_for("the worker to give its channels back", |consumer| {
+    /// Waits until the worker has released its channels, and changes the table:
+    /// nothing is delivered.
+    pub(crate) fn show_suspended(&self) -> Result<(), Box<dyn Error>> {
+        self.wait_for("the worker to release its channels", |consumer| {
             consumer.channels() == 0
         })?;
         self.change(40..80)?;
@@ -58,8 +59,9 @@ impl Consumer {
         Ok(())
     }
 
-    pub(crate) fn show_that_all_comes(&self) -> Result<(), Box<dyn Error>> {
-        self.wait_for("what was written meanwhile", |consumer| {
+    /// Waits until the worker has delivered all changes.
+    pub(crate) fn show_resumed(&self) -> Result<(), Box<dyn Error>> {
+        self.wait_for("the remaining records", |consumer| {
             consumer.delivered() == 80
         })?;
         println!(
@@ -89,13 +91,13 @@ impl Consumer {
         self.running.daemon().snapshot().channels.len()
     }
 
-    fn wait_for(&self, what: &str, is_so: impl Fn(&Consumer) -> bool) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so(self) {
+    fn wait_for(&self, what: &str, condition: impl Fn(&Consumer) -> bool) -> Result<(), String> {
+        let deadline = Instant::now() + MAX_WAIT;
+        while !condition(self) {
             if Instant::now() > deadline {
-                return Err(format!("waited in vain for {what}"));
+                return Err(format!("timed out waiting for {what}"));
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }

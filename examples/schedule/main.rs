@@ -1,15 +1,16 @@
-//! Takes the channels of a tunnel from their workers, and gives them back: to
-//! hold a tunnel for a while without stopping its consumers. The Go SDK's
-//! sample `schedule`, step by step.
+//! Suspends and resumes the channels of a tunnel, which pauses the tunnel without
+//! stopping its workers. Follows the Go SDK's sample `schedule` step by step.
+//!
+//! To run it on an emulator inside this program, with a worker that shows the
+//! effect:
 //!
 //! ```text
 //! cargo run --example schedule
 //! ```
 //!
-//! runs on an emulator inside this program, with a worker that shows what comes
-//! of it. On a real instance it suspends and resumes all channels of a tunnel
-//! that others consume, where `OTS_ENDPOINT`, `OTS_INSTANCE`,
-//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set:
+//! To run it on a real instance, set `OTS_ENDPOINT`, `OTS_INSTANCE`,
+//! `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN` for
+//! temporary credentials). The tunnel must exist; run its workers elsewhere:
 //!
 //! ```text
 //! cargo run --example schedule -- TABLE TUNNEL
@@ -34,7 +35,7 @@ use consumer::Consumer;
 use service::Service;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     println!("schedule: suspends the channels of a tunnel and resumes them");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
@@ -57,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Check the channels again: some are CLOSING, some may be WAIT.
     let (_, channels) = describe_tunnel(&req, &tunnel_client)?;
     if let Some(consumer) = &consumer {
-        consumer.show_that_nothing_comes()?;
+        consumer.show_suspended()?;
     }
 
     // Open all waiting channels.
@@ -67,10 +68,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Resume all suspended channels.
     resume_all_suspended_channel(&tunnel_id, &channels, &tunnel_client)?;
-    // Check the channels at last: all are OPEN, as soon as workers have them.
+    // Check the channels again: all will be OPEN when workers have opened them.
     describe_tunnel(&req, &tunnel_client)?;
     if let Some(consumer) = consumer {
-        consumer.show_that_all_comes()?;
+        consumer.show_resumed()?;
         describe_tunnel(&req, &tunnel_client)?;
         consumer.close()?;
     }
@@ -124,7 +125,7 @@ fn resume_all_suspended_channel(
     Ok(())
 }
 
-/// The ids of the channels that have this status.
+/// Returns the ids of the channels that have this status.
 fn with_status(channels: &[ChannelInfo], status: ChannelStatus) -> impl Iterator<Item = &str> {
     channels
         .iter()

@@ -1,6 +1,8 @@
-//! What happens on the emulator while an example consumes: a table has some
-//! rows and gets changes, and when all of that is delivered, the daemon is
-//! closed. A real table changes by itself, and Ctrl-C closes the daemon.
+//! Drives an example on the emulator: creates a table with rows, changes it, and
+//! closes the daemon when every record has been delivered.
+//!
+//! On a real instance nothing of this happens: other programs change the table,
+//! and Ctrl-C closes the daemon.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,62 +15,64 @@ use tablestore_tunnel::{TunnelError, TunnelWorkerDaemon, WorkerState};
 use crate::orders;
 use crate::service::Service;
 
-/// How long to wait for what was written last.
-const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(20);
+/// How long to wait for the last changes to be delivered.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How much happens to the table.
+/// What is written to the table.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
-    /// Rows that are there before the tunnel is.
+    /// The number of rows that exist before the tunnel is created.
     pub(crate) rows: usize,
-    /// Changes afterwards,
+    /// The number of changes that follow.
     pub(crate) changes: usize,
-    /// with so much time between two of them.
+    /// The pause after each change.
     pub(crate) pause: Duration,
 }
 
 pub(crate) struct Demo {
     plan: Plan,
-    /// None on a real instance.
+    /// `None` on a real instance.
     table: Option<Table>,
-    gave_up: Arc<AtomicBool>,
+    has_failed: Arc<AtomicBool>,
 }
 
 impl Demo {
-    /// Makes the table, if this is the emulator.
+    /// Creates the table on the emulator; does nothing on a real instance.
     pub(crate) fn prepare(service: &Service, name: &str, plan: Plan) -> Result<Demo, TunnelError> {
         let create = |emulator| orders::create(emulator, name, plan.rows);
         Ok(Demo {
             plan,
             table: service.emulator.as_ref().map(create).transpose()?,
-            gave_up: Arc::default(),
+            has_failed: Arc::default(),
         })
     }
 
-    /// Begins to change the table; closes the daemon when all is delivered.
-    pub(crate) fn begin(&self, daemon: &TunnelWorkerDaemon) {
+    /// Starts to change the table. Closes the daemon when every record has been
+    /// delivered.
+    pub(crate) fn start(&self, daemon: &TunnelWorkerDaemon) {
         let Some(table) = self.table.clone() else {
             return;
         };
-        let (plan, daemon, gave_up) = (self.plan, daemon.clone(), self.gave_up.clone());
+        let (plan, daemon, has_failed) = (self.plan, daemon.clone(), self.has_failed.clone());
         thread::spawn(move || {
             let changed = change(&table, plan);
-            let delivered = wait_until_delivered(&daemon, plan);
-            gave_up.store(changed.is_err() || !delivered, Ordering::Relaxed);
+            let is_delivered = wait_until_delivered(&daemon, plan);
+            has_failed.store(changed.is_err() || !is_delivered, Ordering::Relaxed);
             daemon.close();
         });
     }
 
-    /// How much was delivered; an error if that is not what was written.
+    /// Returns the number of delivered records as text, or an error if it does
+    /// not match the number of written records.
     pub(crate) fn finish(&self, daemon: &TunnelWorkerDaemon) -> Result<String, String> {
         let delivered = daemon.snapshot().done.records;
         let written = self.plan.written();
         if self.table.is_none() {
             return Ok(format!("delivered {delivered} records"));
         }
-        // Less is no error after Ctrl-C: the rest stays in the tunnel.
-        if self.gave_up.load(Ordering::Relaxed) || delivered > written {
+        // After Ctrl-C fewer records are fine: the rest stays in the tunnel.
+        if self.has_failed.load(Ordering::Relaxed) || delivered > written {
             return Err(format!("delivered {delivered}, written {written}"));
         }
         Ok(format!("delivered {delivered} of {written} records"))
@@ -89,16 +93,17 @@ fn change(table: &Table, plan: Plan) -> Result<(), TunnelError> {
     Ok(())
 }
 
-/// Whether all was delivered in time, or somebody else has closed the daemon.
+/// Returns whether every record was delivered in time. Also returns true if the
+/// daemon was closed by Ctrl-C.
 fn wait_until_delivered(daemon: &TunnelWorkerDaemon, plan: Plan) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     while Instant::now() < deadline {
         let snapshot = daemon.snapshot();
         let is_delivered = snapshot.done.records >= plan.written();
         if is_delivered || snapshot.state == WorkerState::Ended {
             return true;
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
     false
 }

@@ -1,4 +1,4 @@
-//! A record as one line of JSON, the same in every program that writes some.
+//! Formats a record as one line of JSON.
 //!
 //! ```text
 //! {"channel":"...","key":[7],"columns":[{"name":"item","value":"tea"}]}
@@ -6,15 +6,16 @@
 //!  "key":[7],"columns":[{"name":"paid","value":true},{"name":"note","deleted":"all"}]}
 //! ```
 //!
-//! Base rows have no action, no timestamp and no row index. Binaries are
-//! objects, `{"base64":"..."}`, to be told from text.
+//! Base rows have no action, no timestamp and no row index. Binary values are
+//! objects, `{"base64":"..."}`, which distinguishes them from text.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 use tablestore_tunnel::{ColumnKind, Record, RecordColumn, ValueRef};
 
-/// The record, with the channel (or the partition) that it came through.
+/// Returns the JSON object of a record. `channel` is the channel or partition
+/// that delivered it.
 pub(crate) fn object(channel: &str, record: &Record) -> Map<String, Json> {
     let mut line = Map::new();
     line.insert("channel".to_owned(), channel.into());

@@ -1,11 +1,11 @@
-//! The table and the tunnel that the command line names.
+//! The names of the table and the tunnel, from the command line.
 
 use std::env;
 
 use crate::service::Service;
 
-/// The first two arguments; on the emulator, where any will do, they may be
-/// left out. Options (`--...`) are for the example.
+/// Returns the first two arguments. They are optional on the emulator, which has
+/// defaults. Options (`--...`) are skipped.
 pub(crate) fn table_and_tunnel(service: &Service) -> Result<(String, String), &'static str> {
     let mut names = env::args()
         .skip(1)
@@ -15,6 +15,6 @@ pub(crate) fn table_and_tunnel(service: &Service) -> Result<(String, String), &'
         (None, None) if service.emulator.is_some() => {
             Ok(("exampleTable".to_owned(), "exampleTunnel".to_owned()))
         }
-        _ => Err("name the table and the tunnel: cargo run --example NAME -- TABLE TUNNEL"),
+        _ => Err("missing table or tunnel: cargo run --example NAME -- TABLE TUNNEL"),
     }
 }

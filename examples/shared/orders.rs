@@ -1,4 +1,4 @@
-//! A table of orders for the emulator, and what happens to it.
+//! A table of orders on the emulator, and changes to it.
 
 use tablestore_emulator::{Emulator, KeyType, RowUpdate, Table, TableSpec};
 use tablestore_tunnel::{TunnelError, Value};
@@ -11,7 +11,7 @@ const ITEMS: [(&str, f64); 5] = [
     ("台灯", 119.0),
 ];
 
-/// A table of four partitions with so many orders in it.
+/// Creates a table of four partitions that holds `rows` orders.
 pub(crate) fn create(emulator: &Emulator, name: &str, rows: usize) -> Result<Table, TunnelError> {
     let spec = TableSpec::new(name)
         .primary_key("order_id", KeyType::String)
@@ -21,7 +21,8 @@ pub(crate) fn create(emulator: &Emulator, name: &str, rows: usize) -> Result<Tab
     Ok(table)
 }
 
-/// In turn: a new order, one that is paid, another new one, one that is cancelled.
+/// Makes change number `n`: in turn a new order, a payment, another new order and
+/// a cancellation.
 pub(crate) fn change(table: &Table, n: usize) -> Result<(), TunnelError> {
     match n % 4 {
         1 => table.update([order_id(n)], paid())?,

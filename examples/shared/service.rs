@@ -1,4 +1,4 @@
-//! Where the Tunnel Service is: the instance that the environment names, or an
+//! The service to consume from: the instance named by the environment, or an
 //! emulator inside this program.
 
 use std::env;
@@ -7,19 +7,19 @@ use std::error::Error;
 use tablestore_emulator::Emulator;
 use tablestore_tunnel::Credentials;
 
-/// What the samples of the Go SDK keep in their `testConfig`.
+/// The address of the service and the credentials. Go samples: `testConfig`.
 pub(crate) struct Service {
     pub(crate) endpoint: String,
     pub(crate) instance: String,
     pub(crate) credentials: Credentials,
-    /// None on a real instance.
+    /// `None` on a real instance.
     pub(crate) emulator: Option<Emulator>,
 }
 
 impl Service {
-    /// The instance of `OTS_ENDPOINT`, `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID`,
-    /// `OTS_ACCESS_KEY_SECRET` and `OTS_STS_TOKEN`; an emulator if there is no
-    /// endpoint.
+    /// Reads `OTS_ENDPOINT`, `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID`,
+    /// `OTS_ACCESS_KEY_SECRET` and `OTS_STS_TOKEN`. Starts an emulator if
+    /// `OTS_ENDPOINT` is not set.
     pub(crate) fn from_env() -> Result<Service, Box<dyn Error>> {
         let Ok(endpoint) = env::var("OTS_ENDPOINT") else {
             return Service::emulated();

@@ -4,9 +4,9 @@ use tablestore_tunnel::{
     CreateTunnelRequest, DescribeTunnelRequest, ErrorCode, TunnelClient, TunnelError, TunnelType,
 };
 
-/// The id of the tunnel, which is made (base data, then changes) if there is
-/// none.
-pub(crate) fn id_of(
+/// Returns the id of the tunnel. If the tunnel does not exist, it is created for
+/// base data and changes.
+pub(crate) fn get_or_create(
     tunnel_client: &TunnelClient,
     table_name: &str,
     tunnel_name: &str,

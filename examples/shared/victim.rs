@@ -1,5 +1,5 @@
-//! The same program once more, as a consumer that is killed and started again
-//! while its table changes.
+//! Starts this program again as a consumer, and kills and restarts the consumer
+//! while the table changes.
 
 use std::env;
 use std::error::Error;
@@ -12,22 +12,27 @@ use tablestore_emulator::{Emulator, EventKind};
 
 /// How often the consumer is killed.
 const KILLS: usize = 4;
-/// How long one round may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often to look: often, to kill early, and less for the end.
-const LOOK: Duration = Duration::from_millis(1);
-const LOOK_FOR_END: Duration = Duration::from_millis(100);
-/// After so long a client that says nothing is dead to the service: the default
-/// of `heartbeat_timeout`, and a bit.
+/// The time limit of a round.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// How often to check the number of stored records: frequently, so that the kill
+/// comes in the middle of the work.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+/// How often to check it in the last round.
+const LAST_POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Slightly more than the default of `heartbeat_timeout`: the service considers
+/// a client dead after this time without a heartbeat.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(301);
-/// Set for the consumer.
+/// The environment variable that is set for the consumer.
 const IS_VICTIM: &str = "EXAMPLE_ENDS_WITH_ITS_PARENT";
 
-/// In each round the table is changed, the consumer starts, and is killed in
-/// the middle of its work; in the last round, when all is stored.
+/// Kills the consumer [`KILLS`] times.
 ///
-/// `change` makes a round's changes and says how many records that gives,
-/// `stored` how many have been stored so far. How many were written in all.
+/// Each round changes the table, starts the consumer and kills it in the middle
+/// of its work. The last round kills it after every record has been stored.
+///
+/// `change` makes the changes of a round and returns the number of their records.
+/// `stored` returns the number of records stored so far. The return value is the
+/// number of records written in all rounds.
 pub(crate) fn kill_and_restart(
     emulator: &Emulator,
     arguments: &[&str],
@@ -38,25 +43,23 @@ pub(crate) fn kill_and_restart(
     for kill in 1..=KILLS {
         let before = stored()?;
         written += change(kill)?;
-        let (wanted, look) = match kill < KILLS {
-            true => (before.midpoint(written), LOOK),
-            false => (written, LOOK_FOR_END),
+        let (wanted, poll_interval) = match kill < KILLS {
+            true => (before.midpoint(written), POLL_INTERVAL),
+            false => (written, LAST_POLL_INTERVAL),
         };
         let victim = Victim::start(emulator, arguments)?;
-        let so_far = wait_for(wanted, look, &stored)?;
+        let so_far = wait_for(wanted, poll_interval, &stored)?;
         victim.kill();
-        println!("killed when {so_far} of {written} were stored");
-        // Nobody has to wait until the service takes the consumer for dead.
+        println!("killed after {so_far} of {written} records were stored");
+        // The service considers the consumer dead immediately.
         emulator.clock().advance(HEARTBEAT_TIMEOUT);
     }
-    println!(
-        "{written} records were written, {} were sent",
-        sent(emulator)
-    );
+    println!("{written} records written, {} delivered", sent(emulator));
     Ok(written)
 }
 
-/// How many records the emulator gave, those that it gave again included.
+/// Returns the number of records that the emulator sent, including redelivered
+/// records.
 fn sent(emulator: &Emulator) -> u64 {
     let ledger = emulator.ledger();
     let records = ledger.events().iter().map(|event| match &event.kind {
@@ -68,27 +71,27 @@ fn sent(emulator: &Emulator) -> u64 {
 
 fn wait_for(
     wanted: i64,
-    look: Duration,
+    poll_interval: Duration,
     stored: impl Fn() -> Result<i64, Box<dyn Error>>,
 ) -> Result<i64, Box<dyn Error>> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
         let so_far = stored()?;
         if so_far >= wanted {
             return Ok(so_far);
         }
         if Instant::now() > deadline {
-            return Err(format!("only {so_far} of {wanted} were stored").into());
+            return Err(format!("only {so_far} of {wanted} records were stored").into());
         }
-        thread::sleep(look);
+        thread::sleep(poll_interval);
     }
 }
 
-/// Killed when dropped.
+/// The consumer process. Killed when dropped.
 struct Victim(Child);
 
 impl Victim {
-    /// Consumes from the emulator as if that were a real instance.
+    /// Starts a consumer that treats the emulator as a real instance.
     fn start(emulator: &Emulator, arguments: &[&str]) -> io::Result<Victim> {
         let child = Command::new(env::current_exe()?)
             .args(arguments)
@@ -108,14 +111,14 @@ impl Victim {
 
 impl Drop for Victim {
     fn drop(&mut self) {
-        // Has ended already: all the same.
+        // Fails only if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A consumer whose parent has ended, however that came, ends too: its standard
-/// input closes then.
+/// Makes a consumer started by [`kill_and_restart`] end when its parent process
+/// ends, for whatever reason. The consumer's standard input is closed then.
 pub(crate) fn end_with_parent() {
     if env::var_os(IS_VICTIM).is_none() {
         return;

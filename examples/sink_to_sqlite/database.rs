@@ -1,7 +1,7 @@
-//! The copy of the table, and how far it has come.
+//! The copy of the table, together with its position in the change log.
 //!
-//! Any table fits, whatever its columns are: a row is its key as text, and a
-//! cell for each column.
+//! The schema fits every table: a row is its primary key as text, with one cell
+//! for each column.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,37 +15,38 @@ use tablestore_tunnel::{ActionType, ColumnKind, Record, RecordColumn, SequenceIn
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
-    -- How many records of a row are in the copy: of a deleted row too.
+    -- The number of records stored for each row, including deleted rows.
     CREATE TABLE IF NOT EXISTS rows (
         key TEXT PRIMARY KEY, records INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS cells (
         key TEXT, name TEXT, value, version INTEGER, PRIMARY KEY (key, name)
     ) WITHOUT ROWID;
-    -- The last change of each channel that is in the copy.
+    -- The last change stored from each channel.
     CREATE TABLE IF NOT EXISTS channels (
         id TEXT PRIMARY KEY, sequence_info TEXT NOT NULL
     ) WITHOUT ROWID;
 ";
 
 /// How long to wait for the transaction of another channel.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Database(Connection);
 
 impl Database {
-    /// Opens the database in a file, which is made if there is none.
+    /// Opens the database in a file, which is created if it does not exist.
     pub(crate) fn open(file: &Path) -> Result<Database> {
         let connection = Connection::open(file)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(MAX_WAIT)?;
         connection.execute_batch(SCHEMA)?;
         Ok(Database(connection))
     }
 
-    /// Stores what of a batch is not stored yet, all of it or nothing. How many
-    /// records that were.
+    /// Stores the new records of a batch in one transaction, and skips records
+    /// that are already stored. Returns the number of new records.
     pub(crate) fn store(&mut self, channel_id: &str, records: &[Record]) -> Result<usize> {
-        // The lock for writing at once: what is read here stays true.
+        // Takes the write lock before the first read, so that no other connection
+        // can change what is read here.
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.0.transaction_with_behavior(behavior)?;
         let last_stored = last_stored(&transaction, channel_id)?;
@@ -71,13 +72,13 @@ impl Database {
         Ok(stored)
     }
 
-    /// How many records are in the copy.
+    /// Returns the number of stored records.
     pub(crate) fn stored(&self) -> Result<i64> {
         let sql = "SELECT coalesce(sum(records), 0) FROM rows";
         self.0.query_row(sql, [], |row| row.get(0))
     }
 
-    /// The cells in order, as text: key, name and value.
+    /// Returns the cells in order, as text: key, name and value.
     pub(crate) fn cells(&self) -> Result<Vec<[String; 3]>> {
         let sql = "SELECT key, name, quote(value) FROM cells ORDER BY key, name";
         let mut query = self.0.prepare(sql)?;
@@ -86,20 +87,20 @@ impl Database {
     }
 }
 
-/// The place in the channel's log that the copy has come to; none before the
-/// first change.
+/// Returns the position of the last change stored from the channel. `None` if no
+/// change has been stored.
 fn last_stored(transaction: &Transaction<'_>, channel_id: &str) -> Result<Option<SequenceInfo>> {
     let sql = "SELECT sequence_info FROM channels WHERE id = ?";
     let mut query = transaction.prepare_cached(sql)?;
-    let place = |row: &Row<'_>| row.get::<_, String>(0);
-    let text = query.query_row([channel_id], place).optional()?;
-    let unreadable = |error| FromSqlConversionFailure(0, Type::Text, Box::new(error));
-    text.map(|text| text.parse().map_err(unreadable))
+    let position = |row: &Row<'_>| row.get::<_, String>(0);
+    let text = query.query_row([channel_id], position).optional()?;
+    let conversion_failure = |error| FromSqlConversionFailure(0, Type::Text, Box::new(error));
+    text.map(|text| text.parse().map_err(conversion_failure))
         .transpose()
 }
 
-/// Base data has no place in a log, but each row comes once, and before its
-/// changes.
+/// Base data has no position in the log. A row of base data is new if the copy
+/// has no record of the row: each row is delivered before its changes.
 fn is_new_row(transaction: &Transaction<'_>, key: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM rows WHERE key = ?";
     Ok(!transaction.prepare_cached(sql)?.exists([key])?)
@@ -145,7 +146,7 @@ fn apply_column(transaction: &Transaction<'_>, key: &str, column: RecordColumn<'
     Ok(())
 }
 
-/// The primary key as text.
+/// Returns the primary key as text.
 fn key(record: &Record) -> String {
     let values: Vec<String> = record
         .primary_key()
@@ -154,7 +155,7 @@ fn key(record: &Record) -> String {
     values.join(",")
 }
 
-/// A value as SQLite has it: a boolean is a number there.
+/// A value as SQLite stores it. Booleans are stored as integers.
 struct Sql<'a>(ValueRef<'a>);
 
 impl ToSql for Sql<'_> {

@@ -1,29 +1,33 @@
-//! Keeps a copy of a table in a local SQLite database, exactly once: each batch
-//! is one transaction, which stores the data together with the place in the
-//! change log that it goes up to. What is delivered again after a crash is
-//! recognised by that place and skipped.
+//! Copies a table into a local SQLite database, with exactly-once semantics: one
+//! transaction stores the data of a batch together with its position in the
+//! change log. Records redelivered after a crash are recognised by that position
+//! and skipped.
+//!
+//! To run it on an emulator inside this program:
 //!
 //! ```text
 //! cargo run --example sink_to_sqlite
 //! ```
 //!
-//! runs on an emulator inside this program, with a consumer that is killed
-//! again and again, and compares the copy with the table. Until Ctrl-C it runs
-//! on a real instance where `OTS_ENDPOINT`, `OTS_INSTANCE`,
-//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set;
-//! the tunnel is created if there is none. One file for each tunnel:
+//! The program kills its consumer several times, and compares the copy with the
+//! table.
+//!
+//! To run it on a real instance, until Ctrl-C, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). The tunnel is created if it does
+//! not exist. Each tunnel needs a FILE of its own:
 //!
 //! ```text
 //! cargo run --example sink_to_sqlite -- TABLE TUNNEL FILE
 //! sqlite3 FILE 'SELECT * FROM cells'
 //! ```
 
+mod crash_test;
 mod database;
 #[path = "../shared/names.rs"]
 mod names;
 #[path = "../shared/orders.rs"]
 mod orders;
-mod rehearsal;
 #[path = "../shared/service.rs"]
 mod service;
 #[path = "../shared/tunnel.rs"]
@@ -43,12 +47,12 @@ use database::Database;
 use service::Service;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     println!("sink_to_sqlite: copies a table into a local database, exactly once");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
     match &service.emulator {
-        Some(emulator) => rehearsal::run(emulator, &table_name, &tunnel_name),
+        Some(emulator) => crash_test::run(emulator, &table_name, &tunnel_name),
         None => consume(&service, &table_name, &tunnel_name),
     }
 }
@@ -61,16 +65,16 @@ fn consume(service: &Service, table_name: &str, tunnel_name: &str) -> Result<(),
         service.credentials.clone(),
         TunnelConfig::new(),
     )?;
-    let tunnel_id = tunnel::id_of(&tunnel_client, table_name, tunnel_name)?;
+    let tunnel_id = tunnel::get_or_create(&tunnel_client, table_name, tunnel_name)?;
 
-    // A connection for each channel, made when the channel is opened: a
-    // connection cannot be shared, and its transaction is the batch's own.
-    let file = std::env::args().nth(3).ok_or("name the database's file")?;
+    // Each channel opens its own connection: a connection cannot be shared between
+    // threads, and each batch needs its own transaction.
+    let file = std::env::args().nth(3).ok_or("missing argument: FILE")?;
     let file = PathBuf::from(file);
     let factory = SimpleProcessFactory::per_channel(move |_: &ChannelContext| {
         let mut database = Database::open(&file)?;
         Ok(move |ctx: &ChannelContext, records: &[Record]| {
-            // An error rolls back, and the batch is given again.
+            // After an error the transaction is rolled back and the batch redelivered.
             let stored = database.store(ctx.channel_id(), records)?;
             println!("{stored} of {} records stored", records.len());
             Ok(())

@@ -1,25 +1,26 @@
-//! Prints a table as it is and then its changes as they happen, one line each:
-//! readable, in colours on a terminal (unless `NO_COLOR` is set), or as JSON
-//! lines with `--json`.
+//! Prints the rows of a table and then its changes as they happen, one line per
+//! record. The lines are plain text, coloured on a terminal unless `NO_COLOR` is
+//! set, or JSON with `--json`.
+//!
+//! To run it on an emulator inside this program, until all records are delivered:
 //!
 //! ```text
 //! cargo run --example tail
 //! cargo run --example tail -- --json
 //! ```
 //!
-//! run on an emulator inside this program and end by themselves. Until Ctrl-C
-//! it runs on a real instance where `OTS_ENDPOINT`, `OTS_INSTANCE`,
-//! `OTS_ACCESS_KEY_ID`, `OTS_ACCESS_KEY_SECRET` (and `OTS_STS_TOKEN`) are set.
-//! The tunnel is created if there is none; one that is there goes on from its
-//! checkpoints:
+//! To run it on a real instance, until Ctrl-C, set `OTS_ENDPOINT`,
+//! `OTS_INSTANCE`, `OTS_ACCESS_KEY_ID` and `OTS_ACCESS_KEY_SECRET` (and
+//! `OTS_STS_TOKEN` for temporary credentials). The tunnel is created if it does
+//! not exist; an existing tunnel continues from its checkpoints:
 //!
 //! ```text
 //! cargo run --example tail -- TABLE TUNNEL [--json]
 //! ```
 //!
-//! Each line of JSON has the microsecond in which the record was delivered as
-//! `at`; the rest is as `shared/json_line.rs` tells. All but records goes to
-//! standard error.
+//! In JSON, `at` is the time of delivery in microseconds since 1970; the other
+//! fields are described in `shared/json_line.rs`. Only records are printed to
+//! standard output; messages go to standard error.
 
 #[path = "../shared/demo.rs"]
 mod demo;
@@ -54,7 +55,7 @@ const PLAN: Plan = Plan {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    env_logger::init();
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     eprintln!("tail: prints the rows of a table, then its changes as they happen");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
@@ -66,38 +67,38 @@ fn main() -> Result<(), Box<dyn Error>> {
         service.credentials.clone(),
         TunnelConfig::new(),
     )?;
-    let tunnel_id = tunnel::id_of(&tunnel_client, &table_name, &tunnel_name)?;
+    let tunnel_id = tunnel::get_or_create(&tunnel_client, &table_name, &tunnel_name)?;
 
     let is_json = std::env::args().any(|argument| argument == "--json");
     let line = if is_json { json } else { readable::line };
     let factory = SimpleProcessFactory::new(move |ctx, records| print(ctx, records, line));
-    // The shortest interval and pause: changes are to be seen soon.
+    // A short heartbeat interval and backoff, to print changes soon.
     let work_config = TunnelWorkerConfig::builder(factory)
         .heartbeat_interval(Duration::from_secs(5))
         .backoff(ChannelBackoffConfig::default().max_delay(Duration::from_millis(500)))
         .build()?;
     let daemon = TunnelWorkerDaemon::new(tunnel_client, tunnel_id, work_config);
 
-    // Ctrl-C and SIGTERM end it; on the emulator also the end of the data.
+    // Ctrl-C and SIGTERM close the daemon. On the emulator, `demo` closes it too.
     let handle = daemon.clone();
     ctrlc::set_handler(move || {
         handle.close();
     })?;
-    demo.begin(&daemon);
+    demo.start(&daemon);
     daemon.run()?;
     eprintln!("{}", demo.finish(&daemon)?);
     Ok(())
 }
 
-/// The callback. What is printed stays printed: an error means that none of
-/// the batch may count as processed.
+/// Prints a batch. After an error the whole batch is redelivered, and lines that
+/// were already printed may be repeated.
 fn print(
     ctx: &ChannelContext,
     records: &[Record],
     line: fn(&ChannelContext, &Record) -> String,
 ) -> ProcessResult {
-    // One lock for the batch, so that the lines of two channels do not mix,
-    // and the times of lines are in their order.
+    // The lock is held for the whole batch, so that lines of different channels do
+    // not interleave and the values of `at` are in order.
     let mut out = io::stdout().lock();
     let lines: String = records.iter().map(|rec| line(ctx, rec) + "\n").collect();
     out.write_all(lines.as_bytes())?;

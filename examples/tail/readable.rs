@@ -1,4 +1,4 @@
-//! A record as a line for people.
+//! Formats a record as a line of text.
 //!
 //! ```text
 //! row                          "order-000001"  item="green tea, 250 g" paid=false
@@ -11,7 +11,8 @@ use tablestore_tunnel::{ActionType, ChannelContext, ColumnKind, Record, RecordCo
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// When (in UTC) and what was done to which row; for base data, that it was there.
+/// Formats a change with its time in UTC, its action and the row's key. Base data
+/// has no time, and its action is printed as `row`.
 pub(crate) fn line(_: &ChannelContext, record: &Record) -> String {
     let (word, paint) = match (record.sequence_info(), record.action()) {
         (None, _) => ("row".to_owned(), Style::new().dim()),

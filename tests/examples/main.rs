@@ -1,12 +1,11 @@
-//! Every example does what it says: each runs as a program of its own, as a
-//! newcomer would start it, and its output is judged.
+//! Tests the examples: each runs as a separate process, as a user would start it,
+//! and its output is checked.
 //!
-//! - `program`: an example as a process, built when that is needed;
-//! - `alone`: all of them on the emulator inside them, at once;
-//! - `signals`: SIGTERM;
-//! - `service`: against the emulator as another program, the way of a real
-//!   instance;
-//! - `exactly_once`, `progress`: the pure parts of these two, by tables.
+//! - `program`: runs an example as a process, and builds it if necessary;
+//! - `alone`: runs every example on its built-in emulator;
+//! - `signals`: stops an example with SIGTERM;
+//! - `service`: runs examples against a separate emulator, as on a real instance;
+//! - `exactly_once`, `progress`: test the pure functions of these two examples.
 
 mod alone;
 mod exactly_once;
@@ -17,7 +16,7 @@ mod service;
 #[cfg(unix)]
 mod signals;
 
-// Parts of examples, which expect each other here.
+// Files of the examples. They refer to each other as modules of the crate root.
 #[path = "../../examples/exactly_once/check.rs"]
 mod check;
 #[path = "../../examples/progress/estimate.rs"]

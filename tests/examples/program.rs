@@ -1,4 +1,4 @@
-//! [`Program`]: an example as a process.
+//! [`Program`]: an example that runs as a process.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -9,11 +9,12 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Examples end by themselves in a few seconds; on a busy machine later.
-const PATIENCE: Duration = Duration::from_secs(120);
-const LOOK: Duration = Duration::from_millis(20);
+/// The time limit of an example. Examples end by themselves after a few seconds,
+/// but a busy machine takes longer.
+const MAX_WAIT: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What an example needs to find a real instance.
+/// The environment variables that select a real instance.
 const VARIABLES: [&str; 5] = [
     "OTS_ENDPOINT",
     "OTS_INSTANCE",
@@ -22,17 +23,17 @@ const VARIABLES: [&str; 5] = [
     "OTS_STS_TOKEN",
 ];
 
-/// An example at work; killed when dropped.
+/// A running example. Killed when dropped.
 pub(crate) struct Program {
     name: String,
     child: Child,
     lines: Receiver<String>,
-    seen: Vec<String>,
+    lines_read: Vec<String>,
     errors: Option<JoinHandle<String>>,
     deadline: Instant,
 }
 
-/// What an example left.
+/// The exit status and the output of an example.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
@@ -41,7 +42,7 @@ pub(crate) struct Output {
 }
 
 impl Program {
-    /// Starts an example; `variables` are all that it finds of [`VARIABLES`].
+    /// Starts an example. Of [`VARIABLES`], only those in `variables` are set.
     pub(crate) fn start(name: &str, arguments: &[&str], variables: &[(String, String)]) -> Program {
         let mut command = Command::new(folder().join(name));
         VARIABLES.iter().for_each(|variable| {
@@ -72,32 +73,34 @@ impl Program {
             name: name.to_owned(),
             child,
             lines,
-            seen: Vec::new(),
+            lines_read: Vec::new(),
             errors: Some(errors),
-            deadline: Instant::now() + PATIENCE,
+            deadline: Instant::now() + MAX_WAIT,
         }
     }
 
-    /// Waits until so many lines with this in them were printed; the last.
+    /// Waits until `count` lines that contain `part` have been printed, and
+    /// returns the last of them.
     #[cfg(unix)]
     pub(crate) fn wait_for(&mut self, part: &str, count: usize) -> String {
         loop {
-            let found: Vec<&String> = self.seen.iter().filter(|l| l.contains(part)).collect();
+            let contains = |line: &&String| line.contains(part);
+            let found: Vec<&String> = self.lines_read.iter().filter(contains).collect();
             if found.len() >= count {
                 return found.last().map(ToString::to_string).unwrap_or_default();
             }
             let left = self.deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.lines.recv_timeout(left) else {
                 panic!(
-                    "{}: not {count} lines with {part:?}: {:#?}",
-                    self.name, self.seen
+                    "{}: fewer than {count} lines contain {part:?}: {:#?}",
+                    self.name, self.lines_read
                 );
             };
-            self.seen.push(line);
+            self.lines_read.push(line);
         }
     }
 
-    /// Asks it to end, as an operator would.
+    /// Sends SIGTERM.
     #[cfg(unix)]
     pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
@@ -105,17 +108,17 @@ impl Program {
         assert!(status.expect("kill").success(), "no process {pid}");
     }
 
-    /// Waits for its end.
+    /// Waits until the example has ended.
     pub(crate) fn finish(mut self) -> Output {
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 break status;
             }
             assert!(Instant::now() < self.deadline, "{} does not end", self.name);
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         };
-        let mut lines = std::mem::take(&mut self.seen);
-        // Ends: the process has, and with it the pipe.
+        let mut lines = std::mem::take(&mut self.lines_read);
+        // The iterator ends, because the process and its pipe have ended.
         lines.extend(self.lines.iter());
         let errors = self.errors.take().expect("joined once");
         Output {
@@ -128,33 +131,38 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Has ended already, mostly.
+        // Fails if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Output {
-    /// How many lines begin like this.
-    pub(crate) fn count(&self, start: &str) -> usize {
-        self.lines
-            .iter()
-            .filter(|line| line.starts_with(start))
-            .count()
+    /// The number of lines that start with `prefix`.
+    pub(crate) fn count(&self, prefix: &str) -> usize {
+        let starts = |line: &&String| line.starts_with(prefix);
+        self.lines.iter().filter(starts).count()
     }
 
+    /// The number of lines that contain `part`.
+    pub(crate) fn count_containing(&self, part: &str) -> usize {
+        let contains = |line: &&String| line.contains(part);
+        self.lines.iter().filter(contains).count()
+    }
+
+    /// Whether one of the lines equals `line`.
     pub(crate) fn has(&self, line: &str) -> bool {
-        self.lines.iter().any(|known| known == line)
+        self.lines.iter().any(|printed| printed == line)
     }
 }
 
-/// Where the examples are, as they are now. `cargo test` builds them,
-/// `cargo test --test examples` does not.
+/// Builds the examples and returns their folder. `cargo test` has built them
+/// already, but `cargo test --test examples` has not.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        // <target>/<profile>/deps/<this>
-        let this = env::current_exe().expect("this test");
+        // The path is <target>/<profile>/deps/<test>.
+        let this = env::current_exe().expect("the path of this test");
         let profile = this.ancestors().nth(2).expect("a profile");
         let target = profile.parent().expect("a target folder");
         let mut build = Command::new(env!("CARGO"));
@@ -168,13 +176,13 @@ fn folder() -> &'static Path {
             ])
             .arg(target)
             .current_dir(env!("CARGO_MANIFEST_DIR"));
-        // Set for this test: build scripts of dependencies that look at them
-        // would run again, now and after it.
+        // Cargo sets these variables for this test. They would make some build
+        // scripts of dependencies run again, now and in the next build.
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             if ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"]
                 .iter()
-                .any(|of_test| text.starts_with(of_test))
+                .any(|prefix| text.starts_with(prefix))
             {
                 build.env_remove(&name);
             }

@@ -1,11 +1,11 @@
-//! What `progress` estimates.
+//! Tests the estimates of the example `progress`.
 
 use std::time::Duration;
 
-use crate::estimate::{rows_in_all, time_left};
+use crate::estimate::{time_left, total_rows};
 
 #[test]
-fn all_channels_are_taken_to_be_like_those_that_have_ended() {
+fn total_rows_are_estimated_from_finished_channels() {
     for (finished, channels, expected) in [
         (&[][..], 0, None),
         (&[], 4, None),
@@ -14,7 +14,7 @@ fn all_channels_are_taken_to_be_like_those_that_have_ended() {
         (&[100, 200, 150, 150], 4, Some(600)),
     ] {
         assert_eq!(
-            rows_in_all(finished, channels),
+            total_rows(finished, channels),
             expected,
             "{finished:?} of {channels}"
         );
@@ -22,8 +22,8 @@ fn all_channels_are_taken_to_be_like_those_that_have_ended() {
 }
 
 #[test]
-fn the_rest_is_taken_to_come_at_the_same_rate() {
-    for (rows, in_all, rate, expected) in [
+fn time_left_is_estimated_from_the_rate() {
+    for (rows, total, rate, expected) in [
         (0, 100, 10.0, Some(10.0)),
         (75, 100, 10.0, Some(2.5)),
         (120, 100, 10.0, Some(0.0)),
@@ -32,9 +32,9 @@ fn the_rest_is_taken_to_come_at_the_same_rate() {
     ] {
         let expected = expected.map(Duration::from_secs_f64);
         assert_eq!(
-            time_left(rows, in_all, rate),
+            time_left(rows, total, rate),
             expected,
-            "{rows} of {in_all} at {rate}"
+            "{rows} of {total} at {rate}"
         );
     }
 }

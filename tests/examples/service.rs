@@ -1,11 +1,11 @@
-//! Examples against the emulator as another program: what they find in the
-//! environment is all that they know, as with a real instance.
+//! Runs examples against a separate emulator. As on a real instance, they know
+//! the service only from their environment variables.
 
 use tablestore_emulator::{Emulator, KeyType, Table, TableSpec};
 
 use crate::program::Program;
 
-/// An emulator with 30 orders, and the variables that lead a program to it.
+/// An emulator with 30 orders, and the environment variables for its clients.
 fn emulator() -> (Emulator, Table, Vec<(String, String)>) {
     let emulator = Emulator::builder().start().expect("an emulator");
     let spec = TableSpec::new("orders").primary_key("id", KeyType::Integer);
@@ -23,7 +23,7 @@ fn emulator() -> (Emulator, Table, Vec<(String, String)>) {
 }
 
 #[test]
-fn examples_consume_from_another_program() {
+fn examples_consume_from_a_separate_service() {
     let (emulator, orders, variables) = emulator();
     let names = ["orders", "exampleTunnel"];
 
@@ -38,7 +38,7 @@ fn examples_consume_from_another_program() {
     assert!(first.status.success(), "{first:#?}");
     assert!(first.has("delivered 50 records"), "{first:#?}");
 
-    // All of that is saved: nothing is left for the next one.
+    // Every checkpoint was saved, so nothing is left for the second program.
     let mut second = Program::start("progress", &names, &variables);
     second.wait_for("stream: 4 channels, ", 2);
     second.terminate();
@@ -51,20 +51,20 @@ fn examples_consume_from_another_program() {
 }
 
 #[test]
-fn a_missing_name_or_variable_is_told() {
+fn a_missing_argument_or_variable_is_reported() {
     let endpoint = ("OTS_ENDPOINT".to_owned(), "http://127.0.0.1:1".to_owned());
     let instance = ("OTS_INSTANCE".to_owned(), "emulator".to_owned());
-    for (variables, advice) in [
+    for (variables, message) in [
         (vec![endpoint.clone()], "OTS_INSTANCE is not set"),
         (vec![endpoint, instance], "OTS_ACCESS_KEY_ID is not set"),
     ] {
         let output = Program::start("open_tunnel", &[], &variables).finish();
         assert!(!output.status.success());
-        assert!(output.errors.contains(advice), "{output:#?}");
+        assert!(output.errors.contains(message), "{output:#?}");
     }
     let output = Program::start("open_tunnel", &["onlyTable"], &[]).finish();
     assert!(
-        output.errors.contains("name the table and the tunnel"),
+        output.errors.contains("missing table or tunnel"),
         "{output:#?}"
     );
 }

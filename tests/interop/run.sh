@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Official SDKs against the emulator, alone, together, and beside our own
-# client. One verdict a line; ends with 1 if one of them is bad.
+# Runs the official SDKs against the emulator: alone, together, and next to this
+# crate's client. Prints a line per scenario, and exits with 1 if a scenario fails.
 #
 #   tests/interop/run.sh                     # every scenario
-#   tests/interop/run.sh CLIENTS_WHAT...     # some, as go_split go+ours_share
+#   tests/interop/run.sh CLIENTS_WHAT...     # some, such as go_split go+ours_share
 #   tests/interop/run.sh --table [PROBE...]  # measures docs/sdk-differences.md
 #
-# CLIENTS are go, java and ours, joined by +; WHAT is a scenario below. Needs Go
-# and curl (and the module proxy for the first run); without Go there is nothing
-# to judge with. JOBS scenarios run at a time (default 5), as they mostly wait.
+# CLIENTS are go, java and ours, joined by +; WHAT is a scenario below. Needs curl
+# and Go, because the program that checks results is in Go (and the module proxy for
+# the first run). Runs JOBS scenarios at a time (default 5), because they mostly wait.
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
@@ -24,14 +24,14 @@ all_with_java=(
 )
 
 if ! command -v go >/dev/null; then
-  echo "interop: Go is not installed, nothing was tested"
+  echo "interop: Go is not installed, skipping all scenarios"
   exit 0
 fi
 
 work=$(mktemp -d)
-declare -A running=() # what was started, by pid
+declare -A running=() # the names of the processes started here, by pid
 
-# finish SIGNAL: stops what this shell started.
+# finish SIGNAL: signals every process started here.
 finish() {
   for pid in "${!running[@]}"; do
     kill -"$1" "$pid" 2>/dev/null || true
@@ -74,8 +74,8 @@ maven() {
   fi
 }
 
-# Maven has no lock file: the versions stand in pom.xml, and what came of them
-# must be what stands in artifacts.sha256.
+# Maven has no lock file. The versions are in pom.xml, and the checksums of the
+# resolved artifacts must match artifacts.sha256.
 build_java() {
   maven dependency:build-classpath -Dmdep.outputFile="$work/classpath"
   local jars repository
@@ -83,14 +83,14 @@ build_java() {
   repository=${jars[0]%/com/aliyun/*}
   (cd "$repository" && sha256sum "${jars[@]#"$repository"/}" | sort -k 2) >"$work/artifacts.sha256"
   if ! diff "$here/java/artifacts.sha256" "$work/artifacts.sha256"; then
-    echo "interop: the artifacts of the Java SDK are not those that are pinned"
+    echo "interop: the artifacts of the Java SDK do not match the pinned checksums"
     return 1
   fi
   maven compile
 }
 
-# start NAME COMMAND...: in the background and in a folder of its own, as the
-# SDKs leave log files where they run. Sets pid.
+# start NAME COMMAND...: starts a process in the background and sets pid. It runs in a
+# separate folder, because the SDKs write log files into their working directory.
 start() {
   local name=$1
   shift
@@ -100,7 +100,7 @@ start() {
   running[$pid]=$name
 }
 
-# stop PID: asks it to end and waits; says so if it did not end well.
+# stop PID: stops a process with SIGTERM, and notes a failure.
 stop() {
   kill -TERM "$1" 2>/dev/null || true
   local status=0
@@ -108,18 +108,18 @@ stop() {
   local name=${running[$1]}
   unset "running[$1]"
   if [ "$status" -ne 0 ]; then
-    note+="; $name ended with $status: $(tail -n 1 "$dir/$name/log")"
+    note+="; $name exited with $status: $(tail -n 1 "$dir/$name/log")"
   fi
 }
 
-# stop_hard PID: what cannot be asked.
+# stop_hard PID: kills a process.
 stop_hard() {
   kill -KILL "$1"
   wait "$1" 2>/dev/null || true
   unset "running[$1]"
 }
 
-# emulator OPTION...: starts one and takes over the lines it prints.
+# emulator OPTION...: starts an emulator and evaluates the variables it prints.
 emulator() {
   mkfifo "$dir/announced"
   "$emulator" --partitions 4 --expect-file "$dir/expect.jsonl" "$@" \
@@ -129,7 +129,7 @@ emulator() {
   mkdir -p "$dir/emulator"
   ln -sf ../emulator.log "$dir/emulator/log"
   local lines
-  # Ends when the fourth line is there, or the emulator is not.
+  # Ends after the fourth line, or when the emulator exits.
   lines=$(head -n 4 "$dir/announced")
   if [ "$(wc -l <<<"$lines")" -ne 4 ]; then
     echo "interop: the emulator did not start: $(cat "$dir/emulator.log")"
@@ -138,7 +138,8 @@ emulator() {
   eval "$lines"
 }
 
-# consumer CLIENT NAME [OPTION...]: with the shortest heartbeat that it takes.
+# consumer CLIENT NAME [OPTION...]: starts a consumer with the client's minimum
+# heartbeat interval.
 consumer() {
   local client=$1 name=$2 out="$dir/$2.jsonl"
   shift 2
@@ -148,7 +149,7 @@ consumer() {
     go) start "$name" "$work/consume" -heartbeat=1 "$@" ;;
     java) start "$name" java -cp "$work/java/classes:$(<"$work/classpath")" interop.Consume -heartbeat=5 "$@" ;;
     ours) start "$name" "$bin/interop_consume" -heartbeat=5 "$@" ;;
-    *) echo "interop: no client is called $client" && return 1 ;;
+    *) echo "interop: unknown client $client" && return 1 ;;
   esac
   consumers+=("$pid")
 }
@@ -164,17 +165,17 @@ control() { # PATH [CURL OPTION...]
 }
 
 # --- scenarios --------------------------------------------------------------
-# Each is given its clients, sets verdict (what the check says) and returns
-# whether it is good. None depends on how fast anything is.
+# Each scenario takes its clients as arguments, sets verdict to the result of the
+# check, and returns whether it passed. No result depends on the speed of the machine.
 
-# judge [OPTION...]: waits until all was seen, stops the consumers, and judges
-# what they have seen by then.
-judge() {
-  check -wait 180s "$@" "$dir"/seen-*.jsonl >/dev/null || true
+# verify [OPTION...]: waits until every record was delivered, stops the consumers, and
+# checks the records delivered by then.
+verify() {
+  check -wait 180s "$@" "$dir"/consumer-*.jsonl >/dev/null || true
   for consumer in "${consumers[@]}"; do
     stop "$consumer"
   done
-  verdict=$(check "$@" "$dir"/seen-*.jsonl)
+  verdict=$(check "$@" "$dir"/consumer-*.jsonl)
 }
 
 scenario_meta() {
@@ -192,87 +193,87 @@ scenario_meta() {
 
 scenario_base() {
   emulator --rows 3000 --batch-rows 500 --write-changes 40 --write-for-ms 1000
-  consumer "$1" seen-1 -type=BaseData
-  judge -type BaseData
+  consumer "$1" consumer-1 -type=BaseData
+  verify -type BaseData
 }
 
 scenario_stream() {
   emulator --rows 500 --write-changes 2000 --write-for-ms 4000
-  consumer "$1" seen-1 -type=Stream
-  judge -type Stream
+  consumer "$1" consumer-1 -type=Stream
+  verify -type Stream
 }
 
-# Base data, then live changes; a partition splits under way.
+# Base data, then live changes; a partition is split meanwhile.
 scenario_split() {
   emulator --rows 3000 --batch-rows 500 --write-changes 3000 --write-for-ms 12000 --split-after-ms 6000
-  consumer "$1" seen-1
-  judge
+  consumer "$1" consumer-1
+  verify
 }
 
-# The same, and then two partitions become one.
+# Base data, then live changes; two partitions are merged meanwhile.
 scenario_merge() {
   emulator --rows 3000 --batch-rows 500 --write-changes 3000 --write-for-ms 20000
-  consumer "$1" seen-1
-  check -at-least 4000 -wait 180s "$dir/seen-1.jsonl" >/dev/null || return 1
+  consumer "$1" consumer-1
+  check -at-least 4000 -wait 180s "$dir/consumer-1.jsonl" >/dev/null || return 1
   local living
   living=$(control /tables/orders | awk '/"active"/ { living = /true/ } /"id"/ && living { print $2 }' |
     tr -d , | head -n 2 | paste -sd,)
   control /tables/orders/merge --data "{\"partitions\": [$living]}" >"$dir/merged" || return 1
-  judge
+  verify
 }
 
-# Several workers on one tunnel, of which each must get something.
+# Several workers on one tunnel. Each must receive records.
 scenario_share() {
   emulator --rows 3000 --batch-rows 500 --write-changes 5000 --write-for-ms 25000 \
     --wait-for-clients $# --split-after-ms 12000
   local number=0
   for client in "$@"; do
     number=$((number + 1))
-    consumer "$client" "seen-$number"
+    consumer "$client" "consumer-$number"
   done
-  judge -share
+  verify -share
 }
 
-# begin_and CLIENT STOP: the worker stops in the middle, another goes on from
-# its checkpoints.
-begin_and() {
+# stop_and_continue CLIENT STOP: stops a worker halfway; another continues from its
+# checkpoints.
+stop_and_continue() {
   emulator --rows 3000 --batch-rows 100 --write-changes 3000 --write-for-ms 20000
-  consumer "$1" seen-1
-  check -at-least 4000 -wait 180s "$dir/seen-1.jsonl" >/dev/null || return 1
+  consumer "$1" consumer-1
+  check -at-least 4000 -wait 180s "$dir/consumer-1.jsonl" >/dev/null || return 1
   "$2" "$pid"
   consumers=()
-  consumer "$1" seen-2
-  judge -share
+  consumer "$1" consumer-2
+  verify -share
 }
 
 scenario_killed() {
-  begin_and "$1" stop_hard
+  stop_and_continue "$1" stop_hard
 }
 
 scenario_restarted() {
-  begin_and "$1" stop
+  stop_and_continue "$1" stop
 }
 
-# All that faults.txt says, and then everything must have been delivered.
+# Every fault in faults.txt occurs, and then every record must be delivered.
 scenario_faults() {
   emulator --rows 3000 --batch-rows 100 --write-changes 3000 --write-for-ms 30000 \
     --faults "$here/faults.txt"
-  consumer "$1" seen-1
+  consumer "$1" consumer-1
   local deadline=$((SECONDS + 180))
   while control /faults | grep -q '"over": false'; do
     if [ "$SECONDS" -ge "$deadline" ]; then
-      verdict="these faults never came: $(control /faults)"
+      verdict="some faults did not occur: $(control /faults)"
       return 1
     fi
     sleep 0.5
   done
-  judge
+  verify
 }
 
-# --- all of them ------------------------------------------------------------
+# --- all scenarios ----------------------------------------------------------
 
-# rules: the emulator's own verdict on what the clients did. The SDKs are as
-# they are; our own client breaks no rule.
+# rules: adds the emulator's verdict on the requests of the clients. Violations by the
+# SDKs are accepted; this crate's client must not violate a rule.
 rules() {
   local found
   control "/verdict" >"$dir/verdict" || return 1
@@ -281,23 +282,23 @@ rules() {
   [[ $name == *go* || $name == *java* || $found == clean:* ]]
 }
 
-# run NAME: in a shell of its own.
+# run NAME: runs a scenario in a subshell.
 run() (
   trap 'finish KILL' EXIT
   running=()
   consumers=()
-  name=$1 dir=$work/$1 begun=$SECONDS note="" verdict="" word=ok
+  name=$1 dir=$work/$1 start=$SECONDS note="" verdict="" word=ok
   mkdir "$dir"
   IFS=+ read -ra clients <<<"${name%_*}"
   "scenario_${name##*_}" "${clients[@]}" || word=FAILED
   rules || word=FAILED
   stop "$emulator_pid"
   [ -z "$note" ] || word=FAILED
-  printf '%-6s %-18s %3ds  %s%s\n' "$word" "$name" "$((SECONDS - begun))" "$verdict" "$note"
+  printf '%-6s %-18s %3ds  %s%s\n' "$word" "$name" "$((SECONDS - start))" "$verdict" "$note"
   [ "$word" = ok ]
 )
 
-# run_all NAME...: JOBS at a time.
+# run_all NAME...: runs scenarios, JOBS at a time.
 run_all() {
   local failed=0 jobs=0
   for name in "$@"; do
@@ -316,7 +317,7 @@ run_all() {
   return "$failed"
 }
 
-# differences OPTION...: the probes, on the clients that are there.
+# differences OPTION...: runs the probes on the available clients.
 differences() {
   local clients=(--go "$work/consume")
   if has_java; then
@@ -329,19 +330,19 @@ build
 if has_java; then
   build_java
 else
-  echo "interop: Java or Maven is not installed, that SDK is not tested"
+  echo "interop: Java or Maven is not installed, skipping the Java SDK"
   all_with_java=()
 fi
 page=$root/docs/sdk-differences.md
 if [ "${1:-}" = --table ]; then
   shift
-  # Some of them are only shown: the page has all.
+  # With probe names, only print their rows. The page needs all rows.
   [ $# -gt 0 ] || set -- --write "$page"
   differences "$@"
 elif [ $# -gt 0 ]; then
   run_all "$@"
 else
-  # The longest first, so that none is left alone at the end.
+  # Start the longest scenarios first, which shortens the total time.
   run_all "${all_with_java[@]}" "${all[@]}"
   "$bin/interop_differences" --ours "$bin/interop_consume" --check "$page"
 fi

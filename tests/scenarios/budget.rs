@@ -1,4 +1,4 @@
-//! Bytes that are read and not yet processed.
+//! Tests the memory budget, which limits the bytes read and not yet processed.
 
 use std::time::{Duration, Instant};
 
@@ -8,28 +8,28 @@ use tablestore_tunnel::{
     TunnelWorkerDaemon,
 };
 
-use crate::harness::{Gate, GateKeeper, Scene, Seen, config, wait_until};
-use crate::judge::{backlog, judge_orderly};
+use crate::checks::{assert_exactly_once, backlog};
+use crate::harness::{Gate, GateKeeper, Processed, Scene, config, wait_until};
 
 const MIB: usize = 1 << 20;
-/// What a read sets aside before its size is known.
+/// The bytes that a read reserves before its size is known.
 const ALLOWANCE: usize = 4 * MIB;
 const BUDGET: usize = 2 * ALLOWANCE;
 const ROW: usize = 32 << 10;
 
-/// Answers of 1 MiB.
-fn large_answers(partitions: u32) -> (Scene, String) {
+/// A tunnel whose reads return 1 MiB.
+fn large_reads(partitions: u32) -> (Scene, String) {
     let scene = Scene::with(partitions, Emulator::builder().batch_rows(32));
     let tunnel = scene.tunnel(TunnelType::Stream);
     (scene, tunnel)
 }
 
-/// Callbacks that wait at the gate before they note what they got.
-fn gated(seen: &Seen, gate: &Gate) -> SimpleProcessFactory {
-    let (seen, gate) = (seen.clone(), gate.clone());
+/// Callbacks that wait at the gate before they process their batch.
+fn gated(processed: &Processed, gate: &Gate) -> SimpleProcessFactory {
+    let (processed, gate) = (processed.clone(), gate.clone());
     SimpleProcessFactory::new(move |ctx: &ChannelContext, records: &[Record]| {
         gate.pass();
-        seen.note(ctx, records)
+        processed.add(ctx, records)
     })
 }
 
@@ -37,7 +37,7 @@ fn with_budget(factory: SimpleProcessFactory) -> TunnelWorkerConfigBuilder {
     config(factory).memory_budget(BUDGET)
 }
 
-/// How many rows have been read.
+/// The number of rows that have been read.
 fn rows_read(scenes: &[&Scene]) -> u64 {
     let count = |scene: &&Scene| {
         let ledger = scene.emulator.ledger();
@@ -50,66 +50,76 @@ fn rows_read(scenes: &[&Scene]) -> u64 {
     scenes.iter().map(count).sum()
 }
 
-/// Waits until reading stops for want of room, and long enough to see that it
-/// has stopped: idle channels would be read every few milliseconds.
+/// Waits until the budget is used up, and then long enough to be sure that
+/// reading has stopped: idle channels would be read every few milliseconds.
 fn wait_for_full_budget(scenes: &[&Scene]) {
-    let least = (BUDGET - ALLOWANCE) / ROW;
-    wait_until("the budget is used", || rows_read(scenes) >= least as u64);
-    let beats = |scene: &Scene| {
+    let minimum = (BUDGET - ALLOWANCE) / ROW;
+    wait_until("the budget is used up", || {
+        rows_read(scenes) >= minimum as u64
+    });
+    let heartbeats = |scene: &Scene| {
         let ledger = scene.emulator.ledger();
-        let beats = ledger.events().iter();
-        beats
+        let heartbeats = ledger.events().iter();
+        heartbeats
             .filter(|e| matches!(e.kind, EventKind::Heartbeat { .. }))
             .count()
     };
-    let before = beats(scenes[0]);
-    wait_until("some heartbeats later", || beats(scenes[0]) >= before + 8);
+    let before = heartbeats(scenes[0]);
+    wait_until("eight more heartbeats have been sent", || {
+        heartbeats(scenes[0]) >= before + 8
+    });
 }
 
 #[test]
-fn promise_08_what_is_read_and_not_processed_stays_within_the_budget() {
-    let (scene, tunnel) = large_answers(6);
-    // Three answers for each channel: without a budget all would be read.
+fn promise_08_unprocessed_records_stay_within_the_memory_budget() {
+    let (scene, tunnel) = large_reads(6);
+    // Three reads for each channel. Without a budget, all would be read.
     scene.put_large_rows(6 * 3 * 32, ROW);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
-    let running = scene.start(&tunnel, with_budget(gated(&seen, &gate)));
+    let running = scene.start(&tunnel, with_budget(gated(&processed, &gate)));
     wait_for_full_budget(&[&scene]);
     assert!(rows_read(&[&scene]) as usize * ROW <= BUDGET);
     drop(keeper);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    let worst = backlog(&[&scene], &seen);
+    let worst = backlog(&[&scene], &processed);
     assert!(worst.records * ROW <= BUDGET, "{worst:?}");
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
-/// What an open channel takes by itself.
+/// An open channel uses memory even when it has read nothing.
 #[test]
-fn promise_08_open_channels_count_until_they_are_closed() {
+fn promise_08_open_channels_count_against_the_memory_budget() {
     const CHANNEL: usize = 64 << 10;
-    let (scene, tunnel) = large_answers(3);
-    let config = with_budget(Seen::default().factory());
+    let (scene, tunnel) = large_reads(3);
+    let config = with_budget(Processed::default().factory());
     let config = config.build().expect("config");
-    let is_left = |bytes: usize| format!("{config:?}").contains(&format!("total: {bytes},"));
-    assert!(is_left(BUDGET));
+    let is_available = |bytes: usize| format!("{config:?}").contains(&format!("total: {bytes},"));
+    assert!(is_available(BUDGET));
     let daemon = TunnelWorkerDaemon::new(scene.client.clone(), tunnel, config.clone());
     let running = daemon.spawn().expect("a thread");
-    wait_until("three are open", || is_left(BUDGET - 3 * CHANNEL));
+    wait_until("three channels are open", || {
+        is_available(BUDGET - 3 * CHANNEL)
+    });
     assert!(running.close().expect("ends well").is_clean());
-    wait_until("their threads have ended", || is_left(BUDGET));
+    wait_until("the threads of the channels have ended", || {
+        is_available(BUDGET)
+    });
 }
 
 #[test]
-fn promise_08_two_workers_of_one_configuration_share_its_budget() {
-    let (first, second) = (large_answers(3), large_answers(3));
+fn promise_08_workers_of_one_configuration_share_its_memory_budget() {
+    let (first, second) = (large_reads(3), large_reads(3));
     let scenes = [&first.0, &second.0];
     for scene in scenes {
         scene.put_large_rows(3 * 3 * 32, ROW);
     }
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
-    let config = with_budget(gated(&seen, &gate)).build().expect("config");
+    let config = with_budget(gated(&processed, &gate))
+        .build()
+        .expect("config");
     let daemons = [&first, &second].map(|(scene, tunnel)| {
         TunnelWorkerDaemon::new(scene.client.clone(), tunnel.clone(), config.clone())
     });
@@ -121,7 +131,9 @@ fn promise_08_two_workers_of_one_configuration_share_its_budget() {
         assert!(rows_read(&scenes) as usize * ROW <= BUDGET);
         drop(keeper);
         let expected = scenes.map(|scene| scene.expected().len()).iter().sum();
-        seen.wait_for("both are seen", |seen| seen.len() >= expected);
+        processed.wait_for("the records of both tunnels are processed", |processed| {
+            processed.len() >= expected
+        });
         for daemon in &daemons {
             assert!(daemon.close().is_clean());
         }
@@ -129,32 +141,32 @@ fn promise_08_two_workers_of_one_configuration_share_its_budget() {
             thread.join().expect("run").expect("ends well");
         }
     });
-    let worst = backlog(&scenes, &seen);
+    let worst = backlog(&scenes, &processed);
     assert!(worst.records * ROW <= BUDGET, "{worst:?}");
 }
 
 #[test]
-fn promise_08_a_batch_larger_than_the_budget_comes_alone() {
+fn promise_08_a_batch_larger_than_the_budget_is_processed_alone() {
     let scene = Scene::with(3, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
     scene.put_large_rows(120, 1000);
-    let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()).memory_budget(500));
-    seen.wait_for_all(&scene);
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, config(processed.factory()).memory_budget(500));
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    let worst = backlog(&[&scene], &seen);
+    let worst = backlog(&[&scene], &processed);
     assert_eq!((worst.records, worst.channels), (10, 1));
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_channel_that_waits_for_memory_closes_at_once() {
+fn a_channel_waiting_for_memory_closes_immediately() {
     let scene = Scene::with(2, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
     scene.put_large_rows(40, 1000);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
-    let running = scene.start(&tunnel, config(gated(&seen, &gate)).memory_budget(500));
+    let running = scene.start(&tunnel, config(gated(&processed, &gate)).memory_budget(500));
     keeper.0.wait_for_arrivals(1);
     wait_until("both channels are open", || {
         let ledger = scene.emulator.ledger();
@@ -165,7 +177,11 @@ fn a_channel_that_waits_for_memory_closes_at_once() {
         last == Some(2)
     });
     let closing = Instant::now();
-    let receipt = running.daemon.close_within(Duration::from_secs(1));
+    let report = running.daemon.close_within(Duration::from_secs(1));
     assert!(closing.elapsed() < Duration::from_secs(4));
-    assert_eq!(receipt.abandoned().count(), 1, "the one in the callback");
+    assert_eq!(
+        report.abandoned().count(),
+        1,
+        "only the channel in its callback"
+    );
 }

@@ -1,19 +1,20 @@
-//! Channels that the service wants back and that do not come to their end.
+//! Tests the detection of channels that stay in the status CLOSING: the service
+//! has asked for the channel, but its callback does not return.
 
 use std::time::Duration;
 
 use tablestore_emulator::{Emulator, EventKind};
 use tablestore_tunnel::{ChannelContext, Record, SimpleProcessFactory, TunnelType};
 
-use crate::harness::{Gate, GateKeeper, Scene, Seen, config, wait_until};
-use crate::judge::judge;
+use crate::checks::assert_at_least_once;
+use crate::harness::{Gate, GateKeeper, Processed, Scene, config, wait_until};
 
-/// Two channels, both in callbacks of a first worker that wait at the gate,
-/// when a second worker comes to take one over.
+/// A tunnel of two channels. Both callbacks of the first worker wait at the gate
+/// while a second worker joins, which is assigned one of the channels.
 struct Handover {
     scene: Scene,
     tunnel: String,
-    seen: Seen,
+    processed: Processed,
     gate: Gate,
 }
 
@@ -25,31 +26,31 @@ impl Handover {
         Handover {
             scene,
             tunnel,
-            seen: Seen::default(),
+            processed: Processed::default(),
             gate: Gate::default(),
         }
     }
 
     fn blocked(&self) -> SimpleProcessFactory {
-        let (seen, gate) = (self.seen.clone(), self.gate.clone());
+        let (processed, gate) = (self.processed.clone(), self.gate.clone());
         SimpleProcessFactory::new(move |ctx: &ChannelContext, records: &[Record]| {
             gate.pass();
             if ctx.may_checkpoint() {
-                seen.note(ctx, records)?;
+                processed.add(ctx, records)?;
             }
             Ok(())
         })
     }
 
-    fn beats(&self) -> usize {
+    fn heartbeats(&self) -> usize {
         let ledger = self.scene.emulator.ledger();
-        let beats = ledger.events().iter();
-        let is_beat = |kind: &EventKind| matches!(kind, EventKind::Heartbeat { .. });
-        beats.filter(|event| is_beat(&event.kind)).count()
+        let heartbeats = ledger.events().iter();
+        let is_heartbeat = |kind: &EventKind| matches!(kind, EventKind::Heartbeat { .. });
+        heartbeats.filter(|event| is_heartbeat(&event.kind)).count()
     }
 
-    /// Whether the service has asked for a channel back.
-    fn is_asked_back(&self) -> bool {
+    /// Whether the service has asked the first worker for a channel.
+    fn is_closing(&self) -> bool {
         let ledger = self.scene.emulator.ledger();
         ledger.events().iter().any(|event| match &event.kind {
             EventKind::Heartbeat { answered, .. } => answered
@@ -61,7 +62,7 @@ impl Handover {
 }
 
 #[test]
-fn a_channel_that_stays_closing_is_given_to_another_worker() {
+fn a_channel_that_stays_closing_is_reassigned() {
     let handover = Handover::new();
     let keeper = GateKeeper(handover.gate.clone());
     let config_of = |factory| config(factory).closing_channel_detect(true);
@@ -72,24 +73,24 @@ fn a_channel_that_stays_closing_is_given_to_another_worker() {
     keeper.0.wait_for_arrivals(2);
     let second = handover.scene.start(
         &handover.tunnel,
-        config_of(handover.seen.factory()).client_tag("second"),
+        config_of(handover.processed.factory()).client_tag("second"),
     );
-    // The callback still stands at the gate.
+    // The callback still waits at the gate.
     handover
-        .seen
-        .wait_for("the other worker goes on with it", |seen| {
-            seen.iter().any(|d| d.client.starts_with("second"))
+        .processed
+        .wait_for("the second worker continues the channel", |processed| {
+            processed.iter().any(|d| d.client.starts_with("second"))
         });
     drop(keeper);
-    handover.seen.wait_for_all(&handover.scene);
+    handover.processed.wait_for_all(&handover.scene);
     assert!(second.close().is_clean());
     first.daemon.close_within(Duration::from_secs(5));
-    // Nothing was saved for the channel by who had lost it.
-    judge(&handover.scene, &handover.seen);
+    // The first worker saved nothing after it had lost the channel.
+    assert_at_least_once(&handover.scene, &handover.processed);
 }
 
 #[test]
-fn without_the_detector_a_channel_waits_for_its_callback() {
+fn without_detection_a_closing_channel_waits_for_its_callback() {
     let handover = Handover::new();
     let keeper = GateKeeper(handover.gate.clone());
     let first = handover.scene.start(
@@ -99,15 +100,17 @@ fn without_the_detector_a_channel_waits_for_its_callback() {
     keeper.0.wait_for_arrivals(2);
     let second = handover.scene.start(
         &handover.tunnel,
-        config(handover.seen.factory()).client_tag("second"),
+        config(handover.processed.factory()).client_tag("second"),
     );
-    wait_until("a channel is wanted back", || handover.is_asked_back());
-    let before = handover.beats();
-    wait_until("many heartbeats later", || handover.beats() >= before + 16);
-    assert_eq!(handover.seen.len(), 0);
+    wait_until("the service asks for a channel", || handover.is_closing());
+    let before = handover.heartbeats();
+    wait_until("16 more heartbeats have been sent", || {
+        handover.heartbeats() >= before + 16
+    });
+    assert_eq!(handover.processed.len(), 0);
     drop(keeper);
-    handover.seen.wait_for_all(&handover.scene);
+    handover.processed.wait_for_all(&handover.scene);
     assert!(second.close().is_clean());
     assert!(first.close().is_clean());
-    judge(&handover.scene, &handover.seen);
+    assert_at_least_once(&handover.scene, &handover.processed);
 }

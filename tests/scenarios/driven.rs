@@ -1,5 +1,7 @@
-//! Long stories on a clock that is moved by hand, by the worker's real
-//! intervals: days pass in a moment, and what must not wait is seen not to.
+//! Tests long scenarios on a manual clock with the worker's default intervals.
+//!
+//! Days pass in an instant. The clock also shows whether an operation has waited
+//! for a timer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,13 +16,13 @@ use tablestore_tunnel::{
 };
 use time::OffsetDateTime;
 
-use crate::harness::{Gate, GateKeeper, Scene, Seen, wait_until};
+use crate::harness::{Gate, GateKeeper, Processed, Scene, wait_until};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A scene that both sides live through on one clock.
+/// A scene whose client and emulator share a manual clock.
 struct Driven {
     clock: Clock,
     scene: Scene,
@@ -40,7 +42,7 @@ impl Driven {
         }
     }
 
-    /// The defaults, as in real life.
+    /// A configuration with the default intervals.
     fn config(&self, factory: SimpleProcessFactory) -> TunnelWorkerConfigBuilder {
         TunnelWorkerConfig::builder(factory)
             .clock(self.clock.clone())
@@ -55,11 +57,12 @@ impl Driven {
         daemon.spawn().expect("a thread")
     }
 
-    fn at(&self) -> Duration {
+    /// The current time, as the time since 1970.
+    fn now(&self) -> Duration {
         Duration::try_from(self.clock.utc() - OffsetDateTime::UNIX_EPOCH).expect("after 1970")
     }
 
-    /// When requests of that kind came in.
+    /// The times at which the emulator received requests of this kind.
     fn times(&self, wanted: Action) -> Vec<OffsetDateTime> {
         let ledger = self.scene.emulator.ledger();
         let is_wanted = |kind: &EventKind| matches!(kind, EventKind::Received { action, .. } if *action == wanted);
@@ -75,7 +78,7 @@ impl Driven {
     }
 }
 
-/// Seconds between each and the next.
+/// The seconds between consecutive times.
 fn gaps(times: &[OffsetDateTime]) -> Vec<f64> {
     let pairs = times.windows(2);
     pairs
@@ -83,30 +86,30 @@ fn gaps(times: &[OffsetDateTime]) -> Vec<f64> {
         .collect()
 }
 
-/// Idle channels that are hardly read.
-fn seldom() -> ChannelBackoffConfig {
+/// A backoff that polls idle channels at most once an hour.
+fn hourly_backoff() -> ChannelBackoffConfig {
     ChannelBackoffConfig::default().max_delay(HOUR)
 }
 
 #[test]
-fn promise_06_a_day_of_heartbeats_is_on_time() {
+fn promise_06_heartbeats_are_on_time_for_a_day() {
     let driven = Driven::new(2);
     let gate = Gate::default();
     let keeper = GateKeeper(gate.clone());
     let clock = driven.clock.clone();
-    // The callback is stuck for the whole day.
+    // The callback blocks for the whole day.
     let factory = SimpleProcessFactory::new(move |_: &ChannelContext, _: &[Record]| {
         clock.blocked(|| gate.pass());
         Ok(())
     });
-    let running = driven.start(driven.config(factory).backoff(seldom()));
+    let running = driven.start(driven.config(factory).backoff(hourly_backoff()));
     driven.clock.advance(Duration::ZERO);
     driven.scene.put_rows(1);
     driven.clock.advance(DAY);
     keeper.0.wait_for_arrivals(1);
-    let beats = driven.times(Action::Heartbeat);
-    assert_eq!(beats.len(), 1 + 24 * 120);
-    assert!(gaps(&beats).iter().all(|gap| *gap == 30.0));
+    let heartbeats = driven.times(Action::Heartbeat);
+    assert_eq!(heartbeats.len(), 1 + 24 * 120);
+    assert!(gaps(&heartbeats).iter().all(|gap| *gap == 30.0));
     assert_eq!(driven.count(Action::Connect), 1);
     let health = running.daemon().health();
     assert!(format!("{health:?}").contains("Stalled"), "{health:?}");
@@ -115,54 +118,54 @@ fn promise_06_a_day_of_heartbeats_is_on_time() {
 }
 
 #[test]
-fn the_session_is_lost_after_the_timeout_to_the_second_and_begun_anew() {
+fn a_session_is_lost_exactly_at_the_heartbeat_timeout_and_replaced() {
     let driven = Driven::new(1);
-    let seen = Seen::default();
-    let running = driven.start(driven.config(seen.factory()).backoff(seldom()));
+    let processed = Processed::default();
+    let running = driven.start(driven.config(processed.factory()).backoff(hourly_backoff()));
     driven.clock.advance(45 * SECOND);
     assert_eq!(driven.count(Action::Heartbeat), 2);
-    // The last beat that was answered went out 15 s ago.
-    let unwell = Fault::on(Action::Heartbeat).times(u64::MAX);
+    // The last answered heartbeat was sent 15 s ago.
+    let unavailable = Fault::on(Action::Heartbeat).times(u64::MAX);
     driven
         .scene
         .emulator
-        .fault(unwell.fail(503, "OTSTunnelServerUnavailable", "busy"));
-    let lost_at = driven.at() + 285 * SECOND;
+        .fault(unavailable.fail(503, "OTSTunnelServerUnavailable", "busy"));
+    let lost_at = driven.now() + 285 * SECOND;
     driven
         .clock
         .advance(285 * SECOND - Duration::from_millis(1));
     assert_eq!(
         running.daemon().snapshot().reconnects,
         0,
-        "not before its time"
+        "the session was lost too early"
     );
     assert!(
         driven.count(Action::Heartbeat) > 100,
-        "tried again and again"
+        "heartbeats were not retried"
     );
     driven
         .clock
         .advance_until(SECOND, || running.daemon().snapshot().reconnects == 1);
-    assert_eq!(driven.at(), lost_at, "and not after");
+    assert_eq!(driven.now(), lost_at, "the session was lost too late");
     driven.scene.emulator.clear_faults();
     driven.scene.put_rows(1);
-    // A pause of 10 s at most, and the channel is open again.
+    // The worker reconnects after a pause of at most 10 s.
     driven.clock.advance(10 * SECOND);
     assert_eq!(driven.count(Action::Connect), 2);
-    assert_eq!(seen.len(), 1);
+    assert_eq!(processed.len(), 1);
     assert!(running.close().expect("ends well").is_clean());
 }
 
 #[test]
-fn idle_channels_cost_their_polls_and_heartbeats_and_nothing_else() {
+fn idle_channels_send_only_polls_and_heartbeats() {
     let driven = Driven::new(2);
-    let seen = Seen::default();
-    let running = driven.start(driven.config(seen.factory()));
+    let processed = Processed::default();
+    let running = driven.start(driven.config(processed.factory()));
     driven.clock.advance(SECOND);
     driven.scene.put_rows(100);
     driven.clock.advance(60 * SECOND);
-    assert_eq!(seen.len(), 100);
-    assert_eq!(driven.count(Action::Checkpoint), 2, "one a channel");
+    assert_eq!(processed.len(), 100);
+    assert_eq!(driven.count(Action::Checkpoint), 2, "one for each channel");
     let before = driven.scene.emulator.ledger().events().len();
     driven.clock.advance(HOUR);
     let ledger = driven.scene.emulator.ledger();
@@ -174,18 +177,22 @@ fn idle_channels_cost_their_polls_and_heartbeats_and_nothing_else() {
     }
     assert_eq!(counts.remove("Heartbeat"), Some(120));
     let polls = counts.remove("ReadRecords").expect("polls");
-    // Each channel every 5 s, more or less a quarter.
+    // Each channel polls every 5 s, with a jitter of 25 %.
     assert!((1300..1600).contains(&polls), "{polls}");
     assert!(counts.is_empty(), "{counts:?}");
     assert!(running.close().expect("ends well").is_clean());
-    assert_eq!(driven.count(Action::Checkpoint), 2, "nothing new to save");
+    assert_eq!(
+        driven.count(Action::Checkpoint),
+        2,
+        "there was nothing new to save"
+    );
 }
 
 #[test]
-fn an_idle_channel_is_read_less_and_less_often() {
+fn an_idle_channel_is_polled_with_increasing_backoff() {
     let driven = Driven::new(1);
-    let seen = Seen::default();
-    let running = driven.start(driven.config(seen.factory()));
+    let processed = Processed::default();
+    let running = driven.start(driven.config(processed.factory()));
     driven.clock.advance(60 * SECOND);
     let pauses = gaps(&driven.times(Action::ReadRecords));
     let expected = [0.02, 0.1, 0.5, 2.5, 5.0, 5.0, 5.0];
@@ -199,18 +206,17 @@ fn an_idle_channel_is_read_less_and_less_often() {
     assert!(running.close().expect("ends well").is_clean());
 }
 
-/// Nothing waits where there is something: not before the next read, not between
-/// reader and callback.
+/// While there are records, neither reads nor callbacks wait for a timer.
 #[test]
-fn a_busy_stream_passes_in_no_time() {
-    // As much as there is in an answer, three times, and the rest.
+fn a_busy_stream_is_delivered_without_pauses() {
+    // Three full reads and the rest.
     const ROWS: usize = 3 * 5_000 + 100;
     let driven = Driven::new(1);
-    let seen = Seen::default();
+    let processed = Processed::default();
     driven.scene.put_rows(ROWS);
-    let running = driven.start(driven.config(seen.factory()));
+    let running = driven.start(driven.config(processed.factory()));
     driven.clock.advance(SECOND);
-    assert_eq!(seen.len(), ROWS);
+    assert_eq!(processed.len(), ROWS);
     let reads = driven.times(Action::ReadRecords);
     let (busy, _) = reads.split_at(4);
     assert_eq!(gaps(busy), [0.0; 3]);
@@ -218,19 +224,20 @@ fn a_busy_stream_passes_in_no_time() {
 }
 
 #[test]
-fn a_light_stream_arrives_within_moments() {
+fn a_light_stream_is_delivered_within_a_second() {
     const STEP: Duration = Duration::from_millis(100);
     let driven = Driven::new(1);
-    let seen = Seen::default();
-    let running = driven.start(driven.config(seen.factory()));
-    // Its pauses have grown to their longest, and that one passes.
+    let processed = Processed::default();
+    let running = driven.start(driven.config(processed.factory()));
+    // The poll interval grows to its maximum.
     driven.clock.advance(60 * SECOND);
     for written in 1..=150 {
         driven.scene.put_rows(1);
         driven.clock.advance(STEP);
-        // Two reads may fall between two rows, 15 and 90 ms after the one with
-        // records; the pause after them is 625 ms at most, the longest of all 6 s.
-        let lag = written - seen.len();
+        // Two polls without records may fall between two rows, 15 and 90 ms after
+        // a read with records. The next poll follows after at most 625 ms. The first
+        // 100 rows are not checked, because the maximum poll interval is 6 s.
+        let lag = written - processed.len();
         assert!(written < 100 || lag <= 7, "{lag} of {written}");
     }
     driven.clock.advance(10 * SECOND);
@@ -238,39 +245,39 @@ fn a_light_stream_arrives_within_moments() {
 }
 
 #[test]
-fn promise_11_an_answer_that_cannot_be_read_costs_the_retry_delay() {
+fn promise_11_an_unreadable_response_costs_only_the_retry_delay() {
     let driven = Driven::new(1);
-    let seen = Seen::default();
-    let running = driven.start(driven.config(seen.factory()));
+    let processed = Processed::default();
+    let running = driven.start(driven.config(processed.factory()));
     driven.clock.advance(SECOND);
     driven
         .scene
         .emulator
         .fault(Fault::on(Action::ReadRecords).times(2).garbage());
     driven.scene.put_rows(10);
-    // The longest pause between reads, and the retries.
+    // The maximum poll interval, plus the retries.
     driven.clock.advance(7 * SECOND);
-    assert_eq!(seen.len(), 10);
+    assert_eq!(processed.len(), 10);
     assert_eq!(
         driven.count(Action::GetCheckpoint),
         1,
-        "the channel stayed open"
+        "the channel was closed and reopened"
     );
     assert!(running.close().expect("ends well").is_clean());
 }
 
 #[test]
-fn checkpoints_are_saved_once_an_interval_while_there_is_progress() {
+fn checkpoints_are_saved_once_per_interval() {
     let driven = Driven::new(1);
-    let seen = Seen::default();
-    let factory = seen.factory().checkpoint_interval(60 * SECOND);
+    let processed = Processed::default();
+    let factory = processed.factory().checkpoint_interval(60 * SECOND);
     let running = driven.start(driven.config(factory));
     driven.clock.advance(SECOND);
     for _ in 0..60 {
         driven.scene.put_rows(1);
         driven.clock.advance(10 * SECOND);
     }
-    assert_eq!(seen.len(), 60);
+    assert_eq!(processed.len(), 60);
     let saves = driven.times(Action::Checkpoint);
     assert!((8..=10).contains(&saves.len()), "{}", saves.len());
     assert!(gaps(&saves).iter().all(|gap| *gap >= 60.0));
@@ -278,7 +285,7 @@ fn checkpoints_are_saved_once_an_interval_while_there_is_progress() {
 }
 
 #[test]
-fn a_batch_is_given_again_when_its_time_has_come() {
+fn a_batch_is_redelivered_after_its_retry_delay() {
     let driven = Driven::new(1);
     let attempts = Arc::new(AtomicUsize::new(0));
     let count = attempts.clone();
@@ -288,7 +295,7 @@ fn a_batch_is_given_again_when_its_time_has_come() {
             _ => Ok(()),
         }
     });
-    let running = driven.start(driven.config(factory).backoff(seldom()));
+    let running = driven.start(driven.config(factory).backoff(hourly_backoff()));
     driven.clock.advance(Duration::ZERO);
     driven.scene.put_rows(1);
     let tried = |n| attempts.load(Ordering::SeqCst) == n;
@@ -301,10 +308,10 @@ fn a_batch_is_given_again_when_its_time_has_come() {
 }
 
 #[test]
-fn a_week_passes_with_a_row_a_day() {
+fn a_row_a_day_is_delivered_for_a_week() {
     let driven = Driven::new(2);
-    let seen = Seen::default();
-    let config = driven.config(seen.factory()).backoff(seldom());
+    let processed = Processed::default();
+    let config = driven.config(processed.factory()).backoff(hourly_backoff());
     let config = config
         .heartbeat_interval(600 * SECOND)
         .heartbeat_timeout(HOUR);
@@ -313,7 +320,7 @@ fn a_week_passes_with_a_row_a_day() {
     for day in 0..7 {
         driven.scene.put_rows(1);
         driven.clock.advance(DAY);
-        assert_eq!(seen.len(), day + 1);
+        assert_eq!(processed.len(), day + 1);
     }
     assert_eq!(driven.count(Action::Heartbeat), 1 + 7 * 144);
     assert_eq!(driven.count(Action::Checkpoint), 7);
@@ -321,12 +328,12 @@ fn a_week_passes_with_a_row_a_day() {
     assert!(running.close().expect("ends well").is_clean());
 }
 
-/// A machine that slept comes back to a session that is gone.
+/// While the machine sleeps, the service ends the session.
 #[test]
-fn after_a_sleep_of_the_machine_nothing_is_saved_and_all_goes_on() {
+fn after_the_machine_sleeps_nothing_is_saved_until_it_reconnects() {
     let driven = Driven::new(1);
-    let seen = Seen::default();
-    let (noted, clock) = (seen.clone(), driven.clock.clone());
+    let processed = Processed::default();
+    let (in_callback, clock) = (processed.clone(), driven.clock.clone());
     let calls = Arc::new(AtomicUsize::new(0));
     let (count, refused) = (calls.clone(), Arc::new(AtomicUsize::new(0)));
     let refusals = refused.clone();
@@ -334,7 +341,7 @@ fn after_a_sleep_of_the_machine_nothing_is_saved_and_all_goes_on() {
         if count.fetch_add(1, Ordering::SeqCst) == 0 {
             assert!(ctx.may_checkpoint());
             clock.jump(HOUR);
-            // Both say the same at once, whatever the loop has heard of.
+            // Both report the loss immediately, before the worker's loop has noticed it.
             let error = ctx.processor().commit_token(ctx.next_token());
             let is_lost = error.is_err_and(|e| e.code() == &ErrorCode::ChannelLost);
             if is_lost && !ctx.may_checkpoint() {
@@ -342,27 +349,27 @@ fn after_a_sleep_of_the_machine_nothing_is_saved_and_all_goes_on() {
             }
             return Err(ProcessError::close("the machine slept"));
         }
-        noted.note(ctx, records)
+        in_callback.add(ctx, records)
     });
     let running = driven.start(driven.config(factory));
     driven.clock.advance(SECOND);
     driven.scene.put_rows(10);
-    // Ends with the jump, which goes further.
+    // This step ends early, because the callback's jump goes further.
     driven.clock.advance(60 * SECOND);
     driven.clock.advance(60 * SECOND);
     assert_eq!(refused.load(Ordering::SeqCst), 1);
     assert_eq!(driven.count(Action::Connect), 2);
-    assert_eq!(seen.len(), 10, "they came again");
+    assert_eq!(processed.len(), 10, "the batch was not redelivered");
     assert!(running.close().expect("ends well").is_clean());
 }
 
 #[test]
-fn a_close_waits_for_no_timer() {
+fn closing_waits_for_no_timer() {
     type Setup = fn(&Driven) -> RunningDaemon;
     fn started(driven: &Driven) -> RunningDaemon {
-        driven.start(driven.config(Seen::default().factory()))
+        driven.start(driven.config(Processed::default().factory()))
     }
-    let at_rest: Setup = |driven| {
+    let idle: Setup = |driven| {
         let running = started(driven);
         driven.clock.advance(60 * SECOND);
         running
@@ -372,7 +379,7 @@ fn a_close_waits_for_no_timer() {
         driven.clock.advance(SECOND);
         driven.scene.put_rows(5);
         driven.clock.advance(3 * SECOND);
-        assert_eq!(driven.count(Action::Checkpoint), 0, "its time is to come");
+        assert_eq!(driven.count(Action::Checkpoint), 0, "saved too early");
         running
     };
     let before_a_retry: Setup = |driven| {
@@ -417,7 +424,7 @@ fn a_close_waits_for_no_timer() {
         running
     };
     for (what, setup, channels) in [
-        ("at rest", at_rest, 1),
+        ("idle", idle, 1),
         ("before a save", before_a_save, 1),
         ("before a retry", before_a_retry, 1),
         ("between requests", between_requests, 1),
@@ -426,43 +433,51 @@ fn a_close_waits_for_no_timer() {
     ] {
         let driven = Driven::new(1);
         let running = setup(&driven);
-        let before = driven.at();
-        let receipt = running.close().expect("ends well");
-        assert_eq!(driven.at(), before, "{what}");
-        assert_eq!(receipt.channels.len(), channels, "{what}");
-        assert_eq!(receipt.abandoned().count(), 0, "{what}");
+        let before = driven.now();
+        let report = running.close().expect("ends well");
+        assert_eq!(driven.now(), before, "{what}");
+        assert_eq!(report.channels.len(), channels, "{what}");
+        assert_eq!(report.abandoned().count(), 0, "{what}");
     }
 }
 
 #[test]
-fn a_channel_that_is_handed_over_waits_for_heartbeats_only() {
+fn a_handover_waits_only_for_heartbeats() {
     let driven = Driven::new(1);
-    let (first, second) = (Seen::default(), Seen::default());
+    let (first, second) = (Processed::default(), Processed::default());
     let one = driven.start(driven.config(first.factory()));
     driven.clock.advance(47 * SECOND);
     driven.scene.put_rows(5);
-    // The longest pause and its jitter.
+    // The maximum poll interval with its jitter.
     driven.clock.advance(7 * SECOND);
     assert_eq!(first.len(), 5);
-    // The first leaves: the other gets the channel with its next heartbeat.
+    // The first worker leaves. The second is assigned the channel with its next
+    // heartbeat.
     let two = driven.start(driven.config(second.factory()));
     driven.clock.advance(SECOND);
     assert_eq!(driven.count(Action::Connect), 2);
     assert!(one.close().expect("ends well").is_clean());
     driven.scene.put_rows(5);
-    let (beats, reads) = (
+    let (heartbeats, reads) = (
         driven.count(Action::Heartbeat),
         driven.count(Action::ReadRecords),
     );
-    let heard = || driven.count(Action::Heartbeat) > beats;
-    assert!(driven.clock.advance_until(30 * SECOND, heard));
-    assert!(driven.count(Action::ReadRecords) > reads, "at once");
-    assert_eq!(second.len(), 5, "and read and processed at once");
+    let is_assigned = || driven.count(Action::Heartbeat) > heartbeats;
+    assert!(driven.clock.advance_until(30 * SECOND, is_assigned));
+    assert!(
+        driven.count(Action::ReadRecords) > reads,
+        "the channel was not read immediately"
+    );
+    assert_eq!(
+        second.len(),
+        5,
+        "the records were not processed immediately"
+    );
     assert!(two.close().expect("ends well").is_clean());
 }
 
 #[test]
-fn promise_07_a_shutdown_ends_at_its_deadline_and_says_so_in_one_request() {
+fn promise_07_a_shutdown_that_reaches_its_deadline_sends_one_request() {
     let driven = Driven::new(2);
     let gate = Gate::default();
     let keeper = GateKeeper(gate.clone());
@@ -476,42 +491,42 @@ fn promise_07_a_shutdown_ends_at_its_deadline_and_says_so_in_one_request() {
     driven.scene.put_rows(20);
     driven.clock.advance(6 * SECOND);
     keeper.0.wait_for_arrivals(2);
-    let (began, daemon) = (driven.at(), running.daemon().clone());
+    let (start, daemon) = (driven.now(), running.daemon().clone());
     let closing = thread::spawn(move || daemon.close());
-    wait_until("the shutdown has begun", || {
+    wait_until("the shutdown has started", || {
         running.daemon().snapshot().state == WorkerState::Draining
     });
-    let ended = || closing.is_finished();
+    let has_ended = || closing.is_finished();
     driven.clock.advance(29 * SECOND - Duration::from_millis(1));
-    assert!(!ended());
+    assert!(!has_ended());
     assert_eq!(driven.count(Action::Shutdown), 0);
     assert!(
         driven
             .clock
             .advance_until(HOUR, || driven.count(Action::Shutdown) == 1)
     );
-    // A second is left for the last request.
-    assert_eq!(driven.at() - began, 29 * SECOND);
-    // The rest is for the callbacks, which may still return.
+    // The last second is reserved for this request.
+    assert_eq!(driven.now() - start, 29 * SECOND);
+    // Callbacks may still return before the deadline.
     driven.clock.advance(SECOND - Duration::from_millis(1));
-    assert!(!ended());
+    assert!(!has_ended());
     driven.clock.advance(Duration::from_millis(1));
-    wait_until("the shutdown has ended", ended);
+    wait_until("the shutdown has ended", has_ended);
     assert_eq!(driven.count(Action::Shutdown), 1);
-    let receipt = closing.join().expect("no panic");
-    assert_eq!(receipt.abandoned().count(), 2);
-    let again = receipt
+    let report = closing.join().expect("no panic");
+    assert_eq!(report.abandoned().count(), 2);
+    let redelivered = report
         .channels
         .iter()
         .filter_map(|c| c.records_to_redeliver);
-    assert_eq!(again.sum::<u64>(), 20);
+    assert_eq!(redelivered.sum::<u64>(), 20);
     keeper.0.open();
     running.close().expect("ends well");
 }
 
-/// A handle that the program keeps keeps nothing but itself.
+/// A `ProcessorHandle` does not keep the pool of its configuration alive.
 #[test]
-fn a_kept_handle_keeps_no_thread() {
+fn a_kept_processor_handle_keeps_no_resources() {
     let driven = Driven::new(1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
     let pool = Arc::new(pool.expect("pool"));
@@ -526,26 +541,28 @@ fn a_kept_handle_keeps_no_thread() {
     driven.scene.put_rows(1);
     driven.clock.advance(10 * SECOND);
     let (handle, token) = handles.try_recv().expect("a callback");
-    handle.commit_token(&token).expect("it is ours");
+    handle.commit_token(&token).expect("the channel is open");
     assert!(running.close().expect("ends well").is_clean());
-    wait_until("nobody else has the pool", || Arc::strong_count(&pool) == 1);
+    wait_until("the worker has released the pool", || {
+        Arc::strong_count(&pool) == 1
+    });
     let error = handle.commit_token(&token).expect_err("closed");
     assert_eq!(error.code(), &ErrorCode::ChannelLost);
 }
 
-/// Tells on which thread it is dropped.
+/// An error that sends the name of the thread on which it is dropped.
 #[derive(Debug)]
-struct Dropped(crossbeam_channel::Sender<String>);
+struct ReportsDrop(crossbeam_channel::Sender<String>);
 
-impl std::fmt::Display for Dropped {
+impl std::fmt::Display for ReportsDrop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no more of this")
+        f.write_str("on purpose")
     }
 }
 
-impl std::error::Error for Dropped {}
+impl std::error::Error for ReportsDrop {}
 
-impl Drop for Dropped {
+impl Drop for ReportsDrop {
     fn drop(&mut self) {
         let name = thread::current().name().unwrap_or_default().to_owned();
         let _ = self.0.send(name);
@@ -553,11 +570,11 @@ impl Drop for Dropped {
 }
 
 #[test]
-fn promise_12_what_an_error_holds_is_not_dropped_by_the_workers_loop() {
+fn promise_12_errors_are_not_dropped_on_the_worker_loop() {
     let driven = Driven::new(1);
     let (sender, drops) = crossbeam_channel::unbounded();
     let factory = SimpleProcessFactory::new(move |_: &ChannelContext, _: &[Record]| {
-        Err(ProcessError::close(Dropped(sender.clone())))
+        Err(ProcessError::close(ReportsDrop(sender.clone())))
     });
     let running = driven.start(driven.config(factory));
     driven.clock.advance(SECOND);

@@ -1,4 +1,5 @@
-//! Who may end a worker or a daemon, when, and what becomes of it.
+//! Tests how workers and daemons end: closing, dropping, errors and shutdown from
+//! several threads.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,10 +9,10 @@ use tablestore_tunnel::{
     ChannelContext, ErrorCode, Record, SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,
 };
 
-use crate::harness::{Gate, GateKeeper, Scene, Seen, config};
-use crate::judge::{judge, judge_orderly};
+use crate::checks::{assert_at_least_once, assert_exactly_once};
+use crate::harness::{Gate, GateKeeper, Processed, Scene, config};
 
-/// A stream tunnel on a table of two partitions that reads 10 records at a time.
+/// A stream tunnel on a table of two partitions. Each read returns 10 records.
 fn scene() -> (Scene, String) {
     let scene = Scene::with(2, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
@@ -24,29 +25,31 @@ fn daemon(scene: &Scene, tunnel: &str, factory: SimpleProcessFactory) -> TunnelW
 }
 
 #[test]
-fn a_dropped_running_daemon_saves_what_it_has_done() {
+fn dropping_a_running_daemon_saves_its_progress() {
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
+    let processed = Processed::default();
     for round in 1..=3 {
-        let running = daemon(&scene, &tunnel, seen.factory()).spawn();
+        let running = daemon(&scene, &tunnel, processed.factory()).spawn();
         let running = running.expect("a thread");
-        // Other handles are no reason to go on, and none to stop.
+        // Other handles neither keep the daemon running nor stop it when dropped.
         let other = running.daemon().clone();
         drop(running.daemon().clone());
         scene.put_rows(100);
-        seen.wait_for("some more are seen", |seen| seen.len() >= round * 60);
+        processed.wait_for("more records are processed", |processed| {
+            processed.len() >= round * 60
+        });
         drop(running);
-        assert!(other.close().is_clean(), "ended in order");
+        assert!(other.close().is_clean(), "the daemon did not end cleanly");
     }
-    let running = daemon(&scene, &tunnel, seen.factory()).spawn();
+    let running = daemon(&scene, &tunnel, processed.factory()).spawn();
     let running = running.expect("a thread");
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().expect("run ends well").is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_dropped_running_daemon_waits_for_no_stuck_callback() {
+fn dropping_a_running_daemon_does_not_wait_for_a_stuck_callback() {
     let (scene, tunnel) = scene();
     let gate = Gate::default();
     let keeper = GateKeeper(gate.clone());
@@ -64,37 +67,37 @@ fn a_dropped_running_daemon_waits_for_no_stuck_callback() {
 }
 
 #[test]
-fn a_daemon_runs_once_at_a_time_and_can_run_again_after_an_error() {
+fn a_daemon_rejects_a_second_run_and_can_run_again_after_an_error() {
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
-    let daemon = daemon(&scene, &tunnel, seen.factory());
+    let processed = Processed::default();
+    let daemon = daemon(&scene, &tunnel, processed.factory());
     let running = daemon.spawn().expect("a thread");
-    let second = daemon.run().expect_err("it runs already");
+    let second = daemon.run().expect_err("the daemon is running");
     assert_eq!(second.code(), &ErrorCode::ClientError);
     assert!(daemon.spawn().is_err());
     scene
         .emulator
         .fault(Fault::on(Action::Heartbeat).fail(403, "OTSAuthFailed", "no"));
-    let error = running.join().expect_err("the session is refused");
+    let error = running.join().expect_err("the session is rejected");
     assert_eq!(error.code(), &ErrorCode::AuthFailed);
-    let running = daemon.spawn().expect("the first one is over");
+    let running = daemon.spawn().expect("the first run has ended");
     scene.put_rows(50);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().expect("run ends well").is_clean());
-    judge(&scene, &seen);
+    assert_at_least_once(&scene, &processed);
 }
 
 #[test]
-fn promise_07_a_close_waits_for_callbacks_of_lost_channels_and_names_them() {
+fn promise_07_closing_waits_for_callbacks_of_lost_channels_and_reports_them() {
     let scene = Scene::with(1, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
     let factory = SimpleProcessFactory::new({
-        let seen = seen.clone();
+        let processed = processed.clone();
         move |ctx: &ChannelContext, records: &[Record]| {
             gate.pass();
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let mut running = scene.start(&tunnel, config(factory));
@@ -108,63 +111,72 @@ fn promise_07_a_close_waits_for_callbacks_of_lost_channels_and_names_them() {
         let failed = |e: &EventKind| matches!(e, EventKind::Answered { status: 410, .. });
         events.iter().any(failed)
     });
-    let receipt = running.daemon.close_within(Duration::from_millis(300));
-    assert!(!receipt.is_clean(), "its callback still runs: {receipt:?}");
-    assert_eq!(receipt.abandoned().count(), 1, "{receipt:?}");
-    assert_eq!(seen.len(), 0);
+    let report = running.daemon.close_within(Duration::from_millis(300));
+    assert!(
+        !report.is_clean(),
+        "the callback is still running: {report:?}"
+    );
+    assert_eq!(report.abandoned().count(), 1, "{report:?}");
+    assert_eq!(processed.len(), 0);
     thread::scope(|scope| {
         let closing = scope.spawn(|| running.daemon.close());
         drop(keeper);
         closing.join().expect("close");
     });
-    assert_eq!(seen.len(), 5, "close returns after the callback");
+    assert_eq!(processed.len(), 5, "close returned before the callback");
     running.join().expect("run ends");
 }
 
 #[test]
-fn a_worker_can_be_shut_down_at_any_time_and_by_many() {
+fn a_worker_can_be_shut_down_at_any_time_by_many_threads() {
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
-    let config = config(seen.factory()).build().expect("config");
+    let processed = Processed::default();
+    let config = config(processed.factory()).build().expect("config");
     let worker = |tunnel: &str| {
         let worker = scene.client.new_tunnel_worker(tunnel, &config);
         worker.expect("worker")
     };
-    let second = Duration::from_secs(10);
+    let timeout = Duration::from_secs(10);
 
     let unused = worker(&tunnel);
-    let receipt = unused.shutdown(second);
-    assert!(receipt.is_clean() && receipt.channels.is_empty());
-    assert_eq!(unused.shutdown(Duration::ZERO), receipt);
-    let error = unused.connect_and_working().expect_err("it was shut down");
+    let report = unused.shutdown(timeout);
+    assert!(report.is_clean() && report.channels.is_empty());
+    assert_eq!(unused.shutdown(Duration::ZERO), report);
+    let error = unused
+        .connect_and_working()
+        .expect_err("the worker was shut down");
     assert_eq!(error.code(), &ErrorCode::ClientError);
 
     let used = worker(&tunnel);
     thread::scope(|scope| {
         let working = scope.spawn(|| used.connect_and_working());
         scene.put_rows(100);
-        seen.wait_for_all(&scene);
-        let error = used.connect_and_working().expect_err("it is at work");
+        processed.wait_for_all(&scene);
+        let error = used
+            .connect_and_working()
+            .expect_err("the worker is running");
         assert_eq!(error.code(), &ErrorCode::ClientError);
         let closing: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| used.shutdown(second)))
+            .map(|_| scope.spawn(|| used.shutdown(timeout)))
             .collect();
-        let receipts: Vec<_> = closing
+        let reports: Vec<_> = closing
             .into_iter()
             .map(|closing| closing.join().expect("shutdown"))
             .collect();
-        assert!(receipts[0].is_clean());
-        assert!(receipts.iter().all(|receipt| *receipt == receipts[0]));
+        assert!(reports[0].is_clean());
+        assert!(reports.iter().all(|report| *report == reports[0]));
         working.join().expect("no panic").expect("ends well");
-        assert_eq!(used.shutdown(second), receipts[0], "after the end");
+        assert_eq!(used.shutdown(timeout), reports[0], "after the end");
     });
-    let error = used.connect_and_working().expect_err("it is used");
+    let error = used
+        .connect_and_working()
+        .expect_err("the worker has already run");
     assert_eq!(error.code(), &ErrorCode::ClientError);
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_close_ends_the_pause_before_connecting_again() {
+fn closing_ends_the_pause_before_a_reconnect() {
     let (scene, tunnel) = scene();
     scene
         .emulator
@@ -173,8 +185,8 @@ fn a_close_ends_the_pause_before_connecting_again() {
                 .times(u64::MAX)
                 .fail(410, "OTSResourceGone", "no"),
         );
-    let running = scene.start(&tunnel, config(Seen::default().factory()));
-    scene.wait_for_ledger("a connect was refused", |events| {
+    let running = scene.start(&tunnel, config(Processed::default().factory()));
+    scene.wait_for_ledger("a connect was rejected", |events| {
         let failed = |e: &EventKind| matches!(e, EventKind::Answered { status: 410, .. });
         events.iter().any(failed)
     });
@@ -185,12 +197,12 @@ fn a_close_ends_the_pause_before_connecting_again() {
 }
 
 #[test]
-fn a_close_ends_a_connect_on_its_way() {
+fn closing_cancels_a_connect_in_flight() {
     let (scene, tunnel) = scene();
     let slow = Fault::on(Action::Connect).delay(Duration::from_secs(5));
     scene.emulator.fault(slow);
-    let running = scene.start(&tunnel, config(Seen::default().factory()));
-    scene.wait_for_ledger("the connect is there", |events| !events.is_empty());
+    let running = scene.start(&tunnel, config(Processed::default().factory()));
+    scene.wait_for_ledger("the connect has been received", |events| !events.is_empty());
     let closing = Instant::now();
     assert!(running.close().is_clean());
     let took = closing.elapsed();
@@ -198,12 +210,14 @@ fn a_close_ends_a_connect_on_its_way() {
 }
 
 #[test]
-fn a_shutdown_without_time_ends_at_once() {
+fn a_shutdown_with_a_zero_timeout_ends_immediately() {
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
-    let mut running = scene.start(&tunnel, config(seen.factory()));
+    let processed = Processed::default();
+    let mut running = scene.start(&tunnel, config(processed.factory()));
     scene.put_rows(300);
-    seen.wait_for("some are seen", |seen| !seen.is_empty());
+    processed.wait_for("some records are processed", |processed| {
+        !processed.is_empty()
+    });
     let slow = Fault::on(Action::Heartbeat).times(u64::MAX);
     scene.emulator.fault(slow.delay(Duration::from_secs(5)));
     let closing = Instant::now();

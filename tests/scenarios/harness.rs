@@ -1,4 +1,5 @@
-//! A table, a tunnel and a client; what was written and what was seen.
+//! The fixture of the scenarios: a table, a tunnel and a client, with the records
+//! written and the records processed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,17 +19,17 @@ use tablestore_tunnel::{
 };
 use time::OffsetDateTime;
 
-/// How long a condition may take to come true, on a machine under load. No
-/// wait of a test is longer, or a test that fails would never end.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit of every wait of a test, chosen for a machine under load.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
+/// The heartbeat interval of the tests.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
 
-/// What tells one record from all others.
+/// Identifies a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Id {
-    /// A row of the base data, by its key.
+    /// A row of the base data, by its primary key.
     Row(String),
-    /// A change, by its partition and its place in the partition's log.
+    /// A change, by its partition and its position in the partition's log.
     Change(String, SequenceInfo),
 }
 
@@ -48,94 +49,99 @@ impl Id {
     }
 }
 
-/// A stream channel's id begins with that of its partition.
+/// The id of a channel's partition, which is the first part of the channel's id.
 fn partition(channel: &str) -> &str {
     channel.split('_').next().unwrap_or_default()
 }
 
-/// A served table, and what was written to it.
+/// An emulator with one table, and the records written to it.
+///
+/// The checker of the emulator's ledger runs when the scene is dropped.
 pub(crate) struct Scene {
     pub(crate) emulator: Emulator,
     pub(crate) table: Table,
     pub(crate) client: TunnelClient,
     expected: Mutex<Vec<Id>>,
     rows: Mutex<usize>,
-    /// Rules that the test breaks on purpose.
-    broken: Arc<Mutex<Vec<Rule>>>,
+    /// The rules that the test violates on purpose.
+    allowed: Arc<Mutex<Vec<Rule>>>,
 }
 
-/// The scenes that there are, for the callbacks of their tunnels and the waits
-/// of their tests.
-static STAGED: Mutex<Vec<Staged>> = Mutex::new(Vec::new());
+/// The tunnels of all scenes. Callbacks look up the witness of their tunnel here,
+/// and waiting tests check their own scenes.
+static TUNNELS: Mutex<Vec<SceneTunnel>> = Mutex::new(Vec::new());
 
-struct Staged {
-    tunnel: String,
+struct SceneTunnel {
+    id: String,
     emulator: Emulator,
-    broken: Arc<Mutex<Vec<Rule>>>,
+    allowed: Arc<Mutex<Vec<Rule>>>,
+    /// The thread of the test.
     thread: ThreadId,
 }
 
-/// Emulators with the same seed would make tunnels of the same ids.
+/// The next seed. Emulators with the same seed would create tunnels with the same ids.
 static SEEDS: AtomicU64 = AtomicU64::new(1);
 
 fn witness_of(tunnel: &str) -> Option<Witness> {
-    let staged = STAGED.lock();
-    let found = staged.iter().find(|staged| staged.tunnel == tunnel);
-    found.map(|staged| staged.emulator.witness())
+    let tunnels = TUNNELS.lock();
+    let found = tunnels.iter().find(|known| known.id == tunnel);
+    found.map(|known| known.emulator.witness())
 }
 
-/// Fails unless a verdict has no violation but those on purpose.
-fn must_be_clean(verdict: &Verdict, broken: &Mutex<Vec<Rule>>) {
-    let broken = broken.lock();
-    let mut unexpected = verdict.violations().filter(|f| !broken.contains(&f.rule));
+/// Fails if a verdict has a violation of a rule that is not allowed.
+fn assert_clean(verdict: &Verdict, allowed: &Mutex<Vec<Rule>>) {
+    let allowed = allowed.lock();
+    let mut unexpected = verdict.violations().filter(|f| !allowed.contains(&f.rule));
     assert!(unexpected.next().is_none(), "{verdict}");
 }
 
-/// How long a test waits for something: as long as its scenes are clean, and
-/// not forever.
-struct Patience {
-    end: Instant,
-    look: Instant,
+/// A wait of a test. It fails after [`MAX_WAIT`], or when a scene of the test
+/// violates a rule.
+struct Wait {
+    deadline: Instant,
+    next_check: Instant,
 }
 
-impl Patience {
-    /// How often a test that waits looks at its scenes.
-    const LOOK: Duration = Duration::from_secs(1);
+impl Wait {
+    /// How often a waiting test checks its scenes.
+    const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-    fn new() -> Patience {
+    fn new() -> Wait {
         let now = Instant::now();
-        Patience {
-            end: now + PATIENCE,
-            look: now + Patience::LOOK,
+        Wait {
+            deadline: now + MAX_WAIT,
+            next_check: now + Wait::CHECK_INTERVAL,
         }
     }
 
-    /// Until when to wait before the next [`Patience::check`].
+    /// The time of the next call of [`Wait::check`].
     fn until(&self) -> Instant {
-        self.end.min(self.look)
+        self.deadline.min(self.next_check)
     }
 
+    /// Fails if the deadline has passed or a scene violates a rule. `condition`
+    /// describes what the test waits for.
     #[track_caller]
-    fn check(&mut self, in_vain: impl FnOnce() -> String) {
+    fn check(&mut self, condition: impl FnOnce() -> String) {
         let now = Instant::now();
-        if now >= self.look {
-            self.look = now + Patience::LOOK;
-            Patience::look_at_scenes();
+        if now >= self.next_check {
+            self.next_check = now + Wait::CHECK_INTERVAL;
+            Wait::check_scenes();
         }
-        assert!(now < self.end, "waited in vain until {}", in_vain());
+        assert!(now < self.deadline, "timed out before {}", condition());
     }
 
     #[track_caller]
-    fn look_at_scenes() {
-        let here = thread::current().id();
-        let staged = STAGED.lock();
-        let own = staged.iter().filter(|staged| staged.thread == here);
+    fn check_scenes() {
+        let thread = thread::current().id();
+        let tunnels = TUNNELS.lock();
+        let own = tunnels.iter().filter(|tunnel| tunnel.thread == thread);
         let own: Vec<_> = own
-            .map(|staged| (staged.emulator.ledger(), staged.broken.clone()))
+            .map(|tunnel| (tunnel.emulator.ledger(), tunnel.allowed.clone()))
             .collect();
-        drop(staged);
-        for (ledger, broken) in own {
-            must_be_clean(&ledger.verdict(), &broken);
+        drop(tunnels);
+        for (ledger, allowed) in own {
+            assert_clean(&ledger.verdict(), &allowed);
         }
     }
 }
@@ -159,21 +165,21 @@ impl Scene {
             client,
             expected: Mutex::default(),
             rows: Mutex::default(),
-            broken: Arc::default(),
+            allowed: Arc::default(),
         }
     }
 
-    /// Says that the test breaks a rule on purpose. All others hold at its end.
+    /// Declares that the test violates a rule on purpose. All other rules must hold.
     pub(crate) fn breaks(&self, rule: Rule) {
-        self.broken.lock().push(rule);
+        self.allowed.lock().push(rule);
     }
 
-    /// Fails unless a verdict has no violation but those on purpose.
-    pub(crate) fn must_be_clean(&self, verdict: &Verdict) {
-        must_be_clean(verdict, &self.broken);
+    /// Fails if a verdict has a violation that was not declared by [`Scene::breaks`].
+    pub(crate) fn assert_clean(&self, verdict: &Verdict) {
+        assert_clean(verdict, &self.allowed);
     }
 
-    /// Rows that a tunnel made later finds as base data.
+    /// Writes rows before a tunnel is created, as base data.
     pub(crate) fn base_rows(&self, count: usize) {
         let rows = self.take_numbers(count);
         let written = self.table.put_all(rows.clone().map(row)).expect("rows");
@@ -182,14 +188,14 @@ impl Scene {
         self.expected.lock().extend(ids);
     }
 
-    /// New rows, as changes that a tunnel made earlier carries.
+    /// Writes rows after a tunnel was created, as changes.
     pub(crate) fn put_rows(&self, count: usize) {
         let rows = self.take_numbers(count);
         let written = self.table.put_all(rows.map(row)).expect("rows");
         self.expect(&written);
     }
 
-    /// The same with a value of so many bytes in each.
+    /// Like [`Scene::put_rows`], with a value of `bytes` bytes in each row.
     pub(crate) fn put_large_rows(&self, count: usize, bytes: usize) {
         let value = "x".repeat(bytes);
         for n in self.take_numbers(count) {
@@ -198,7 +204,7 @@ impl Scene {
         }
     }
 
-    /// An update and a delete of a row.
+    /// Updates and then deletes a row.
     pub(crate) fn change_row(&self, n: usize) {
         let update = RowUpdate::new().put("paid", true).delete("note");
         let updated = self.table.update([key(n)], update).expect("update");
@@ -225,10 +231,10 @@ impl Scene {
     pub(crate) fn tunnel(&self, kind: TunnelType) -> String {
         let request = CreateTunnelRequest::new("orders", "tunnel", kind);
         let created = self.client.create_tunnel(&request).expect("tunnel");
-        STAGED.lock().push(Staged {
-            tunnel: created.tunnel_id.clone(),
+        TUNNELS.lock().push(SceneTunnel {
+            id: created.tunnel_id.clone(),
             emulator: self.emulator.clone(),
-            broken: self.broken.clone(),
+            allowed: self.allowed.clone(),
             thread: thread::current().id(),
         });
         created.tunnel_id
@@ -248,19 +254,20 @@ impl Scene {
     }
 }
 
-/// Every scenario ends with the checker.
+/// Runs the checker at the end of every scenario.
 impl Drop for Scene {
     fn drop(&mut self) {
-        // With the emulators, which would serve on.
-        let own = |staged: &mut Staged| Arc::ptr_eq(&staged.broken, &self.broken);
-        let struck: Vec<Staged> = STAGED.lock().extract_if(.., own).collect();
-        drop(struck);
+        // Also drops the handles of the emulator, which would keep it running. The
+        // lock is released first.
+        let is_own = |tunnel: &mut SceneTunnel| Arc::ptr_eq(&tunnel.allowed, &self.allowed);
+        let own: Vec<SceneTunnel> = TUNNELS.lock().extract_if(.., is_own).collect();
+        drop(own);
         if !thread::panicking() {
             let verdict = self.emulator.ledger().verdict();
-            self.must_be_clean(&verdict);
-            for rule in self.broken.lock().iter() {
+            self.assert_clean(&verdict);
+            for rule in self.allowed.lock().iter() {
                 let count = verdict.by_rule(*rule).count();
-                assert_ne!(count, 0, "{rule} was to be broken: {verdict}");
+                assert_ne!(count, 0, "{rule} was not violated: {verdict}");
             }
         }
     }
@@ -276,11 +283,11 @@ pub(crate) fn client(emulator: &Emulator) -> TunnelClient {
     .expect("client")
 }
 
-/// Polls what nothing announces.
+/// Polls until a condition holds. `what` describes the condition as a clause.
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let mut patience = Patience::new();
+    let mut wait = Wait::new();
     while !condition() {
-        patience.check(|| what.to_owned());
+        wait.check(|| what.to_owned());
         thread::park_timeout(Duration::from_millis(5));
     }
 }
@@ -294,20 +301,21 @@ fn row(n: usize) -> ([String; 1], [(&'static str, String); 2]) {
     ([key(n)], [("name", format!("name {n}")), ("note", note)])
 }
 
-/// A configuration for tests: quick heartbeats, checkpoints after every batch.
+/// A configuration for tests: a short heartbeat interval, and a checkpoint after
+/// every batch.
 pub(crate) fn config(factory: SimpleProcessFactory) -> TunnelWorkerConfigBuilder {
     let factory = factory.checkpoint_interval(Duration::ZERO);
     TunnelWorkerConfig::builder(factory)
         .heartbeat_interval_for_tests(HEARTBEAT)
         .heartbeat_timeout(Duration::from_secs(30))
-        // Three of these heartbeats are over before a machine under load has
-        // closed a channel.
+        // Detection takes three heartbeats. With this interval, a machine under
+        // load needs longer to close a channel.
         .closing_channel_detect(false)
         .client_tag("test")
         .pool_threads(4)
 }
 
-/// A daemon at work in a thread of its own.
+/// A daemon that runs on a thread of its own.
 pub(crate) struct Running {
     pub(crate) daemon: TunnelWorkerDaemon,
     thread: Option<JoinHandle<Result<(), TunnelError>>>,
@@ -329,14 +337,14 @@ impl Running {
         }
     }
 
-    /// Closes in order and waits for the end of `run`.
+    /// Closes the daemon gracefully and waits for the end of `run`.
     pub(crate) fn close(mut self) -> ShutdownReport {
-        let receipt = self.daemon.close();
+        let report = self.daemon.close();
         self.join().expect("run ends well");
-        receipt
+        report
     }
 
-    /// Waits for `run` to end.
+    /// Waits for `run` to end, and returns its result.
     pub(crate) fn join(&mut self) -> Result<(), TunnelError> {
         let thread = self.thread.take().expect("joined once");
         wait_until("run has ended", || thread.is_finished());
@@ -350,31 +358,31 @@ impl Drop for Running {
     }
 }
 
-/// One record that a callback has dealt with.
+/// A record that a callback has processed.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     pub(crate) id: Id,
     pub(crate) client: String,
     pub(crate) channel: String,
-    /// Before the callback returned.
+    /// The time shortly before the callback returned.
     pub(crate) done: OffsetDateTime,
 }
 
-/// What callbacks have dealt with, in their order.
+/// The records that callbacks have processed, in order.
 #[derive(Clone, Default)]
-pub(crate) struct Seen(Arc<(Mutex<Vec<Delivery>>, Condvar)>);
+pub(crate) struct Processed(Arc<(Mutex<Vec<Delivery>>, Condvar)>);
 
-impl Seen {
-    /// A factory of callbacks that note what they get and do no more.
+impl Processed {
+    /// A factory of callbacks that only add their records.
     pub(crate) fn factory(&self) -> SimpleProcessFactory {
-        let seen = self.clone();
+        let processed = self.clone();
         SimpleProcessFactory::new(move |ctx: &ChannelContext, records: &[Record]| {
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         })
     }
 
-    /// Notes the records of a batch as dealt with; to be called last.
-    pub(crate) fn note(&self, ctx: &ChannelContext, records: &[Record]) -> ProcessResult {
+    /// Adds the records of a batch. Callbacks call this last.
+    pub(crate) fn add(&self, ctx: &ChannelContext, records: &[Record]) -> ProcessResult {
         if let Some(witness) = witness_of(ctx.tunnel_id()) {
             witness.note(ctx, records);
         }
@@ -399,20 +407,20 @@ impl Seen {
     }
 
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&[Delivery]) -> bool) {
-        let mut patience = Patience::new();
-        let mut seen = self.lock();
-        while !condition(&seen) {
-            self.0.1.wait_until(&mut seen, patience.until());
-            patience.check(|| format!("{what}; {} records seen", seen.len()));
+        let mut wait = Wait::new();
+        let mut processed = self.lock();
+        while !condition(&processed) {
+            self.0.1.wait_until(&mut processed, wait.until());
+            wait.check(|| format!("{what}; {} records are processed", processed.len()));
         }
     }
 
-    /// Waits until everything that was written has been seen.
+    /// Waits until every written record has been processed.
     pub(crate) fn wait_for_all(&self, scene: &Scene) {
         let expected = scene.expected();
-        self.wait_for("everything is seen", |seen| {
-            seen.len() >= expected.len() && {
-                let counts = counts(seen);
+        self.wait_for("every record is processed", |processed| {
+            processed.len() >= expected.len() && {
+                let counts = counts(processed);
                 expected.iter().all(|id| counts.contains_key(id))
             }
         });
@@ -423,52 +431,63 @@ impl Seen {
     }
 }
 
-pub(crate) fn counts(seen: &[Delivery]) -> HashMap<&Id, usize> {
+/// How often each record was processed.
+pub(crate) fn counts(processed: &[Delivery]) -> HashMap<&Id, usize> {
     let mut counts = HashMap::new();
-    for delivery in seen {
+    for delivery in processed {
         *counts.entry(&delivery.id).or_default() += 1;
     }
     counts
 }
 
-/// A gate that callbacks wait at until the test opens it.
+/// A gate at which callbacks wait until the test opens it.
 #[derive(Clone, Default)]
-pub(crate) struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
+pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default)]
+struct GateState {
+    is_open: bool,
+    /// How many times [`Gate::pass`] was called.
+    arrivals: usize,
+}
 
 impl Gate {
-    /// Waits until the gate is open; the test knows how many wait.
+    /// Waits until the gate is open.
     pub(crate) fn pass(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MAX_WAIT;
         let mut state = self.0.0.lock();
-        state.1 += 1;
+        state.arrivals += 1;
         self.0.1.notify_all();
-        while !state.0 {
+        while !state.is_open {
             let timeout = self.0.1.wait_until(&mut state, deadline);
-            assert!(!timeout.timed_out(), "nobody opened the gate");
+            assert!(!timeout.timed_out(), "the gate was not opened in time");
         }
     }
 
     pub(crate) fn open(&self) {
-        self.0.0.lock().0 = true;
+        self.0.0.lock().is_open = true;
         self.0.1.notify_all();
     }
 
-    /// Waits until so many have come to the gate.
+    /// Waits until [`Gate::pass`] has been called `count` times.
     pub(crate) fn wait_for_arrivals(&self, count: usize) {
-        let mut patience = Patience::new();
+        let mut wait = Wait::new();
         let mut state = self.0.0.lock();
-        while state.1 < count {
-            self.0.1.wait_until(&mut state, patience.until());
-            patience.check(|| format!("{count} are at the gate; {} are", state.1));
+        while state.arrivals < count {
+            self.0.1.wait_until(&mut state, wait.until());
+            wait.check(|| {
+                let arrivals = state.arrivals;
+                format!("{count} callbacks have arrived at the gate; {arrivals} have")
+            });
         }
     }
 }
 
-/// Opens its gate when the test ends, however it ends.
+/// Opens its gate when dropped, so that a failing test does not block callbacks.
+pub(crate) struct GateKeeper(pub(crate) Gate);
+
 impl Drop for GateKeeper {
     fn drop(&mut self) {
         self.0.open();
     }
 }
-
-pub(crate) struct GateKeeper(pub(crate) Gate);

@@ -1,4 +1,5 @@
-//! Programs and services that do what nobody expects.
+//! Tests unusual programs and services: extreme settings, channels that are taken
+//! away repeatedly, checkpoints that are always rejected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,10 +10,10 @@ use tablestore_tunnel::{
     ChannelContext, ProcessError, Record, SimpleProcessFactory, TunnelType, TunnelWorkerConfig,
 };
 
-use crate::harness::{Gate, GateKeeper, HEARTBEAT, Scene, Seen, config, wait_until};
-use crate::judge::judge;
+use crate::checks::assert_at_least_once;
+use crate::harness::{Gate, GateKeeper, HEARTBEAT, Processed, Scene, config, wait_until};
 
-/// A stream tunnel on a table of one partition that reads 10 records at a time.
+/// A stream tunnel on a table of one partition. Each read returns 10 records.
 fn one_channel() -> (Scene, String) {
     let scene = Scene::with(1, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
@@ -20,18 +21,18 @@ fn one_channel() -> (Scene, String) {
 }
 
 #[test]
-fn never_is_a_duration_like_any_other() {
+fn the_maximum_duration_is_accepted_everywhere() {
     let (scene, tunnel) = one_channel();
-    let seen = Seen::default();
+    let processed = Processed::default();
     let waits = Arc::new(AtomicUsize::new(0));
     let factory = SimpleProcessFactory::new({
-        let (seen, waits) = (seen.clone(), waits.clone());
+        let (processed, waits) = (processed.clone(), waits.clone());
         move |ctx: &ChannelContext, records: &[Record]| {
-            if seen.len() == 20 {
+            if processed.len() == 20 {
                 waits.fetch_add(1, Ordering::SeqCst);
-                return Err(ProcessError::retry_after(Duration::MAX, "for ever"));
+                return Err(ProcessError::retry_after(Duration::MAX, "never"));
             }
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let factory = factory.checkpoint_interval(Duration::MAX);
@@ -42,20 +43,20 @@ fn never_is_a_duration_like_any_other() {
     scene.put_rows(30);
     let running = scene.start(&tunnel, config);
     scene.put_rows(30);
-    wait_until("a batch waits for ever", || {
+    wait_until("a batch waits for the maximum retry delay", || {
         waits.load(Ordering::SeqCst) == 1
     });
-    let receipt = running.close();
-    assert_eq!(receipt.abandoned().count(), 0, "{receipt:?}");
-    // The batch that waits was delivered and is not finished.
-    assert_eq!(receipt.channels[0].records_to_redeliver, Some(10));
+    let report = running.close();
+    assert_eq!(report.abandoned().count(), 0, "{report:?}");
+    // The waiting batch was delivered and has not been processed.
+    assert_eq!(report.channels[0].records_to_redeliver, Some(10));
 }
 
-/// How many callbacks are in progress, and how many were at most.
+/// Counts running callbacks: the current number, and the maximum.
 #[derive(Clone, Default)]
-struct Inside(Arc<(AtomicUsize, AtomicUsize)>);
+struct Concurrency(Arc<(AtomicUsize, AtomicUsize)>);
 
-impl Inside {
+impl Concurrency {
     fn run(&self, call: impl FnOnce()) {
         let now = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.1.fetch_max(now, Ordering::SeqCst);
@@ -63,70 +64,74 @@ impl Inside {
         self.0.0.fetch_sub(1, Ordering::SeqCst);
     }
 
-    fn most(&self) -> usize {
+    fn max(&self) -> usize {
         self.0.1.load(Ordering::SeqCst)
     }
 }
 
 #[test]
-fn promise_02_a_channel_that_comes_back_twice_waits_for_its_first_callback() {
+fn promise_02_a_channel_reopened_twice_waits_for_its_first_callback() {
     let (scene, tunnel) = one_channel();
-    let (seen, gate, inside) = (Seen::default(), Gate::default(), Inside::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
+    let callbacks = Concurrency::default();
     let keeper = GateKeeper(gate.clone());
     let factory = SimpleProcessFactory::new({
-        let (seen, inside) = (seen.clone(), inside.clone());
+        let (processed, callbacks) = (processed.clone(), callbacks.clone());
         move |ctx: &ChannelContext, records: &[Record]| {
-            inside.run(|| gate.pass());
-            seen.note(ctx, records)
+            callbacks.run(|| gate.pass());
+            processed.add(ctx, records)
         }
     });
     let running = scene.start(&tunnel, config(factory));
     scene.put_rows(30);
     keeper.0.wait_for_arrivals(1);
-    let answers = |wanted: usize, since: usize| {
+    let is_held = |since: usize| {
         move |events: &[EventKind]| {
-            let held = |e: &&EventKind| matches!(e, EventKind::Heartbeat { answered, .. } if answered.len() == wanted);
+            let held = |e: &&EventKind| matches!(e, EventKind::Heartbeat { answered, .. } if answered.len() == 1);
             events[since..].iter().filter(held).count() >= 4
         }
     };
-    // Twice: taken away while the callback runs, and given back.
+    // While the callback runs, the channel is taken away and assigned again, twice.
     for _ in 0..2 {
         let fault = Fault::on(Action::Heartbeat);
         scene.emulator.fault(fault.take_all(Notice::Missing));
         let since = scene.emulator.ledger().events().len();
-        scene.wait_for_ledger("it is taken away", |events| {
+        scene.wait_for_ledger("the channel is taken away", |events| {
             let empty = |e: &EventKind| matches!(e, EventKind::Heartbeat { answered, .. } if answered.is_empty());
             events[since..].iter().any(empty)
         });
         let since = scene.emulator.ledger().events().len();
-        scene.wait_for_ledger("it is back for a while", answers(1, since));
+        scene.wait_for_ledger(
+            "the channel is assigned for four heartbeats",
+            is_held(since),
+        );
     }
-    assert_eq!(inside.most(), 1, "callbacks of one channel at a time");
+    assert_eq!(callbacks.max(), 1, "two callbacks of a channel overlapped");
     drop(keeper);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    assert_eq!(inside.most(), 1);
-    judge(&scene, &seen);
+    assert_eq!(callbacks.max(), 1);
+    assert_at_least_once(&scene, &processed);
 }
 
 #[test]
-fn a_checkpoint_that_is_refused_is_not_sent_without_a_pause() {
+fn a_rejected_checkpoint_is_retried_with_a_pause() {
     let (scene, tunnel) = one_channel();
-    let seen = Seen::default();
+    let processed = Processed::default();
     let fault = Fault::on(Action::Checkpoint).times(u64::MAX);
     scene
         .emulator
         .fault(fault.fail(400, "OTSParameterInvalid", "no"));
-    let running = scene.start(&tunnel, config(seen.factory()));
+    let running = scene.start(&tunnel, config(processed.factory()));
     scene.put_rows(10);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     let of = |events: &[EventKind], wanted: Action| {
         let is_wanted =
             |e: &&EventKind| matches!(e, EventKind::Received { action, .. } if *action == wanted);
         events.iter().filter(is_wanted).count()
     };
-    // Ten heartbeats are a second or more.
-    scene.wait_for_ledger("some time has passed", |events| {
+    // Ten heartbeats take at least a second.
+    scene.wait_for_ledger("12 heartbeats have followed the first attempt", |events| {
         let first = events
             .iter()
             .position(|e| of(std::slice::from_ref(e), Action::Checkpoint) > 0);
@@ -134,16 +139,17 @@ fn a_checkpoint_that_is_refused_is_not_sent_without_a_pause() {
     });
     let ledger = scene.emulator.ledger();
     let kinds: Vec<EventKind> = ledger.events().iter().map(|e| e.kind.clone()).collect();
-    // One a second, and as slow as the heartbeats on a machine under load.
-    let (saves, beats) = (
+    // One attempt per second. On a machine under load, attempts slow down as
+    // heartbeats do.
+    let (saves, heartbeats) = (
         of(&kinds, Action::Checkpoint),
         of(&kinds, Action::Heartbeat),
     );
     assert!(
-        saves <= 1 + beats / 5,
-        "{saves} attempts in {beats} heartbeats"
+        saves <= 1 + heartbeats / 5,
+        "{saves} attempts in {heartbeats} heartbeats"
     );
     scene.emulator.clear_faults();
     assert!(running.close().is_clean());
-    judge(&scene, &seen);
+    assert_at_least_once(&scene, &processed);
 }

@@ -1,29 +1,30 @@
-//! The three tunnel types, splits, several workers.
+//! Tests the three tunnel types, splits, and several workers.
 
 use std::collections::HashSet;
 
 use tablestore_emulator::Emulator;
 use tablestore_tunnel::{ChannelContext, Record, SimpleProcessFactory, TunnelType};
 
-use crate::harness::{Gate, GateKeeper, Scene, Seen, config};
-use crate::judge::{judge, judge_orderly};
+use crate::checks::{assert_at_least_once, assert_exactly_once};
+use crate::harness::{Gate, GateKeeper, Processed, Scene, config};
 
 #[test]
 fn base_data_is_delivered_to_its_end() {
     let scene = Scene::with(4, Emulator::builder().batch_rows(100).base_split_rows(200));
     scene.base_rows(2000);
     let tunnel = scene.tunnel(TunnelType::BaseData);
-    let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()));
-    seen.wait_for_all(&scene);
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, config(processed.factory()));
+    processed.wait_for_all(&scene);
     scene.wait_for_ledger("every channel is terminated", |events| {
         let terminated = events.iter().filter(|event| is_status(event, "TERMINATED"));
         terminated.count() >= 10
     });
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
     assert!(
-        seen.all()
+        processed
+            .all()
             .iter()
             .all(|delivery| delivery.channel.starts_with("BaseData_"))
     );
@@ -35,38 +36,38 @@ fn is_status(event: &tablestore_emulator::EventKind, wanted: &str) -> bool {
 }
 
 #[test]
-fn a_stream_is_delivered_as_it_is_written() {
+fn a_stream_delivers_every_change() {
     let scene = Scene::new(3);
     scene
         .table
         .put(["before"], [("name", "not in the tunnel")])
         .expect("put");
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()));
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, config(processed.factory()));
     for n in 0..10 {
         scene.put_rows(50);
         scene.change_row(n);
     }
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn base_data_comes_before_the_stream() {
+fn base_data_is_delivered_before_the_stream() {
     let scene = Scene::with(4, Emulator::builder().batch_rows(50));
     scene.base_rows(1000);
     let tunnel = scene.tunnel(TunnelType::BaseAndStream);
     scene.put_rows(300);
-    let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()));
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, config(processed.factory()));
     scene.put_rows(300);
     (0..100).for_each(|n| scene.change_row(n));
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
-    let deliveries = seen.all();
+    assert_exactly_once(&scene, &processed);
+    let deliveries = processed.all();
     let is_base = |channel: &str| channel.starts_with("BaseData_");
     let first_change = deliveries.iter().position(|d| !is_base(&d.channel));
     let last_row = deliveries.iter().rposition(|d| is_base(&d.channel));
@@ -77,41 +78,43 @@ fn base_data_comes_before_the_stream() {
 }
 
 #[test]
-fn children_of_a_split_come_after_their_parent() {
+fn child_partitions_are_delivered_after_their_parent() {
     let scene = Scene::with(2, Emulator::builder().batch_rows(40));
     scene.base_rows(200);
     let tunnel = scene.tunnel(TunnelType::Stream);
     scene.emulator.clear_faults();
     let base: HashSet<_> = scene.expected().into_iter().collect();
-    let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()));
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, config(processed.factory()));
     scene.put_rows(500);
     let parent = scene.table.partitions()[0].id.to_string();
     let children = scene.table.split(&parent).expect("split");
-    // Old keys and new ones, for both children.
+    // Existing and new keys, for both children.
     (0..200).for_each(|n| scene.change_row(n));
     scene.put_rows(500);
-    // The rows from before the tunnel are none of its business.
-    seen.wait_for("all changes are seen", |seen| seen.len() >= 1400);
+    // The tunnel does not deliver the rows that existed before it.
+    processed.wait_for("all changes are processed", |processed| {
+        processed.len() >= 1400
+    });
     running.close();
-    let deliveries = seen.all();
+    let deliveries = processed.all();
     assert!(
         deliveries
             .iter()
             .all(|delivery| !base.contains(&delivery.id))
     );
     let of = |partition: &str| {
-        let places = deliveries.iter().enumerate();
-        let places = places
+        let positions = deliveries.iter().enumerate();
+        let positions = positions
             .filter(|(_, d)| d.channel.starts_with(partition))
             .map(|(n, _)| n);
-        places.collect::<Vec<_>>()
+        positions.collect::<Vec<_>>()
     };
     for child in &children {
         assert!(!of(child).is_empty());
         assert!(
             of(&parent).last() < of(child).first(),
-            "the child came first"
+            "a child was delivered before its parent"
         );
     }
 }
@@ -120,64 +123,66 @@ fn children_of_a_split_come_after_their_parent() {
 fn a_split_under_load_loses_nothing() {
     let scene = Scene::with(2, Emulator::builder().batch_rows(100));
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()));
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, config(processed.factory()));
     std::thread::scope(|scope| {
         scope.spawn(|| (0..60).for_each(|_| scene.put_rows(50)));
         scope.spawn(|| {
             for round in 1..4 {
-                seen.wait_for("some are seen", |seen| seen.len() >= round * 200);
+                processed.wait_for("more records are processed", |processed| {
+                    processed.len() >= round * 200
+                });
                 let active = scene.table.partitions().into_iter().find(|p| p.active);
-                let active = active.expect("one takes writes");
+                let active = active.expect("an active partition");
                 scene.table.split(&active.id).expect("split");
             }
         });
     });
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
 fn two_workers_share_a_tunnel_while_one_joins_and_leaves() {
     let scene = Scene::with(6, Emulator::builder().batch_rows(50));
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let seen = Seen::default();
-    let first = scene.start(&tunnel, config(seen.factory()).client_tag("first"));
+    let processed = Processed::default();
+    let first = scene.start(&tunnel, config(processed.factory()).client_tag("first"));
     scene.put_rows(600);
-    seen.wait_for_all(&scene);
-    let second = scene.start(&tunnel, config(seen.factory()).client_tag("second"));
-    let has_three = |seen: &[crate::harness::Delivery], tag: &str| {
-        let channels = seen
+    processed.wait_for_all(&scene);
+    let second = scene.start(&tunnel, config(processed.factory()).client_tag("second"));
+    let has_three = |processed: &[crate::harness::Delivery], tag: &str| {
+        let channels = processed
             .iter()
             .filter(|d| d.client.starts_with(tag))
             .map(|d| &d.channel);
         channels.collect::<HashSet<_>>().len() >= 3
     };
-    while !has_three(&seen.all(), "second") {
+    while !has_three(&processed.all(), "second") {
         scene.put_rows(60);
-        seen.wait_for_all(&scene);
+        processed.wait_for_all(&scene);
     }
     assert!(second.close().is_clean());
     scene.put_rows(600);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(first.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_new_worker_goes_on_from_the_checkpoint() {
+fn a_new_worker_continues_from_the_checkpoint() {
     let scene = Scene::with(3, Emulator::builder().batch_rows(50));
     scene.base_rows(400);
     let tunnel = scene.tunnel(TunnelType::BaseAndStream);
-    let seen = Seen::default();
+    let processed = Processed::default();
     for _ in 0..3 {
-        let running = scene.start(&tunnel, config(seen.factory()));
+        let running = scene.start(&tunnel, config(processed.factory()));
         scene.put_rows(300);
-        seen.wait_for_all(&scene);
+        processed.wait_for_all(&scene);
         assert!(running.close().is_clean());
     }
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
@@ -188,13 +193,13 @@ fn one_configuration_serves_two_tunnels() {
     let other = Scene::new(2);
     other.base_rows(300);
     let other_tunnel = other.tunnel(TunnelType::BaseData);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
     let factory = SimpleProcessFactory::new({
-        let seen = seen.clone();
+        let processed = processed.clone();
         move |ctx: &ChannelContext, records: &[Record]| {
             gate.pass();
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let config = config(factory).build().expect("config");
@@ -205,10 +210,12 @@ fn one_configuration_serves_two_tunnels() {
         let threads = daemons
             .each_ref()
             .map(|daemon| scope.spawn(move || daemon.run()));
-        // All four threads of the pool are in callbacks, of both tunnels.
+        // All four threads of the pool are in callbacks.
         keeper.0.wait_for_arrivals(4);
         drop(keeper);
-        seen.wait_for("both are seen", |seen| seen.len() >= 600);
+        processed.wait_for("the rows of both tunnels are processed", |processed| {
+            processed.len() >= 600
+        });
         daemons
             .iter()
             .for_each(|daemon| assert!(daemon.close().is_clean()));
@@ -219,18 +226,20 @@ fn one_configuration_serves_two_tunnels() {
 }
 
 #[test]
-fn a_checkpoint_restart_after_a_crash_repeats_but_loses_nothing() {
+fn a_restart_after_a_crash_loses_nothing() {
     let scene = Scene::with(2, Emulator::builder().batch_rows(20));
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()));
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, config(processed.factory()));
     scene.put_rows(500);
-    seen.wait_for("half is seen", |seen| seen.len() >= 250);
-    // No farewell, no last checkpoint.
+    processed.wait_for("half of the records are processed", |processed| {
+        processed.len() >= 250
+    });
+    // Neither a shutdown request nor a last checkpoint is sent.
     running.daemon.close_within(std::time::Duration::ZERO);
     drop(running);
-    let running = scene.start(&tunnel, config(seen.factory()));
-    seen.wait_for_all(&scene);
+    let running = scene.start(&tunnel, config(processed.factory()));
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge(&scene, &seen);
+    assert_at_least_once(&scene, &processed);
 }

@@ -1,4 +1,4 @@
-//! What is logged, and what never is.
+//! Tests what is logged at which level, and that no secrets are logged.
 
 use std::sync::{Arc, Mutex, Once};
 
@@ -8,9 +8,9 @@ use tablestore_tunnel::{
     ChannelContext, FINISH_TAG, ProcessError, Record, SimpleProcessFactory, TunnelType,
 };
 
-use crate::harness::{Gate, GateKeeper, HEARTBEAT, Scene, Seen, config, wait_until};
+use crate::harness::{Gate, GateKeeper, HEARTBEAT, Processed, Scene, config, wait_until};
 
-/// Keeps the crate's lines, of all tests of this process.
+/// A logger that keeps the lines of this crate, for all tests of the process.
 struct Lines(Mutex<Vec<(Level, String)>>);
 
 static LINES: Lines = Lines(Mutex::new(Vec::new()));
@@ -38,35 +38,36 @@ fn capture() {
     });
 }
 
-/// The lines that name `what`.
-fn lines(what: &str) -> Vec<(Level, String)> {
+/// The lines that contain `text`.
+fn lines(text: &str) -> Vec<(Level, String)> {
     let lines = LINES.0.lock().expect("lines");
-    let named = lines.iter().filter(|(_, line)| line.contains(what));
-    named.cloned().collect()
+    let matching = lines.iter().filter(|(_, line)| line.contains(text));
+    matching.cloned().collect()
 }
 
+/// Fails if no line at this level contains both `subject` and `part`.
 #[track_caller]
-fn logged(what: &str, level: Level, part: &str) {
-    let lines = lines(what);
-    let is_it = |(l, line): &(Level, String)| *l == level && line.contains(part);
+fn assert_logged(subject: &str, level: Level, part: &str) {
+    let lines = lines(subject);
+    let matches = |(l, line): &(Level, String)| *l == level && line.contains(part);
     assert!(
-        lines.iter().any(is_it),
-        "no {part:?} at {level}: {lines:#?}"
+        lines.iter().any(matches),
+        "no line with {part:?} at {level}: {lines:#?}"
     );
 }
 
-const SECRET: &str = "a-key-that-nobody-may-see";
+const SECRET: &str = "a-key-that-must-not-be-logged";
 
 #[test]
-fn levels_are_a_contract_and_nothing_secret_is_logged() {
+fn log_levels_are_as_documented_and_no_secrets_are_logged() {
     capture();
     let builder = Emulator::builder().access_key("an-access-key-id", SECRET);
     let scene = Scene::with(1, builder.batch_rows(10));
     scene.base_rows(30);
     let tunnel = scene.tunnel(TunnelType::BaseAndStream);
-    let (seen, tokens) = (Seen::default(), Arc::new(Mutex::new(Vec::new())));
+    let (processed, tokens) = (Processed::default(), Arc::new(Mutex::new(Vec::new())));
     let factory = SimpleProcessFactory::new({
-        let (seen, tokens) = (seen.clone(), tokens.clone());
+        let (processed, tokens) = (processed.clone(), tokens.clone());
         move |ctx: &ChannelContext, records: &[Record]| {
             tokens
                 .lock()
@@ -75,33 +76,33 @@ fn levels_are_a_contract_and_nothing_secret_is_logged() {
             if ctx.is_stream_channel() && ctx.attempt() == 0 {
                 return Err(ProcessError::new("not now"));
             }
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let running = scene.start(&tunnel, config(factory));
     scene.put_rows(30);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
 
-    logged(&tunnel, Level::Info, "connected as");
-    logged(&tunnel, Level::Info, "shutting down");
-    logged(&tunnel, Level::Debug, "heartbeat");
-    logged("/tunnel/readrecords", Level::Debug, "bytes, request");
+    assert_logged(&tunnel, Level::Info, "connected as");
+    assert_logged(&tunnel, Level::Info, "shutting down");
+    assert_logged(&tunnel, Level::Debug, "heartbeat");
+    assert_logged("/tunnel/readrecords", Level::Debug, "bytes, request");
     let channel = |is_stream| {
-        let seen = seen.all();
+        let processed = processed.all();
         let of = |channel: &str| channel.starts_with("BaseData_") != is_stream;
-        let delivery = seen.into_iter().find(|delivery| of(&delivery.channel));
+        let delivery = processed.into_iter().find(|delivery| of(&delivery.channel));
         delivery.expect("delivered").channel
     };
     for channel in [channel(false), channel(true)] {
-        logged(&channel, Level::Info, ": open");
-        logged(&channel, Level::Info, ": closed");
-        logged(&channel, Level::Debug, "checkpoint saved");
-        logged(&channel, Level::Trace, "records done");
+        assert_logged(&channel, Level::Info, ": open");
+        assert_logged(&channel, Level::Info, ": closed");
+        assert_logged(&channel, Level::Debug, "checkpoint saved");
+        assert_logged(&channel, Level::Trace, "records done");
         let errors = lines(&channel);
         assert!(errors.iter().all(|(level, _)| *level != Level::Error));
     }
-    logged(&channel(true), Level::Warn, "given again");
+    assert_logged(&channel(true), Level::Warn, "given again");
     let smooth = lines(&channel(false));
     assert!(
         smooth.iter().all(|(level, _)| *level > Level::Warn),
@@ -112,23 +113,23 @@ fn levels_are_a_contract_and_nothing_secret_is_logged() {
     let tokens = tokens.iter().filter(|token| *token != FINISH_TAG);
     let secrets = [SECRET, "row-00", "note ", "name "];
     for secret in tokens.map(String::as_str).chain(secrets) {
-        let told = lines(secret);
-        assert!(told.is_empty(), "{told:#?}");
+        let leaks = lines(secret);
+        assert!(leaks.is_empty(), "{leaks:#?}");
     }
 }
 
 #[test]
-fn promise_05_a_stuck_channel_is_logged_once() {
+fn promise_05_a_stalled_channel_is_logged_once() {
     capture();
     let scene = Scene::with(1, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
     let factory = SimpleProcessFactory::new({
-        let seen = seen.clone();
+        let processed = processed.clone();
         move |ctx: &ChannelContext, records: &[Record]| {
             gate.pass();
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let config = config(factory).stuck_after(2 * HEARTBEAT);
@@ -136,15 +137,15 @@ fn promise_05_a_stuck_channel_is_logged_once() {
     scene.put_rows(10);
     keeper.0.wait_for_arrivals(1);
     let channel = running.daemon.snapshot().channels.remove(0).channel_id;
-    let told = || {
+    let warnings = || {
         let mut lines = lines(&channel);
         lines.retain(|(level, line)| *level == Level::Warn && line.contains("in callback"));
         lines.len()
     };
-    wait_until("it is logged", || told() > 0);
+    wait_until("a warning is logged", || warnings() > 0);
     std::thread::park_timeout(8 * HEARTBEAT);
-    assert_eq!(told(), 1);
+    assert_eq!(warnings(), 1);
     drop(keeper);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
 }

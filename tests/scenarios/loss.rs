@@ -1,5 +1,5 @@
-//! Promise 4: once a channel is known to be lost, no callback begins and
-//! nothing is saved.
+//! Tests promise 4: after a channel is known to be lost, no callback starts and
+//! no checkpoint is saved.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,20 +12,24 @@ use tablestore_tunnel::{
 };
 use time::OffsetDateTime;
 
-use crate::harness::{Scene, Seen, config, wait_until};
-use crate::judge::judge;
+use crate::checks::assert_at_least_once;
+use crate::harness::{Processed, Scene, config, wait_until};
 
-/// A stream tunnel on one partition that reads 10 records at a time.
+/// A stream tunnel on a table of one partition. Each read returns 10 records.
 fn scene() -> (Scene, String) {
     let scene = Scene::with(1, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
     (scene, tunnel)
 }
 
-fn beats(scene: &Scene) -> usize {
+fn heartbeats(scene: &Scene) -> usize {
     let ledger = scene.emulator.ledger();
-    let is_beat = |kind: &EventKind| matches!(kind, EventKind::Heartbeat { .. });
-    ledger.events().iter().filter(|e| is_beat(&e.kind)).count()
+    let is_heartbeat = |kind: &EventKind| matches!(kind, EventKind::Heartbeat { .. });
+    ledger
+        .events()
+        .iter()
+        .filter(|e| is_heartbeat(&e.kind))
+        .count()
 }
 
 fn saves(scene: &Scene) -> usize {
@@ -34,89 +38,97 @@ fn saves(scene: &Scene) -> usize {
     ledger.events().iter().filter(|e| is_save(&e.kind)).count()
 }
 
-/// What a callback left for the test to try.
-type Kept = Arc<Mutex<Option<(ProcessorHandle, String)>>>;
+/// A handle and a token that a callback has kept, for a late commit.
+type KeptCommit = Arc<Mutex<Option<(ProcessorHandle, String)>>>;
 
-/// Deals with the first batch at once; the second returns `Ok` as soon as its
-/// channel is being closed. Counts what begins.
-fn second_waits_for_the_loss(
-    begun: &Arc<AtomicUsize>,
-    kept: &Kept,
-    seen: &Seen,
+/// A callback that processes the first batch immediately, and returns `Ok` for the
+/// second batch only when its channel is being closed. `calls` counts the calls.
+fn second_batch_waits_for_the_loss(
+    calls: &Arc<AtomicUsize>,
+    kept: &KeptCommit,
+    processed: &Processed,
 ) -> SimpleProcessFactory {
-    let (begun, kept, seen) = (begun.clone(), kept.clone(), seen.clone());
+    let (calls, kept, processed) = (calls.clone(), kept.clone(), processed.clone());
     SimpleProcessFactory::new(move |ctx: &ChannelContext, records: &[Record]| {
-        if begun.fetch_add(1, Ordering::SeqCst) == 1 {
-            let handle = (ctx.processor().clone(), ctx.next_token().to_owned());
-            *kept.lock().expect("kept") = Some(handle);
+        if calls.fetch_add(1, Ordering::SeqCst) == 1 {
+            let commit = (ctx.processor().clone(), ctx.next_token().to_owned());
+            *kept.lock().expect("kept") = Some(commit);
             while !ctx.is_closing() {
                 thread::park_timeout(Duration::from_millis(1));
             }
             wait_until("the loss is known", || !ctx.may_checkpoint());
         }
-        seen.note(ctx, records)
+        processed.add(ctx, records)
     })
 }
 
 #[test]
-fn promise_04_nothing_begins_and_nothing_is_saved_when_the_service_took_the_channel() {
+fn promise_04_a_channel_taken_by_the_service_runs_no_callback_and_saves_nothing() {
     for notice in [Notice::Missing, Notice::Close, Notice::Terminated] {
         let (scene, tunnel) = scene();
-        let (begun, kept, seen) = (Arc::default(), Kept::default(), Seen::default());
-        let shut = Arc::new(AtomicUsize::new(0));
-        let factory = second_waits_for_the_loss(&begun, &kept, &seen).shutdown({
-            let shut = shut.clone();
+        let (calls, kept, processed) =
+            (Arc::default(), KeptCommit::default(), Processed::default());
+        let shutdowns = Arc::new(AtomicUsize::new(0));
+        let factory = second_batch_waits_for_the_loss(&calls, &kept, &processed).shutdown({
+            let shutdowns = shutdowns.clone();
             move |ctx: &ChannelContext| {
                 assert!(!ctx.may_checkpoint());
-                shut.fetch_add(1, Ordering::SeqCst);
+                shutdowns.fetch_add(1, Ordering::SeqCst);
             }
         });
         let running = scene.start(&tunnel, config(factory));
         scene.put_rows(50);
         wait_until(
-            "the first batch is saved, the second is in its callback",
-            || saves(&scene) == 1 && begun.load(Ordering::SeqCst) == 2,
+            "the first batch is saved and the second is in its callback",
+            || saves(&scene) == 1 && calls.load(Ordering::SeqCst) == 2,
         );
         let fault = Fault::on(Action::Heartbeat).times(u64::MAX);
         scene.emulator.fault(fault.take_all(notice));
         wait_until("the channel is shut down", || {
-            shut.load(Ordering::SeqCst) == 1
+            shutdowns.load(Ordering::SeqCst) == 1
         });
-        let late = beats(&scene) + 5;
-        wait_until("some time has passed", || beats(&scene) >= late);
+        let late = heartbeats(&scene) + 5;
+        wait_until("five more heartbeats have been sent", || {
+            heartbeats(&scene) >= late
+        });
         assert_eq!(
-            begun.load(Ordering::SeqCst),
+            calls.load(Ordering::SeqCst),
             2,
-            "{notice:?}: batches lay ready"
+            "{notice:?}: another callback started"
         );
         assert_eq!(
             saves(&scene),
             1,
-            "{notice:?}: the second batch had returned Ok"
+            "{notice:?}: the second batch was saved after the loss"
         );
         let (handle, token) = kept.lock().expect("kept").take().expect("a handle");
-        let error = handle.commit_token(&token).expect_err("it is not ours");
+        let error = handle
+            .commit_token(&token)
+            .expect_err("the channel is lost");
         assert_eq!(error.code(), &ErrorCode::ChannelLost);
-        assert_eq!(saves(&scene), 1, "nothing was sent");
+        assert_eq!(saves(&scene), 1, "the late commit was sent");
         scene.emulator.clear_faults();
-        seen.wait_for_all(&scene);
+        processed.wait_for_all(&scene);
         running.close();
-        judge(&scene, &seen);
+        assert_at_least_once(&scene, &processed);
     }
 }
 
 #[test]
-fn promise_04_nothing_begins_and_nothing_is_saved_after_the_heartbeat_timeout() {
+fn promise_04_after_the_heartbeat_timeout_no_callback_runs_and_nothing_is_saved() {
     let (scene, tunnel) = scene();
     let timeout = Duration::from_secs(1);
-    let began: Arc<Mutex<Vec<OffsetDateTime>>> = Arc::default();
-    let seen = Seen::default();
+    let starts: Arc<Mutex<Vec<OffsetDateTime>>> = Arc::default();
+    let processed = Processed::default();
     let factory = SimpleProcessFactory::new({
-        let (began, seen) = (began.clone(), seen.clone());
+        let (starts, processed) = (starts.clone(), processed.clone());
         move |ctx: &ChannelContext, records: &[Record]| {
-            began.lock().expect("began").push(OffsetDateTime::now_utc());
+            starts
+                .lock()
+                .expect("starts")
+                .push(OffsetDateTime::now_utc());
             thread::park_timeout(Duration::from_millis(10));
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let config = config(factory).heartbeat_timeout(timeout).build();
@@ -127,8 +139,8 @@ fn promise_04_nothing_begins_and_nothing_is_saved_after_the_heartbeat_timeout() 
     thread::scope(|scope| {
         let working = scope.spawn(|| worker.connect_and_working());
         scene.put_rows(20);
-        seen.wait_for_all(&scene);
-        // No heartbeat comes through any more; everything else does.
+        processed.wait_for_all(&scene);
+        // From now on heartbeats fail, and all other requests succeed.
         let unreachable = Fault::on(Action::Heartbeat).times(u64::MAX);
         scene.emulator.fault(unreachable.reset());
         scene.put_rows(10_000);
@@ -138,19 +150,19 @@ fn promise_04_nothing_begins_and_nothing_is_saved_after_the_heartbeat_timeout() 
     let ledger = scene.emulator.ledger();
     let last = |is_wanted: fn(&EventKind) -> bool| {
         let last = ledger.events().iter().rfind(|e| is_wanted(&e.kind));
-        last.expect("one").time
+        last.expect("an event").time
     };
-    let beat = last(|kind| matches!(kind, EventKind::Heartbeat { .. }));
-    // It was sent before it was answered. On a machine under load a thread may
-    // rest between its look at the clock and ours; without the promise they
-    // would go on for ten seconds.
-    let end = beat + timeout + Duration::from_millis(700);
-    let callbacks = began.lock().expect("began").clone();
+    let last_heartbeat = last(|kind| matches!(kind, EventKind::Heartbeat { .. }));
+    // The heartbeat was sent before the emulator answered it. On a machine under
+    // load, a thread may also pause after it has checked the clock. Without the
+    // promise, callbacks would continue for ten seconds.
+    let end = last_heartbeat + timeout + Duration::from_millis(700);
+    let callbacks = starts.lock().expect("starts").clone();
     assert!(
-        callbacks.iter().all(|at| *at < end),
-        "a callback began late"
+        callbacks.iter().all(|time| *time < end),
+        "a callback started after the timeout"
     );
     assert!(last(|kind| matches!(kind, EventKind::Saved { .. })) < end);
-    // It did go on as long as it was allowed to.
+    // Callbacks did continue until the timeout.
     assert!(callbacks.len() > 5, "{}", callbacks.len());
 }

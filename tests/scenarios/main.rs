@@ -1,26 +1,28 @@
-//! The worker against the emulator over real sockets, judged by the ledger.
+//! Tests the worker against the emulator over real sockets. The emulator's ledger
+//! is checked at the end of every test.
 //!
-//! - [`harness`]: a table, a tunnel and a client; what was written and seen.
-//! - [`judge`]: what the ledger and the callbacks must agree on.
-//! - `budget`: memory, when there is little of it.
-//! - `quota`: how many channels are at work at once.
-//! - `reading`: how far ahead and how much at a time channels are read.
-//! - `detect`: channels that do not come to their end.
-//! - `idle`: what a channel costs that has nothing to deliver.
+//! - [`harness`]: a table, a tunnel and a client; the records written and processed.
+//! - [`checks`]: compares the ledger with the records processed.
+//! - `budget`: the memory budget.
+//! - `quota`: the limit on active channels.
+//! - `reading`: how far channels read ahead, and how reads are joined.
+//! - `detect`: channels that stay in the status CLOSING.
+//! - `idle`: the cost of idle channels.
 //! - `kinds`: the three tunnel types, splits, several workers.
 //! - `faults`: an unreliable network and service.
-//! - `logging`: what is logged, and what never is.
-//! - `observing`: events, snapshots, health.
-//! - `parts`: parts that the program makes itself.
-//! - `promises`: the guarantees of the crate docs, by their numbers.
-//! - `driven`: long stories on a clock that is moved by hand.
-//! - `endings`: who may end a daemon when, and what becomes of it.
-//! - `loss`: what happens to channels that are lost.
+//! - `logging`: what is logged, and which secrets are not.
+//! - `observing`: events, snapshots and health.
+//! - `parts`: implementations of the crate's traits.
+//! - `promises`: the numbered guarantees of the crate docs.
+//! - `driven`: long scenarios on a manual clock.
+//! - `endings`: how workers and daemons end.
+//! - `loss`: channels that are lost.
 //! - `reentry`: user code that calls back into the crate.
-//! - `stress`: heartbeats that keep their time whatever goes on.
-//! - `hostile`: programs and services that do what nobody expects.
+//! - `stress`: heartbeats under load.
+//! - `hostile`: unusual programs and services.
 
 mod budget;
+mod checks;
 mod detect;
 mod driven;
 mod endings;
@@ -28,7 +30,7 @@ mod faults;
 mod harness;
 mod hostile;
 mod idle;
-mod judge;
+
 mod kinds;
 mod logging;
 mod loss;

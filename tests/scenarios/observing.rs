@@ -1,8 +1,8 @@
-//! What is seen of a worker: events, snapshots, health and log lines.
+//! Tests events, snapshots and health.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -14,35 +14,35 @@ use tablestore_tunnel::{
     TunnelWorkerDaemon, WorkerEvent, WorkerEventKind, WorkerState,
 };
 
-use crate::harness::{Gate, GateKeeper, HEARTBEAT, Running, Scene, Seen, config, wait_until};
-use crate::judge::{judge, judge_orderly};
-use crate::promises::{heartbeats_keep_coming, one_channel};
+use crate::checks::{assert_at_least_once, assert_exactly_once};
+use crate::harness::{Gate, GateKeeper, HEARTBEAT, Processed, Running, Scene, config, wait_until};
+use crate::promises::{assert_heartbeats_continue, one_channel};
 
 const STUCK_AFTER: Duration = Duration::from_millis(300);
 
-/// An event as the tests compare it.
+/// An event in a form that the tests can compare.
 #[derive(Clone, Debug, PartialEq)]
-struct Told {
-    what: &'static str,
+struct Event {
+    name: &'static str,
     channel: Option<String>,
     records: usize,
     line: String,
     reason: Option<CloseReason>,
 }
 
-/// Notes every event.
+/// Records every event.
 #[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Vec<Told>>>);
+struct EventLog(Arc<Mutex<Vec<Event>>>);
 
-impl Notes {
+impl EventLog {
     fn observe(&self, config: TunnelWorkerConfigBuilder) -> TunnelWorkerConfigBuilder {
-        let notes = self.clone();
-        config.observer(move |event: &WorkerEvent<'_>| notes.note(event))
+        let log = self.clone();
+        config.observer(move |event: &WorkerEvent<'_>| log.add(event))
     }
 
-    fn note(&self, event: &WorkerEvent<'_>) {
+    fn add(&self, event: &WorkerEvent<'_>) {
         use WorkerEventKind as K;
-        let (what, records, reason) = match event.kind {
+        let (name, records, reason) = match event.kind {
             K::Connected { .. } => ("connected", 0, None),
             K::HeartbeatAnswered { .. } => ("answered", 0, None),
             K::HeartbeatFailed { .. } => ("heartbeat failed", 0, None),
@@ -55,13 +55,13 @@ impl Notes {
             K::BatchSkipped { records, .. } => ("skipped", records, None),
             K::CheckpointSaved { .. } => ("saved", 0, None),
             K::CheckpointFailed { .. } => ("save failed", 0, None),
-            K::ChannelStalled { .. } => ("stuck", 0, None),
+            K::ChannelStalled { .. } => ("stalled", 0, None),
             K::ChannelClosing { .. } => ("closing", 0, None),
             K::ChannelClosed { reason, .. } => ("closed", 0, Some(reason)),
-            other => panic!("no test knows {other:?}"),
+            other => panic!("unexpected event: {other:?}"),
         };
-        self.0.lock().expect("notes").push(Told {
-            what,
+        self.0.lock().expect("events").push(Event {
+            name,
             channel: event.kind.channel_id().map(str::to_owned),
             records,
             line: event.to_string(),
@@ -69,18 +69,18 @@ impl Notes {
         });
     }
 
-    fn all(&self) -> Vec<Told> {
-        self.0.lock().expect("notes").clone()
+    fn all(&self) -> Vec<Event> {
+        self.0.lock().expect("events").clone()
     }
 
-    fn of(&self, what: &str) -> Vec<Told> {
-        let mut told = self.all();
-        told.retain(|told| told.what == what);
-        told
+    fn named(&self, name: &str) -> Vec<Event> {
+        let mut events = self.all();
+        events.retain(|event| event.name == name);
+        events
     }
 }
 
-/// Waits for the one channel to be seen like that.
+/// Waits until a channel fulfils a condition, and returns its snapshot.
 fn wait_for_channel(
     running: &Running,
     what: &str,
@@ -96,25 +96,25 @@ fn wait_for_channel(
 }
 
 #[test]
-fn promise_05_a_callback_that_blocks_shows_as_stuck_and_why() {
+fn promise_05_a_blocked_callback_is_reported_as_stalled_with_its_stage() {
     let (scene, tunnel) = one_channel();
-    let (seen, gate, notes) = (Seen::default(), Gate::default(), Notes::default());
+    let (processed, gate, log) = (Processed::default(), Gate::default(), EventLog::default());
     let keeper = GateKeeper(gate.clone());
     let factory = SimpleProcessFactory::new({
-        let seen = seen.clone();
+        let processed = processed.clone();
         move |ctx: &ChannelContext, records: &[Record]| {
             gate.pass();
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
-    let config = notes.observe(config(factory).stuck_after(STUCK_AFTER));
+    let config = log.observe(config(factory).stuck_after(STUCK_AFTER));
     let running = scene.start(&tunnel, config);
     scene.put_rows(60);
     keeper.0.wait_for_arrivals(1);
-    wait_until("the worker is stuck", || {
+    wait_until("the worker is stalled", || {
         matches!(running.daemon.health(), Health::Stalled { .. })
     });
-    let channel = wait_for_channel(&running, "in callback", |channel| {
+    let channel = wait_for_channel(&running, "the channel is in its callback", |channel| {
         channel.stage == ChannelStage::InCallback
     });
     assert!(channel.stage_age > STUCK_AFTER);
@@ -132,224 +132,229 @@ fn promise_05_a_callback_that_blocks_shows_as_stuck_and_why() {
         }
         other => panic!("{other:?}"),
     }
-    wait_until("the observer hears of it", || !notes.of("stuck").is_empty());
-    // Told once however long it takes, on the notices' thread and in the log.
+    wait_until("the observer is called", || {
+        !log.named("stalled").is_empty()
+    });
+    // The stall is reported once, however long it lasts.
     thread::park_timeout(2 * STUCK_AFTER);
-    let stuck = notes.of("stuck");
-    assert_eq!(stuck.len(), 1, "{stuck:?}");
-    assert_eq!(stuck[0].channel.as_deref(), Some(&*channel.channel_id));
-    assert!(stuck[0].line.contains("in callback for"), "{stuck:?}");
+    let stalled = log.named("stalled");
+    assert_eq!(stalled.len(), 1, "{stalled:?}");
+    assert_eq!(stalled[0].channel.as_deref(), Some(&*channel.channel_id));
+    assert!(stalled[0].line.contains("in callback for"), "{stalled:?}");
     drop(keeper);
-    seen.wait_for_all(&scene);
-    wait_until("all is well again", || running.daemon.health().is_ok());
-    let channel = wait_for_channel(&running, "caught up", |channel| channel.is_caught_up);
+    processed.wait_for_all(&scene);
+    wait_until("the worker is healthy again", || {
+        running.daemon.health().is_ok()
+    });
+    let channel = wait_for_channel(&running, "the channel has caught up", |channel| {
+        channel.is_caught_up
+    });
     assert_eq!(channel.done.records, 60);
     assert!(channel.lag.expect("lag") < Duration::from_secs(3600));
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_a_channel_that_waits_for_its_checkpoint_or_read_shows_as_stuck() {
+fn promise_05_a_channel_waiting_for_a_response_is_reported_as_stalled() {
     for (action, stage) in [
         (Action::GetCheckpoint, ChannelStage::Opening),
         (Action::ReadRecords, ChannelStage::Reading),
         (Action::Checkpoint, ChannelStage::Saving),
     ] {
         let (scene, tunnel) = one_channel();
-        let seen = Seen::default();
+        let processed = Processed::default();
         scene
             .emulator
             .fault(Fault::on(action).delay(4 * STUCK_AFTER));
-        let config = config(seen.factory()).stuck_after(STUCK_AFTER);
+        let config = config(processed.factory()).stuck_after(STUCK_AFTER);
         let running = scene.start(&tunnel, config);
         scene.put_rows(10);
-        wait_until(&format!("{action:?} shows"), || {
+        wait_until(&format!("a stalled {action:?} is reported"), || {
             let health = running.daemon.health();
-            let is_it = |reason: &HealthReason| matches!(reason, HealthReason::ChannelStalled { stage: at, .. } if *at == stage);
-            health.reasons().iter().any(is_it)
+            let is_stalled = |reason: &HealthReason| matches!(reason, HealthReason::ChannelStalled { stage: at, .. } if *at == stage);
+            health.reasons().iter().any(is_stalled)
         });
-        wait_until("it goes on", || running.daemon.health().is_ok());
-        seen.wait_for_all(&scene);
+        wait_until("the channel continues", || running.daemon.health().is_ok());
+        processed.wait_for_all(&scene);
         assert!(running.close().is_clean());
-        judge_orderly(&scene, &seen);
+        assert_exactly_once(&scene, &processed);
     }
 }
 
-/// A channel fails until it is mended: seen in snapshots, health and events.
-fn fails_visibly(
+/// Runs a channel that keeps failing. Checks that snapshots, health and events
+/// report the failures, repairs the cause, and checks that the channel recovers.
+fn assert_failures_are_reported(
     scene: &Scene,
     tunnel: &str,
     config: TunnelWorkerConfigBuilder,
-    told: &str,
-    mend: impl FnOnce(),
-) -> Notes {
-    let notes = Notes::default();
-    let config = notes.observe(config.stuck_after(STUCK_AFTER));
+    event_name: &str,
+    repair: impl FnOnce(),
+) -> EventLog {
+    let log = EventLog::default();
+    let config = log.observe(config.stuck_after(STUCK_AFTER));
     let running = scene.start(tunnel, config);
     scene.put_rows(30);
-    let is_save = told == "save failed";
+    let is_save = event_name == "save failed";
     let failures = |channel: &ChannelSnapshot| match is_save {
         true => channel.save_failures.clone(),
         false => channel.failures.clone(),
     };
-    let channel = wait_for_channel(&running, "failures show", |channel| {
+    let channel = wait_for_channel(&running, "snapshots show failures", |channel| {
         let failures = failures(channel);
         failures.count >= 3 && failures.failing_for > Some(STUCK_AFTER)
     });
     let error = failures(&channel).last_error.expect("an error");
     assert!(error.contains("on purpose"), "{error}");
-    wait_until("health tells it", || {
+    wait_until("health reports the failures", || {
         let health = running.daemon.health();
         matches!(health, Health::Stalled { .. }) && health.to_string().contains("on purpose")
     });
-    wait_until("the observer hears of it", || notes.of(told).len() >= 3);
-    let events = notes.of(told);
-    assert!(events.iter().all(|told| told.channel.is_some()));
-    mend();
-    wait_until("all is well again", || {
+    wait_until("the observer is called three times", || {
+        log.named(event_name).len() >= 3
+    });
+    let events = log.named(event_name);
+    assert!(events.iter().all(|event| event.channel.is_some()));
+    repair();
+    wait_until("the worker is healthy again", || {
         let snapshot = running.daemon.snapshot();
         let is_done = |channel: &ChannelSnapshot| channel.is_caught_up;
         snapshot.health().is_ok() && snapshot.channels.iter().any(is_done)
     });
     assert!(running.close().is_clean());
-    notes
+    log
 }
 
-/// Every such request fails, which no retry helps.
+/// A fault that makes every request fail, with an error that is not retried.
 fn always(target: FaultTarget) -> Fault {
     let target = target.times(1_000_000);
     target.fail(500, "OTSInternalServerError", "on purpose")
 }
 
 #[test]
-fn promise_05_a_channel_that_keeps_failing_to_open_shows() {
+fn promise_05_repeated_failures_to_open_are_reported() {
     let (scene, tunnel) = one_channel();
-    let seen = Seen::default();
+    let processed = Processed::default();
     scene
         .emulator
         .fault(always(Fault::on(Action::GetCheckpoint)));
-    let config = config(seen.factory());
-    let mend = || scene.emulator.clear_faults();
-    let notes = fails_visibly(&scene, &tunnel, config, "not opened", mend);
-    let not_opened = notes.of("not opened");
+    let config = config(processed.factory());
+    let repair = || scene.emulator.clear_faults();
+    let log = assert_failures_are_reported(&scene, &tunnel, config, "not opened", repair);
+    let not_opened = log.named("not opened");
     assert!(not_opened[0].line.contains("on purpose"), "{not_opened:?}");
     assert_eq!(not_opened[0].reason, Some(CloseReason::Failed));
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_a_factory_that_keeps_failing_shows() {
+fn promise_05_a_repeatedly_failing_factory_is_reported() {
     let (scene, tunnel) = one_channel();
-    let (seen, mended) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
-    let factory = seen.factory().channel_open({
-        let mended = mended.clone();
-        move |_| match mended.load(Ordering::SeqCst) {
-            0 => Err(ProcessError::new("on purpose")),
-            _ => Ok(()),
+    let (processed, is_repaired) = (Processed::default(), Arc::new(AtomicBool::new(false)));
+    let factory = processed.factory().channel_open({
+        let is_repaired = is_repaired.clone();
+        move |_| match is_repaired.load(Ordering::SeqCst) {
+            false => Err(ProcessError::new("on purpose")),
+            true => Ok(()),
         }
     });
-    let mend = || mended.store(1, Ordering::SeqCst);
-    fails_visibly(&scene, &tunnel, config(factory), "not opened", mend);
-    judge_orderly(&scene, &seen);
+    let repair = || is_repaired.store(true, Ordering::SeqCst);
+    assert_failures_are_reported(&scene, &tunnel, config(factory), "not opened", repair);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_a_channel_that_keeps_failing_to_read_shows() {
+fn promise_05_repeated_failures_to_read_are_reported() {
     let (scene, tunnel) = one_channel();
-    let seen = Seen::default();
+    let processed = Processed::default();
     scene.emulator.fault(always(Fault::on(Action::ReadRecords)));
-    let mend = || scene.emulator.clear_faults();
-    let config = config(seen.factory());
-    let notes = fails_visibly(&scene, &tunnel, config, "closed", mend);
-    let closed = notes.of("closed");
+    let repair = || scene.emulator.clear_faults();
+    let config = config(processed.factory());
+    let log = assert_failures_are_reported(&scene, &tunnel, config, "closed", repair);
+    let closed = log.named("closed");
     assert!(closed[0].line.contains("on purpose"), "{closed:?}");
     assert_eq!(closed[0].reason, Some(CloseReason::Failed));
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_a_callback_that_keeps_failing_shows() {
+fn promise_05_a_repeatedly_failing_callback_is_reported() {
     let (scene, tunnel) = one_channel();
-    let (seen, mended) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
+    let (processed, is_repaired) = (Processed::default(), Arc::new(AtomicBool::new(false)));
     let factory = SimpleProcessFactory::new({
-        let (seen, mended) = (seen.clone(), mended.clone());
-        move |ctx: &ChannelContext, records: &[Record]| match mended.load(Ordering::SeqCst) {
-            0 => Err(ProcessError::retry_after(HEARTBEAT, "on purpose")),
-            _ => seen.note(ctx, records),
+        let (processed, is_repaired) = (processed.clone(), is_repaired.clone());
+        move |ctx: &ChannelContext, records: &[Record]| match is_repaired.load(Ordering::SeqCst) {
+            false => Err(ProcessError::retry_after(HEARTBEAT, "on purpose")),
+            true => processed.add(ctx, records),
         }
     });
-    let mend = || mended.store(1, Ordering::SeqCst);
-    let notes = fails_visibly(&scene, &tunnel, config(factory), "retried", mend);
-    let retried = notes.of("retried");
+    let repair = || is_repaired.store(true, Ordering::SeqCst);
+    let log = assert_failures_are_reported(&scene, &tunnel, config(factory), "retried", repair);
+    let retried = log.named("retried");
     assert!(retried[0].line.contains("on purpose"), "{retried:?}");
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_a_channel_that_keeps_failing_to_save_shows() {
+fn promise_05_repeated_failures_to_save_are_reported() {
     let (scene, tunnel) = one_channel();
-    let seen = Seen::default();
+    let processed = Processed::default();
     scene.emulator.fault(always(Fault::on(Action::Checkpoint)));
-    let mend = || scene.emulator.clear_faults();
-    let config = config(seen.factory());
-    let notes = fails_visibly(&scene, &tunnel, config, "save failed", mend);
-    let failed = notes.of("save failed");
+    let repair = || scene.emulator.clear_faults();
+    let config = config(processed.factory());
+    let log = assert_failures_are_reported(&scene, &tunnel, config, "save failed", repair);
+    let failed = log.named("save failed");
     assert!(failed[0].line.contains("on purpose"), "{failed:?}");
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_events_of_a_channel_come_in_order_and_count_what_the_ledger_counts() {
+fn promise_05_channel_events_are_in_order_and_match_the_ledger() {
     let scene = Scene::with(4, Emulator::builder().batch_rows(10));
     scene.base_rows(200);
     let tunnel = scene.tunnel(TunnelType::BaseAndStream);
-    let (seen, notes) = (Seen::default(), Notes::default());
-    let running = scene.start(&tunnel, notes.observe(config(seen.factory())));
+    let (processed, log) = (Processed::default(), EventLog::default());
+    let running = scene.start(&tunnel, log.observe(config(processed.factory())));
     scene.put_rows(200);
-    seen.wait_for_all(&scene);
-    wait_until("everything counts as done", || {
+    processed.wait_for_all(&scene);
+    wait_until("the snapshot counts every record as done", || {
         running.daemon.snapshot().done.records == 400
     });
     let last = running.daemon.snapshot();
     let daemon = running.daemon.clone();
     assert!(running.close().is_clean());
-    let told = notes.all();
-    let mut channels: HashMap<&str, Vec<&Told>> = HashMap::new();
-    for told in &told {
-        if let Some(channel) = &told.channel {
-            channels.entry(channel).or_default().push(told);
+    let events = log.all();
+    let mut channels: HashMap<&str, Vec<&Event>> = HashMap::new();
+    for event in &events {
+        if let Some(channel) = &event.channel {
+            channels.entry(channel).or_default().push(event);
         }
     }
     assert_eq!(channels.len(), 8);
-    for (channel, told) in &channels {
-        in_order(channel, told);
+    for (channel, events) in &channels {
+        assert_in_order(channel, events);
     }
     let read = read_by_ledger(&scene);
-    let sum = |what| -> u64 {
-        let told = notes
-            .of(what)
-            .iter()
-            .map(|told| told.records)
-            .sum::<usize>();
-        told as u64
+    let sum = |name| -> u64 {
+        let events = log.named(name);
+        events.iter().map(|event| event.records as u64).sum()
     };
     assert_eq!(read, 400);
     assert_eq!((sum("read"), sum("done")), (read, read));
     assert_eq!((last.read.records, last.done.records), (read, read));
     assert!(last.read.bytes > 400 && last.read.batches >= 40, "{last:?}");
-    // What channels did that are closed counts too.
+    // Closed channels still count in the totals.
     let after = daemon.snapshot();
     assert_eq!(after.channels, []);
     assert_eq!(after.done.records, read);
     let saves = scene.emulator.ledger();
     let saves = saves.events().iter();
     let saves = saves.filter(|event| matches!(event.kind, EventKind::Saved { .. }));
-    assert_eq!(notes.of("saved").len(), saves.count());
-    judge_orderly(&scene, &seen);
+    assert_eq!(log.named("saved").len(), saves.count());
+    assert_exactly_once(&scene, &processed);
 }
 
-/// Records that the service says were read.
+/// The number of records read, according to the ledger.
 fn read_by_ledger(scene: &Scene) -> u64 {
     let ledger = scene.emulator.ledger();
     let read = ledger.events().iter().map(|event| match event.kind {
@@ -359,30 +364,32 @@ fn read_by_ledger(scene: &Scene) -> u64 {
     read.sum()
 }
 
-/// Opened first; each batch is read before it is done; closing and closed last.
-fn in_order(channel: &str, told: &[&Told]) {
-    // A checkpoint's end may be told a little later than what follows it.
-    let told = told.iter().filter(|told| told.what != "saved");
-    let told: Vec<_> = told.collect();
-    let names: Vec<_> = told.iter().map(|told| told.what).collect();
+/// Fails unless "opened" comes first, each batch is read before it is done, and
+/// "closing" and "closed" come last.
+fn assert_in_order(channel: &str, events: &[&Event]) {
+    // A saved checkpoint may be reported slightly after the events that follow it.
+    let events = events.iter().filter(|event| event.name != "saved");
+    let events: Vec<_> = events.collect();
+    let names: Vec<_> = events.iter().map(|event| event.name).collect();
     assert_eq!(names.first(), Some(&"opened"), "{channel}: {names:?}");
     assert_eq!(names.last(), Some(&"closed"), "{channel}: {names:?}");
-    let at = |what| names.iter().position(|name| *name == what);
-    let closing = at("closing").expect("closing");
+    let position = |wanted| names.iter().position(|name| *name == wanted);
+    let closing = position("closing").expect("closing");
     assert!(!names[closing..].contains(&"done"), "{channel}: {names:?}");
-    for what in ["opened", "closing", "closed"] {
-        let times = names.iter().filter(|name| **name == what).count();
-        assert_eq!(times, 1, "{channel}: {what}");
+    for wanted in ["opened", "closing", "closed"] {
+        let count = names.iter().filter(|name| **name == wanted).count();
+        assert_eq!(count, 1, "{channel}: {wanted}");
     }
-    let mut ahead = Vec::new();
-    for told in &told {
-        match told.what {
-            "read" => ahead.insert(0, told.records),
-            "done" => assert_eq!(ahead.pop(), Some(told.records), "{channel}: {names:?}"),
+    let mut queued = Vec::new();
+    for event in &events {
+        match event.name {
+            "read" => queued.insert(0, event.records),
+            "done" => assert_eq!(queued.pop(), Some(event.records), "{channel}: {names:?}"),
             _ => {}
         }
     }
-    let reason = told.last().and_then(|told| told.reason).expect("a reason");
+    let reason = events.last().and_then(|event| event.reason);
+    let reason = reason.expect("a reason");
     let expected = match channel.starts_with("BaseData_") {
         true => CloseReason::Finished,
         false => CloseReason::Shutdown,
@@ -391,39 +398,39 @@ fn in_order(channel: &str, told: &[&Told]) {
 }
 
 #[test]
-fn promise_05_an_observer_that_panics_or_is_slow_harms_nothing() {
+fn promise_05_a_slow_or_panicking_observer_does_no_harm() {
     let scene = Scene::with(2, Emulator::builder().batch_rows(20));
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let (seen, calls) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
-    let config = config(seen.factory()).observer({
+    let (processed, calls) = (Processed::default(), Arc::new(AtomicUsize::new(0)));
+    let config = config(processed.factory()).observer({
         let calls = calls.clone();
         move |event: &WorkerEvent<'_>| {
             let call = calls.fetch_add(1, Ordering::SeqCst);
             if matches!(event.kind, WorkerEventKind::HeartbeatAnswered { .. }) {
-                // Far longer than the interval.
+                // This is far longer than the heartbeat interval.
                 thread::park_timeout(10 * HEARTBEAT);
             }
             thread::park_timeout(Duration::from_millis(2));
-            assert!(call % 2 == 0, "an observer's panic");
+            assert!(call % 2 == 0, "on purpose");
         }
     });
     let running = scene.start(&tunnel, config);
     scene.put_rows(400);
-    seen.wait_for_all(&scene);
-    heartbeats_keep_coming(&scene);
+    processed.wait_for_all(&scene);
+    assert_heartbeats_continue(&scene);
     assert!(running.close().is_clean());
     assert!(calls.load(Ordering::SeqCst) > 40);
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_an_observer_may_call_everything() {
+fn promise_05_an_observer_may_call_any_method() {
     let (scene, tunnel) = one_channel();
-    let seen = Seen::default();
+    let processed = Processed::default();
     let daemon: Arc<OnceLock<TunnelWorkerDaemon>> = Arc::default();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let config = config(seen.factory()).observer({
-        let (daemon, asked) = (daemon.clone(), asked.clone());
+    let incomplete = Arc::new(AtomicUsize::new(0));
+    let config = config(processed.factory()).observer({
+        let (daemon, incomplete) = (daemon.clone(), incomplete.clone());
         move |event: &WorkerEvent<'_>| {
             let daemon = daemon.wait();
             let is_ready = daemon.snapshot().state == WorkerState::Ready;
@@ -431,7 +438,7 @@ fn promise_05_an_observer_may_call_everything() {
                 && !is_ready
                 && !daemon.close().is_complete
             {
-                asked.fetch_add(1, Ordering::SeqCst);
+                incomplete.fetch_add(1, Ordering::SeqCst);
             }
         }
     });
@@ -440,44 +447,48 @@ fn promise_05_an_observer_may_call_everything() {
     scene.put_rows(10);
     running.join().expect("closed by its observer");
     assert!(
-        asked.load(Ordering::SeqCst) > 0,
-        "it asks and does not wait"
+        incomplete.load(Ordering::SeqCst) > 0,
+        "close waited for its own observer"
     );
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
     assert_eq!(running.daemon.health(), Health::Dead);
 }
 
 #[test]
-fn promise_05_a_session_that_is_lost_shows_and_the_next_one_too() {
+fn promise_05_a_lost_session_and_its_successor_are_reported() {
     let (scene, tunnel) = one_channel();
-    let (seen, notes) = (Seen::default(), Notes::default());
-    // The emulator gives the channel away when the first client has timed out.
-    let config = config(seen.factory()).heartbeat_timeout(Duration::from_secs(2));
-    let running = scene.start(&tunnel, notes.observe(config));
+    let (processed, log) = (Processed::default(), EventLog::default());
+    // The emulator reassigns the channel after the first client has timed out.
+    let config = config(processed.factory()).heartbeat_timeout(Duration::from_secs(2));
+    let running = scene.start(&tunnel, log.observe(config));
     scene.put_rows(20);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     let snapshot = running.daemon.snapshot();
     assert_eq!(snapshot.state, WorkerState::Working);
     assert_eq!((snapshot.reconnects, &snapshot.last_error), (0, &None));
     assert!(snapshot.heartbeat.answered_age.is_some());
     let first = snapshot.client_id.expect("client id");
-    let unavailable = Fault::on(Action::Heartbeat);
-    let gone = unavailable.fail(410, "OTSResourceGone", "on purpose");
+    let heartbeat = Fault::on(Action::Heartbeat);
+    let gone = heartbeat.fail(410, "OTSResourceGone", "on purpose");
     scene.emulator.fault(gone);
-    wait_until("the daemon connects again", || {
+    wait_until("the daemon reconnects", || {
         running.daemon.snapshot().reconnects == 1
     });
     let between = running.daemon.snapshot();
-    assert!(between.last_error.expect("why").contains("on purpose"));
-    wait_until("the observer hears of it", || {
-        !notes.of("reconnecting").is_empty()
+    let error = between.last_error.expect("an error");
+    assert!(error.contains("on purpose"), "{error}");
+    wait_until("the observer is called", || {
+        !log.named("reconnecting").is_empty()
     });
-    let told = notes.of("reconnecting");
-    assert_eq!(told.len(), 1);
-    assert!(told[0].line.contains("on purpose"), "{told:?}");
+    let reconnecting = log.named("reconnecting");
+    assert_eq!(reconnecting.len(), 1);
+    assert!(
+        reconnecting[0].line.contains("on purpose"),
+        "{reconnecting:?}"
+    );
     scene.put_rows(20);
-    seen.wait_for_all(&scene);
-    wait_until("all is well", || running.daemon.health().is_ok());
+    processed.wait_for_all(&scene);
+    wait_until("the worker is healthy", || running.daemon.health().is_ok());
     let second = running.daemon.snapshot();
     assert_eq!(second.state, WorkerState::Working);
     assert_ne!(second.client_id.as_deref(), Some(&*first));
@@ -486,40 +497,42 @@ fn promise_05_a_session_that_is_lost_shows_and_the_next_one_too() {
     assert_eq!(second.channel(&channel.channel_id), Some(channel));
     running.close();
     assert_eq!(daemon.snapshot().state, WorkerState::Ended);
-    wait_until("both sessions are told", || {
-        notes.of("connected").len() == 2
+    wait_until("both sessions are reported", || {
+        log.named("connected").len() == 2
     });
-    let closed = notes.of("closed");
-    let reasons: Vec<_> = closed.iter().filter_map(|told| told.reason).collect();
+    let closed = log.named("closed");
+    let reasons: Vec<_> = closed.iter().filter_map(|event| event.reason).collect();
     assert_eq!(reasons, [CloseReason::Lost, CloseReason::Shutdown]);
-    judge(&scene, &seen);
+    assert_at_least_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_failing_heartbeats_show_as_slow() {
+fn promise_05_slow_heartbeats_show_as_degraded_health() {
     let (scene, tunnel) = one_channel();
-    let (seen, notes) = (Seen::default(), Notes::default());
-    let running = scene.start(&tunnel, notes.observe(config(seen.factory())));
-    wait_until("the worker works", || {
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, config(processed.factory()));
+    wait_until("the worker is working", || {
         running.daemon.snapshot().state == WorkerState::Working
     });
     let target = Fault::on(Action::Heartbeat).times(3);
     scene.emulator.fault(target.delay(Duration::from_secs(1)));
-    wait_until("late heartbeats show", || {
+    wait_until("health reports late heartbeats", || {
         matches!(running.daemon.health(), Health::Degraded { .. })
     });
-    wait_until("all is well again", || running.daemon.health().is_ok());
+    wait_until("the worker is healthy again", || {
+        running.daemon.health().is_ok()
+    });
     scene.put_rows(10);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_worker_shows_its_life() {
+fn snapshots_follow_the_life_of_a_worker() {
     let (scene, tunnel) = one_channel();
-    let seen = Seen::default();
-    let built = config(seen.factory()).build().expect("config");
+    let processed = Processed::default();
+    let built = config(processed.factory()).build().expect("config");
     let worker = scene
         .client
         .new_tunnel_worker(&tunnel, &built)
@@ -529,7 +542,7 @@ fn a_worker_shows_its_life() {
     let handle = worker.clone();
     let thread = thread::spawn(move || handle.connect_and_working());
     scene.put_rows(10);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     let snapshot = worker.snapshot();
     assert_eq!(snapshot.state, WorkerState::Working);
     assert_eq!(snapshot.tunnel_id, tunnel);
@@ -539,9 +552,9 @@ fn a_worker_shows_its_life() {
     });
     let saved = worker.snapshot().channels.remove(0).last_saved;
     let token = saved.expect("saved").token;
-    let receipt = worker.shutdown(Duration::from_secs(10));
-    assert_eq!(receipt.channels[0].last_saved.as_deref(), Some(&*token));
-    thread.join().expect("no panic").expect("works");
+    let report = worker.shutdown(Duration::from_secs(10));
+    assert_eq!(report.channels[0].last_saved.as_deref(), Some(&*token));
+    thread.join().expect("no panic").expect("ends well");
     assert_eq!(worker.snapshot().state, WorkerState::Ended);
     assert_eq!(worker.health(), Health::Dead);
 }
@@ -549,9 +562,9 @@ fn a_worker_shows_its_life() {
 #[test]
 fn promise_06_heartbeats_go_out_while_the_observer_blocks() {
     let (scene, tunnel) = one_channel();
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
-    let config = config(seen.factory()).observer(move |event: &WorkerEvent<'_>| {
+    let config = config(processed.factory()).observer(move |event: &WorkerEvent<'_>| {
         if matches!(event.kind, WorkerEventKind::HeartbeatAnswered { .. }) {
             gate.pass();
         }
@@ -559,28 +572,28 @@ fn promise_06_heartbeats_go_out_while_the_observer_blocks() {
     let running = scene.start(&tunnel, config);
     scene.put_rows(30);
     keeper.0.wait_for_arrivals(1);
-    scene.wait_for_ledger("heartbeats go on", |events| {
-        let beat = |event: &&EventKind| matches!(event, EventKind::Heartbeat { .. });
-        events.iter().filter(beat).count() >= 10
+    scene.wait_for_ledger("ten heartbeats have been sent", |events| {
+        let heartbeat = |event: &&EventKind| matches!(event, EventKind::Heartbeat { .. });
+        events.iter().filter(heartbeat).count() >= 10
     });
-    seen.wait_for_all(&scene);
-    heartbeats_keep_coming(&scene);
-    assert!(running.close().is_clean(), "a close does not wait for it");
+    processed.wait_for_all(&scene);
+    assert_heartbeats_continue(&scene);
+    assert!(running.close().is_clean(), "close waited for the observer");
     drop(keeper);
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn promise_05_a_channel_that_waits_for_a_place_shows_it() {
+fn promise_05_a_channel_waiting_for_a_permit_is_visible() {
     let scene = Scene::with(2, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
     let factory = SimpleProcessFactory::new({
-        let seen = seen.clone();
+        let processed = processed.clone();
         move |ctx: &ChannelContext, records: &[Record]| {
             gate.pass();
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let config = config(factory).max_channel_parallel(1);
@@ -591,12 +604,12 @@ fn promise_05_a_channel_that_waits_for_a_place_shows_it() {
         channel.stage == ChannelStage::WaitingForPermit
     });
     drop(keeper);
-    seen.wait_for_all(&scene);
-    // Also where reads are joined, all that was read counts as done.
-    wait_until("both have caught up", || {
+    processed.wait_for_all(&scene);
+    // Joined reads count as done as well.
+    wait_until("both channels have caught up", || {
         let channels = running.daemon.snapshot().channels;
         channels.len() == 2 && channels.iter().all(|channel| channel.is_caught_up)
     });
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }

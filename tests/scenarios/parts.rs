@@ -1,4 +1,5 @@
-//! Parts that the program makes itself, each plugged in once.
+//! Tests programs that implement the crate's traits: factory, processor, dialer,
+//! connection and checkpointer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,8 +11,8 @@ use tablestore_tunnel::{
     ProcessResult, Record, TunnelError, TunnelType, TunnelWorkerConfig,
 };
 
-use crate::harness::{HEARTBEAT, Scene, Seen, config, wait_until};
-use crate::judge::judge_orderly;
+use crate::checks::assert_exactly_once;
+use crate::harness::{HEARTBEAT, Processed, Scene, config, wait_until};
 
 fn scene() -> (Scene, String) {
     let scene = Scene::with(2, Emulator::builder().batch_rows(10));
@@ -20,65 +21,67 @@ fn scene() -> (Scene, String) {
     (scene, tunnel)
 }
 
-/// A factory and processors of the program's own.
-struct Notes(Seen);
+/// A custom factory.
+struct CustomFactory(Processed);
 
-struct Noting {
-    seen: Seen,
+/// A custom processor.
+struct CustomProcessor {
+    processed: Processed,
     batches: usize,
 }
 
-impl ChannelProcessorFactory for Notes {
+impl ChannelProcessorFactory for CustomFactory {
     fn new_processor(&self, _: &ChannelContext) -> Result<Box<dyn ChannelProcessor>, ProcessError> {
-        Ok(Box::new(Noting {
-            seen: self.0.clone(),
+        Ok(Box::new(CustomProcessor {
+            processed: self.0.clone(),
             batches: 0,
         }))
     }
 }
 
-impl ChannelProcessor for Noting {
+impl ChannelProcessor for CustomProcessor {
     fn process(&mut self, channel: &ChannelContext, records: &[Record]) -> ProcessResult {
         self.batches += 1;
-        self.seen.note(channel, records)
+        self.processed.add(channel, records)
     }
 }
 
 #[test]
-fn a_factory_and_its_processors() {
+fn a_custom_factory_creates_its_processors() {
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
-    let config = TunnelWorkerConfig::builder(Notes(seen.clone()))
+    let processed = Processed::default();
+    let config = TunnelWorkerConfig::builder(CustomFactory(processed.clone()))
         .heartbeat_interval_for_tests(HEARTBEAT)
         .pool_threads(2);
     let running = scene.start(&tunnel, config);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
-/// Counts reads, fails to dial the first time and to read once.
+/// A dialer that wraps the service. It counts dials and reads; two dials and two
+/// reads fail, once with an error and once with a panic.
 #[derive(Clone, Default)]
-struct Measured {
+struct CountingDialer {
     dials: Arc<AtomicUsize>,
     reads: Arc<AtomicUsize>,
 }
 
-struct MeasuredConn {
+struct CountingConn {
     service: Box<dyn ChannelConn>,
     reads: Arc<AtomicUsize>,
 }
 
-impl ChannelDialer for Measured {
+impl ChannelDialer for CountingDialer {
     fn dial(
         &self,
         _: &ChannelContext,
         service: Box<dyn ChannelConn>,
     ) -> Result<Box<dyn ChannelConn>, ProcessError> {
         match self.dials.fetch_add(1, Ordering::SeqCst) {
-            0 => Err(ProcessError::new("the line is busy")),
+            0 => Err(ProcessError::new("dial failed on purpose")),
             1 => panic!("in dial on purpose"),
-            _ => Ok(Box::new(MeasuredConn {
+            _ => Ok(Box::new(CountingConn {
                 service,
                 reads: self.reads.clone(),
             })),
@@ -86,10 +89,10 @@ impl ChannelDialer for Measured {
     }
 }
 
-impl ChannelConn for MeasuredConn {
+impl ChannelConn for CountingConn {
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
         match self.reads.fetch_add(1, Ordering::SeqCst) {
-            3 => Err(TunnelError::other("the line is noisy")),
+            3 => Err(TunnelError::other("read failed on purpose")),
             4 => panic!("in read on purpose"),
             _ => self.service.read(token),
         }
@@ -97,22 +100,22 @@ impl ChannelConn for MeasuredConn {
 }
 
 #[test]
-fn a_dialer_around_the_service() {
+fn a_dialer_can_wrap_the_service() {
     let (scene, tunnel) = scene();
-    let (seen, dialer) = (Seen::default(), Measured::default());
+    let (processed, dialer) = (Processed::default(), CountingDialer::default());
     let running = scene.start(
         &tunnel,
-        config(seen.factory()).channel_dialer(dialer.clone()),
+        config(processed.factory()).channel_dialer(dialer.clone()),
     );
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
-    // Two channels; two dials and two reads that failed.
+    assert_exactly_once(&scene, &processed);
+    // Two channels succeed, and two dials and two reads fail.
     assert!(dialer.dials.load(Ordering::SeqCst) >= 6);
     assert!(dialer.reads.load(Ordering::SeqCst) >= 12);
 }
 
-/// Serves one record of its own, then says that nothing follows.
+/// A dialer that replaces the service with a source of one record.
 struct OwnSource;
 
 impl ChannelDialer for OwnSource {
@@ -127,21 +130,24 @@ impl ChannelDialer for OwnSource {
 
 impl ChannelConn for OwnSource {
     fn read(&mut self, _token: &str) -> Result<ChannelBatch, TunnelError> {
-        let record = OwnedRecord::put([("id", "made here")]).column(OwnedColumn::put("a", 1, 0));
+        let record = OwnedRecord::put([("id", "local")]).column(OwnedColumn::put("a", 1, 0));
         ChannelBatch::new(&[record], FINISH_TAG)
     }
 }
 
 #[test]
-fn a_dialer_in_place_of_the_service() {
+fn a_dialer_can_replace_the_service() {
     let scene = Scene::new(1);
-    // The service knows nothing of these records.
+    // The service does not know these records.
     scene.breaks(Rule::ProcessedUnread);
     scene.breaks(Rule::SaveBeyondRead);
     let tunnel = scene.tunnel(TunnelType::Stream);
-    let seen = Seen::default();
-    let running = scene.start(&tunnel, config(seen.factory()).channel_dialer(OwnSource));
-    seen.wait_for("the record is seen", |seen| seen.len() == 1);
+    let processed = Processed::default();
+    let running = scene.start(
+        &tunnel,
+        config(processed.factory()).channel_dialer(OwnSource),
+    );
+    processed.wait_for("the record is processed", |processed| processed.len() == 1);
     running.close();
     let ledger = scene.emulator.ledger();
     let is_read = |kind: &EventKind| matches!(kind, EventKind::Read { .. });
@@ -149,27 +155,28 @@ fn a_dialer_in_place_of_the_service() {
 }
 
 #[test]
-fn a_batch_of_records_that_cannot_be_is_refused() {
+fn a_batch_of_invalid_records_is_rejected() {
     let no_key: [(&str, &str); 0] = [];
-    let refused = ChannelBatch::new(&[OwnedRecord::put(no_key)], "token");
+    let result = ChannelBatch::new(&[OwnedRecord::put(no_key)], "token");
     assert_eq!(
-        refused.expect_err("no key").code().as_str(),
+        result.expect_err("no key").code().as_str(),
         "OTSClientError"
     );
 }
 
-/// Notes what is saved, after two attempts that fail.
+/// A checkpointer that wraps the service and records the saved tokens. The first
+/// attempt fails, and the second panics.
 #[derive(Debug)]
-struct Journal {
+struct RecordingCheckpointer {
     service: Arc<dyn Checkpointer>,
     attempts: Arc<AtomicUsize>,
     saved: Arc<Mutex<Vec<String>>>,
 }
 
-impl Checkpointer for Journal {
+impl Checkpointer for RecordingCheckpointer {
     fn checkpoint(&self, token: &str) -> Result<(), TunnelError> {
         match self.attempts.fetch_add(1, Ordering::SeqCst) {
-            0 => return Err(TunnelError::other("the disk is full")),
+            0 => return Err(TunnelError::other("save failed on purpose")),
             1 => panic!("in checkpoint on purpose"),
             _ => self.service.checkpoint(token)?,
         }
@@ -179,14 +186,14 @@ impl Checkpointer for Journal {
 }
 
 #[test]
-fn a_checkpointer_around_the_service() {
+fn a_checkpointer_can_wrap_the_service() {
     let (scene, tunnel) = scene();
-    let seen = Seen::default();
+    let processed = Processed::default();
     let (attempts, saved) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::default()));
-    let config = config(seen.factory()).checkpointer({
+    let config = config(processed.factory()).checkpointer({
         let (attempts, saved) = (attempts.clone(), saved.clone());
         move |_, service| {
-            Arc::new(Journal {
+            Arc::new(RecordingCheckpointer {
                 service,
                 attempts: attempts.clone(),
                 saved: saved.clone(),
@@ -194,12 +201,12 @@ fn a_checkpointer_around_the_service() {
         }
     });
     let running = scene.start(&tunnel, config);
-    seen.wait_for_all(&scene);
-    wait_until("what failed is saved later", || {
+    processed.wait_for_all(&scene);
+    wait_until("failed checkpoints have been retried", || {
         attempts.load(Ordering::SeqCst) >= 4
     });
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
     let ledger = scene.emulator.ledger();
     let is_save = |kind: &EventKind| matches!(kind, EventKind::Saved { .. });
     let saves = ledger.events().iter().filter(|event| is_save(&event.kind));

@@ -1,4 +1,5 @@
-//! How many channels read and process at once.
+//! Tests the limit on channels that read and process at the same time. Each active
+//! channel holds a permit.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,10 +12,10 @@ use tablestore_tunnel::{
     SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,
 };
 
-use crate::harness::{Delivery, Gate, GateKeeper, Scene, Seen, config, wait_until};
-use crate::judge::{backlog, judge_orderly};
+use crate::checks::{assert_exactly_once, backlog};
+use crate::harness::{Delivery, Gate, GateKeeper, Processed, Scene, config, wait_until};
 
-/// A stream tunnel that gives 10 records a read, with some for each channel.
+/// A stream tunnel with records in every channel. Each read returns 10 records.
 fn scene(partitions: u32, rows: usize) -> (Scene, String) {
     let scene = Scene::with(partitions, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
@@ -22,11 +23,11 @@ fn scene(partitions: u32, rows: usize) -> (Scene, String) {
     (scene, tunnel)
 }
 
-/// Counts the channels that are in callbacks.
+/// Counts running callbacks: the current number, and the maximum.
 #[derive(Clone, Default)]
-struct Inside(Arc<(AtomicUsize, AtomicUsize)>);
+struct Concurrency(Arc<(AtomicUsize, AtomicUsize)>);
 
-impl Inside {
+impl Concurrency {
     fn enter(&self) {
         let now = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.1.fetch_max(now, Ordering::SeqCst);
@@ -36,41 +37,44 @@ impl Inside {
         self.0.0.fetch_sub(1, Ordering::SeqCst);
     }
 
-    fn most(&self) -> usize {
+    fn max(&self) -> usize {
         self.0.1.load(Ordering::SeqCst)
     }
 }
 
 #[test]
-fn no_more_channels_are_at_work_than_configured() {
+fn at_most_the_configured_number_of_channels_is_active() {
     let (scene, tunnel) = scene(6, 600);
-    let (seen, inside) = (Seen::default(), Inside::default());
+    let (processed, callbacks) = (Processed::default(), Concurrency::default());
     let factory = SimpleProcessFactory::new({
-        let (seen, inside) = (seen.clone(), inside.clone());
+        let (processed, callbacks) = (processed.clone(), callbacks.clone());
         move |ctx: &ChannelContext, records: &[Record]| {
-            inside.enter();
+            callbacks.enter();
             std::thread::yield_now();
-            let result = seen.note(ctx, records);
-            inside.leave();
-            assert!(!ctx.parallel_release().release(), "not by hand");
+            let result = processed.add(ctx, records);
+            callbacks.leave();
+            assert!(
+                !ctx.parallel_release().release(),
+                "released a permit that is not released manually"
+            );
             result
         }
     });
     let running = scene.start(&tunnel, config(factory).max_channel_parallel(2));
     for _ in 0..5 {
-        seen.wait_for_all(&scene);
+        processed.wait_for_all(&scene);
         scene.put_rows(120);
     }
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    assert!(inside.most() <= 2);
-    // Neither are more read: a channel counts from its read on.
-    let worst = backlog(&[&scene], &seen);
+    assert!(callbacks.max() <= 2);
+    // A channel counts as active from its read on.
+    let worst = backlog(&[&scene], &processed);
     assert!(worst.channels <= 2, "{worst:?}");
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
-/// Whether every other channel waits for its place, or has nothing to read.
+/// Whether every other channel waits for a permit or has caught up.
 fn others_wait(daemon: &TunnelWorkerDaemon, ctx: &ChannelContext) -> bool {
     let snapshot = daemon.snapshot();
     let mut others = snapshot
@@ -81,164 +85,173 @@ fn others_wait(daemon: &TunnelWorkerDaemon, ctx: &ChannelContext) -> bool {
 }
 
 #[test]
-fn channels_take_turns_and_nobody_starves() {
+fn channels_take_turns_and_no_channel_starves() {
     let (scene, tunnel) = scene(3, 1200);
-    let seen = Seen::default();
+    let processed = Processed::default();
     let daemon: Arc<OnceLock<TunnelWorkerDaemon>> = Arc::default();
     let factory = SimpleProcessFactory::new({
-        let (seen, daemon) = (seen.clone(), daemon.clone());
+        let (processed, daemon) = (processed.clone(), daemon.clone());
         move |ctx: &ChannelContext, records: &[Record]| {
-            // Others can only take turns once the machine has run their readers.
-            let until = Instant::now() + Duration::from_secs(1);
-            while Instant::now() < until && !others_wait(daemon.wait(), ctx) {
+            // Other channels can take turns only after the system has scheduled
+            // their readers.
+            let deadline = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < deadline && !others_wait(daemon.wait(), ctx) {
                 std::thread::park_timeout(Duration::from_millis(1));
             }
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let running = scene.start(&tunnel, config(factory).max_channel_parallel(1));
     let _ = daemon.set(running.daemon.clone());
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
-    let deliveries = seen.all();
+    assert_exactly_once(&scene, &processed);
+    let deliveries = processed.all();
     let channels: HashSet<_> = deliveries.iter().map(|d| &d.channel).collect();
     assert_eq!(channels.len(), 3);
-    // From where all take part to where the first is through.
+    // Check the part in which all channels still have records.
     let first = |channel: &String| deliveries.iter().position(|d| d.channel == *channel);
     let last = |channel: &String| deliveries.iter().rposition(|d| d.channel == *channel);
     let begin = channels.iter().filter_map(|channel| first(channel)).max();
     let end = channels.iter().filter_map(|channel| last(channel)).min();
     let (Some(begin), Some(end)) = (begin, end) else {
-        panic!("nothing delivered");
+        panic!("nothing was delivered");
     };
-    assert!(begin < end, "they were served one after the other");
-    // What a channel had read when others came: three batches at most.
+    assert!(begin < end, "the channels did not take turns");
+    // A channel may have read up to three batches before others wait.
     let longest = deliveries[begin..end]
         .chunk_by(|a, b| a.channel == b.channel)
         .map(<[Delivery]>::len)
         .max();
-    assert!(longest <= Some(30), "{longest:?} at a stretch");
+    assert!(longest <= Some(30), "{longest:?} records without a turn");
 }
 
 #[test]
-fn a_channel_reads_ahead_while_nobody_waits_for_its_place() {
+fn a_channel_reads_ahead_while_no_other_channel_waits_for_a_permit() {
     let (scene, tunnel) = scene(1, 100);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
     let factory = SimpleProcessFactory::new({
-        let seen = seen.clone();
+        let processed = processed.clone();
         move |ctx: &ChannelContext, records: &[Record]| {
             gate.pass();
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let running = scene.start(&tunnel, config(factory).max_channel_parallel(1));
-    scene.wait_for_ledger("two batches lie ready", |events| {
+    scene.wait_for_ledger("two batches are queued", |events| {
         let reads = |e: &&EventKind| matches!(e, EventKind::Read { .. });
         events.iter().filter(reads).count() == 3
     });
     drop(keeper);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_channel_in_a_long_callback_takes_up_one_place_only() {
+fn a_channel_in_a_long_callback_holds_only_one_permit() {
     let (scene, tunnel) = scene(3, 600);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
     let slow: Arc<OnceLock<String>> = Arc::default();
     let factory = SimpleProcessFactory::new({
-        let (seen, slow) = (seen.clone(), slow.clone());
+        let (processed, slow) = (processed.clone(), slow.clone());
         move |ctx: &ChannelContext, records: &[Record]| {
-            // Whichever comes first.
+            // The first channel that is called is the slow one.
             if slow.get_or_init(|| ctx.channel_id().to_owned()) == ctx.channel_id() {
                 gate.pass();
             }
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     })
     .record_pipe_per_channel(3);
     let running = scene.start(&tunnel, config(factory).max_channel_parallel(2));
     keeper.0.wait_for_arrivals(1);
-    let slow = slow.get().expect("one is slow");
+    let slow = slow.get().expect("a slow channel");
     let others = scene.table.partitions().into_iter();
     let others = others.filter(|partition| !slow.starts_with(&*partition.id));
     let others: u64 = others.map(|partition| partition.changes).sum();
-    seen.wait_for("the others are served by the other place", |seen| {
-        seen.len() as u64 == others
-    });
+    processed.wait_for(
+        "the second permit has served all other channels",
+        |processed| processed.len() as u64 == others,
+    );
     drop(keeper);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    judge_orderly(&scene, &seen);
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_callback_that_releases_its_place_lets_another_channel_in() {
+fn releasing_the_permit_in_a_callback_admits_another_channel() {
     let (scene, tunnel) = scene(2, 40);
-    let (seen, gate) = (Seen::default(), Gate::default());
+    let (processed, gate) = (Processed::default(), Gate::default());
     let keeper = GateKeeper(gate.clone());
-    let late: Arc<Mutex<Vec<ParallelReleaseManager>>> = Arc::default();
+    let handles: Arc<Mutex<Vec<ParallelReleaseManager>>> = Arc::default();
     let released = Arc::new(AtomicUsize::new(0));
     let factory = SimpleProcessFactory::new({
-        let (seen, late, released) = (seen.clone(), late.clone(), released.clone());
+        let (processed, handles, released) = (processed.clone(), handles.clone(), released.clone());
         move |ctx: &ChannelContext, records: &[Record]| {
             let handle = ctx.parallel_release().clone();
             released.fetch_add(usize::from(handle.release()), Ordering::SeqCst);
-            assert!(!handle.release(), "once only");
-            late.lock().expect("late").push(handle);
+            assert!(!handle.release(), "released twice");
+            handles.lock().expect("handles").push(handle);
             gate.pass();
-            seen.note(ctx, records)
+            processed.add(ctx, records)
         }
     });
     let config = config(factory)
         .max_channel_parallel(1)
         .need_manual_release(true);
     let running = scene.start(&tunnel, config);
-    // Both callbacks run, though there is one place.
+    // Both callbacks run, although there is only one permit.
     keeper.0.wait_for_arrivals(2);
     drop(keeper);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    let late = late.lock().expect("late");
-    assert_eq!(released.load(Ordering::SeqCst), late.len(), "every batch");
-    assert!(late.iter().all(|handle| !handle.release()), "too late");
-    judge_orderly(&scene, &seen);
+    let handles = handles.lock().expect("handles");
+    assert_eq!(
+        released.load(Ordering::SeqCst),
+        handles.len(),
+        "not every batch released its permit"
+    );
+    assert!(
+        handles.iter().all(|handle| !handle.release()),
+        "released after the callback"
+    );
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_place_that_is_not_released_is_kept_until_there_is_nothing_to_read() {
+fn an_unreleased_permit_is_held_until_the_channel_is_idle() {
     let (scene, tunnel) = scene(3, 300);
-    let seen = Seen::default();
-    let config = config(seen.factory())
+    let processed = Processed::default();
+    let config = config(processed.factory())
         .max_channel_parallel(1)
         .need_manual_release(true);
     let running = scene.start(&tunnel, config);
-    seen.wait_for_all(&scene);
+    processed.wait_for_all(&scene);
     assert!(running.close().is_clean());
-    let stretches = seen.all();
-    let stretches = stretches.chunk_by(|a, b| a.channel == b.channel);
-    assert_eq!(stretches.count(), 3, "one channel after the other");
-    judge_orderly(&scene, &seen);
+    let deliveries = processed.all();
+    let turns = deliveries.chunk_by(|a, b| a.channel == b.channel);
+    assert_eq!(turns.count(), 3, "a channel was interrupted");
+    assert_exactly_once(&scene, &processed);
 }
 
 #[test]
-fn a_channel_that_fails_gives_its_place_back() {
+fn a_failing_channel_releases_its_permit() {
     for manual in [false, true] {
         let (scene, tunnel) = scene(3, 120);
-        let seen = Seen::default();
+        let processed = Processed::default();
         let failures = Arc::new(AtomicUsize::new(0));
         let factory = SimpleProcessFactory::new({
-            let (seen, failures) = (seen.clone(), failures.clone());
+            let (processed, failures) = (processed.clone(), failures.clone());
             move |ctx: &ChannelContext, records: &[Record]| match failures
                 .fetch_add(1, Ordering::SeqCst)
             {
                 0 => Err(ProcessError::close("on purpose")),
                 1 => panic!("on purpose"),
-                _ => seen.note(ctx, records),
+                _ => processed.add(ctx, records),
             }
         });
         let config = config(factory)
@@ -246,48 +259,54 @@ fn a_channel_that_fails_gives_its_place_back() {
             .need_manual_release(manual)
             .process_attempts(1);
         let running = scene.start(&tunnel, config);
-        seen.wait_for_all(&scene);
+        processed.wait_for_all(&scene);
         assert!(running.close().is_clean());
-        judge_orderly(&scene, &seen);
+        assert_exactly_once(&scene, &processed);
     }
 }
 
 #[test]
-fn a_channel_that_waits_for_a_place_closes_at_once() {
+fn a_channel_waiting_for_a_permit_closes_immediately() {
     let (scene, tunnel) = scene(2, 40);
     let gate = Gate::default();
     let keeper = GateKeeper(gate.clone());
-    let is_open = Arc::new(AtomicUsize::new(0));
+    let opened = Arc::new(AtomicUsize::new(0));
     let factory = SimpleProcessFactory::new(move |_: &ChannelContext, _: &[Record]| {
         gate.pass();
         Ok(())
     })
     .channel_open({
-        let is_open = is_open.clone();
+        let opened = opened.clone();
         move |_| {
-            is_open.fetch_add(1, Ordering::SeqCst);
+            opened.fetch_add(1, Ordering::SeqCst);
             Ok(())
         }
     });
     let running = scene.start(&tunnel, config(factory).max_channel_parallel(1));
     keeper.0.wait_for_arrivals(1);
-    wait_until("both are open", || is_open.load(Ordering::SeqCst) == 2);
-    let receipt = running.daemon.close_within(Duration::from_secs(1));
-    assert_eq!(receipt.channels.len(), 2);
-    assert_eq!(receipt.abandoned().count(), 1, "the one in the callback");
+    wait_until("both channels are open", || {
+        opened.load(Ordering::SeqCst) == 2
+    });
+    let report = running.daemon.close_within(Duration::from_secs(1));
+    assert_eq!(report.channels.len(), 2);
+    assert_eq!(
+        report.abandoned().count(),
+        1,
+        "only the channel in its callback"
+    );
 }
 
 #[test]
-fn an_idle_channel_holds_no_place() {
+fn an_idle_channel_holds_no_permit() {
     let scene = Scene::with(2, Emulator::builder().batch_rows(10));
     let tunnel = scene.tunnel(TunnelType::Stream);
     for manual in [false, true] {
-        let seen = Seen::default();
-        let config = config(seen.factory())
+        let processed = Processed::default();
+        let config = config(processed.factory())
             .max_channel_parallel(1)
             .need_manual_release(manual);
         let running = scene.start(&tunnel, config);
-        scene.wait_for_ledger("both are read", |events| {
+        scene.wait_for_ledger("both channels are read", |events| {
             let channels = events.iter().filter_map(|event| match event {
                 EventKind::Read { channel, .. } => Some(channel.clone()),
                 _ => None,
@@ -295,7 +314,9 @@ fn an_idle_channel_holds_no_place() {
             channels.collect::<HashSet<_>>().len() == 2
         });
         scene.put_rows(60);
-        seen.wait_for("the new rows are seen", |seen| seen.len() >= 60);
+        processed.wait_for("the new rows are processed", |processed| {
+            processed.len() >= 60
+        });
         assert!(running.close().is_clean());
     }
 }

@@ -1,5 +1,5 @@
-//! Promise 12: nothing of the user's runs under a lock, so user code may call
-//! whatever it likes, wherever it is called.
+//! Tests promise 12: no user code runs under a lock, so any callback may call any
+//! method of the crate.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,29 +11,30 @@ use tablestore_tunnel::{
     SimpleProcessFactory, TunnelClient, TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon,
 };
 
-use crate::harness::{Scene, Seen, config, wait_until};
+use crate::harness::{Processed, Scene, config, wait_until};
 
+/// The user code that calls the crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Make,
+enum Caller {
+    Factory,
     Open,
     Process,
     Shutdown,
-    /// Of what the callback owns.
+    /// The destructor of a value that the callback owns.
     Drop,
 }
 
-const PLACES: [Place; 5] = [
-    Place::Make,
-    Place::Open,
-    Place::Process,
-    Place::Shutdown,
-    Place::Drop,
+const CALLERS: [Caller; 5] = [
+    Caller::Factory,
+    Caller::Open,
+    Caller::Process,
+    Caller::Shutdown,
+    Caller::Drop,
 ];
 
-/// Everything that user code can get hold of.
+/// All values of the crate that user code can reach.
 struct Everything {
-    place: Place,
+    caller: Caller,
     client: TunnelClient,
     tunnel: String,
     config: TunnelWorkerConfig,
@@ -42,18 +43,18 @@ struct Everything {
 }
 
 impl Everything {
-    /// Calls all of it, once.
-    fn call_at(&self, place: Place, ctx: Option<&ChannelContext>) {
-        if place != self.place || self.calls.fetch_add(1, Ordering::SeqCst) > 0 {
+    /// Calls every method, once, if `caller` is the caller under test.
+    fn call_from(&self, caller: Caller, ctx: Option<&ChannelContext>) {
+        if caller != self.caller || self.calls.fetch_add(1, Ordering::SeqCst) > 0 {
             return;
         }
         if let Some(ctx) = ctx {
             call_context(ctx);
         }
         self.call_client();
-        // The last: it ends all of this.
-        let receipt = self.daemon.close();
-        assert!(!receipt.is_complete, "it cannot wait for itself");
+        // Called last, because it ends the worker.
+        let report = self.daemon.close();
+        assert!(!report.is_complete, "close waited for its own caller");
         self.daemon.close_within(Duration::ZERO);
     }
 
@@ -64,19 +65,22 @@ impl Everything {
         self.client.list_tunnel(&list).expect("list");
         let describe = DescribeTunnelRequest::new("orders", "tunnel");
         self.client.describe_tunnel(&describe).expect("describe");
-        assert!(self.daemon.run().is_err(), "it runs already");
+        assert!(self.daemon.run().is_err(), "the daemon is running");
         assert!(self.daemon.spawn().is_err());
         let other = TunnelWorkerDaemon::new(
             self.client.clone(),
             self.tunnel.clone(),
             self.config.clone(),
         );
-        let receipt = other.close();
-        assert!(receipt.is_complete);
+        let report = other.close();
+        assert!(report.is_complete);
         let worker = self.client.new_tunnel_worker(&self.tunnel, &self.config);
         let worker = worker.expect("worker");
         assert!(worker.shutdown(Duration::from_secs(60)).is_complete);
-        assert!(worker.connect_and_working().is_err(), "it is used");
+        assert!(
+            worker.connect_and_working().is_err(),
+            "the worker was shut down"
+        );
         let config = TunnelWorkerConfig::builder(SimpleProcessFactory::new(|_, _| Ok(())));
         drop(config.pool_threads(1).build().expect("config"));
     }
@@ -96,31 +100,32 @@ fn call_context(ctx: &ChannelContext) {
 
 type Shared = Arc<OnceLock<Everything>>;
 
-/// Calls everything when it is dropped.
-struct OnDrop(Shared);
+/// Calls every method when it is dropped.
+struct CallOnDrop(Shared);
 
-impl Drop for OnDrop {
+impl Drop for CallOnDrop {
     fn drop(&mut self) {
-        self.0.wait().call_at(Place::Drop, None);
+        self.0.wait().call_from(Caller::Drop, None);
     }
 }
 
-fn factory(place: Place, all: &Shared, seen: &Seen) -> SimpleProcessFactory {
-    let call = |at: Place| {
+fn factory(caller: Caller, all: &Shared, processed: &Processed) -> SimpleProcessFactory {
+    let call = |from: Caller| {
         let all = all.clone();
-        move |ctx: &ChannelContext| all.wait().call_at(at, Some(ctx))
+        move |ctx: &ChannelContext| all.wait().call_from(from, Some(ctx))
     };
-    let (make, open, shutdown) = (call(Place::Make), call(Place::Open), call(Place::Shutdown));
-    let (all, seen) = (all.clone(), seen.clone());
+    let (make, open) = (call(Caller::Factory), call(Caller::Open));
+    let shutdown = call(Caller::Shutdown);
+    let (all, processed) = (all.clone(), processed.clone());
     SimpleProcessFactory::per_channel(move |ctx: &ChannelContext| {
         make(ctx);
-        let (seen, owned) = (seen.clone(), OnDrop(all.clone()));
+        let (processed, owned) = (processed.clone(), CallOnDrop(all.clone()));
         Ok(move |ctx: &ChannelContext, records: &[Record]| {
-            owned.0.wait().call_at(Place::Process, Some(ctx));
-            match place {
-                // How a channel gets there without anybody's help.
-                Place::Shutdown | Place::Drop => Err(ProcessError::close("to the end")),
-                Place::Make | Place::Open | Place::Process => seen.note(ctx, records),
+            owned.0.wait().call_from(Caller::Process, Some(ctx));
+            match caller {
+                // The channel must close before these callers run.
+                Caller::Shutdown | Caller::Drop => Err(ProcessError::close("on purpose")),
+                Caller::Factory | Caller::Open | Caller::Process => processed.add(ctx, records),
             }
         })
     })
@@ -133,21 +138,23 @@ fn factory(place: Place, all: &Shared, seen: &Seen) -> SimpleProcessFactory {
 }
 
 #[test]
-fn promise_12_user_code_may_call_everything_from_everywhere() {
-    for place in PLACES {
+fn promise_12_user_code_may_call_any_method_from_any_callback() {
+    for caller in CALLERS {
         let scene = Scene::with(2, Emulator::builder().batch_rows(10));
-        if place == Place::Process {
-            // It commits its batch in the middle of the callback.
+        if caller == Caller::Process {
+            // The callback commits its batch before it has processed the batch.
             scene.breaks(Rule::SaveBeyondProcessed);
         }
         let tunnel = scene.tunnel(TunnelType::Stream);
-        let (all, seen) = (Shared::default(), Seen::default());
-        let config = config(factory(place, &all, &seen)).pool_threads(1).build();
+        let (all, processed) = (Shared::default(), Processed::default());
+        let config = config(factory(caller, &all, &processed))
+            .pool_threads(1)
+            .build();
         let config = config.expect("config");
         let daemon = TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config.clone());
         let running = daemon.spawn().expect("a thread");
         let everything = Everything {
-            place,
+            caller,
             client: scene.client.clone(),
             tunnel,
             config,
@@ -157,11 +164,11 @@ fn promise_12_user_code_may_call_everything_from_everywhere() {
         assert!(all.set(everything).is_ok());
         scene.put_rows(40);
         let calling = Instant::now();
-        running.join().expect("the daemon was closed in order");
+        running.join().expect("the daemon was closed gracefully");
         let took = calling.elapsed();
-        assert!(took < Duration::from_secs(20), "{place:?}: {took:?}");
+        assert!(took < Duration::from_secs(20), "{caller:?}: {took:?}");
         let calls = &all.wait().calls;
-        assert!(calls.load(Ordering::SeqCst) > 0, "{place:?}");
-        wait_until("the worker is done", || daemon.close().is_complete);
+        assert!(calls.load(Ordering::SeqCst) > 0, "{caller:?}");
+        wait_until("the worker has ended", || daemon.close().is_complete);
     }
 }

@@ -1,13 +1,13 @@
-//! This crate's worker as the consumer that `run.sh` and `differences` set
-//! beside the official SDKs: writes what it is given as JSON lines, until
+//! A consumer with this crate's worker, which `run.sh` and `differences` compare
+//! with the official SDKs. It writes the records it receives as JSON lines, until
 //! SIGTERM.
 //!
 //! ```text
-//! interop_consume -table=orders -tunnel=interop -type=BaseAndStream -out=seen.jsonl
+//! interop_consume -table=orders -tunnel=interop -type=BaseAndStream -out=records.jsonl
 //! ```
 //!
-//! The options are those of `../go/consume` and `../java`; what is not said is
-//! left at the crate's default.
+//! The options are the same as in `../go/consume` and `../java`. Settings without an
+//! option have the crate's default.
 
 #[path = "../../../examples/shared/json_line.rs"]
 mod json_line;
@@ -40,8 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(daemon.run()?)
 }
 
-/// `-name=value`, as often as it takes. Those of another client's program are
-/// let be.
+/// Options of the form `-name=value`. Unknown names are ignored, because the programs
+/// of the other clients have more options.
 struct Options(HashMap<String, String>);
 
 impl Options {
@@ -74,7 +74,7 @@ impl Options {
             "BaseData" => Ok(TunnelType::BaseData),
             "Stream" => Ok(TunnelType::Stream),
             "BaseAndStream" => Ok(TunnelType::BaseAndStream),
-            other => Err(format!("no such type: {other}")),
+            other => Err(format!("unknown type: {other}")),
         }
     }
 }
@@ -100,35 +100,35 @@ fn config(options: &Options) -> Result<TunnelWorkerConfig, Box<dyn Error>> {
     Ok(config.build()?)
 }
 
-/// The file that all channels write to, and the trouble that was asked for.
+/// The file that all channels write to. Optionally, one callback fails.
 struct Sink {
     file: Mutex<File>,
     events: bool,
     callback: Duration,
-    trouble: String,
-    trouble_at: u64,
+    failure: String,
+    fail_at: u64,
     batches: AtomicU64,
 }
 
 impl Sink {
     fn new(options: &Options) -> Result<Sink, Box<dyn Error>> {
         Ok(Sink {
-            file: Mutex::new(File::create(options.text("out", "seen.jsonl"))?),
+            file: Mutex::new(File::create(options.text("out", "records.jsonl"))?),
             events: options.text("events", "false") == "true",
             callback: options
                 .time("callback-ms", Duration::from_millis(1))?
                 .unwrap_or_default(),
-            trouble: options.text("trouble", "error").to_owned(),
-            trouble_at: options.number("trouble-at")?,
+            failure: options.text("fail", "error").to_owned(),
+            fail_at: options.number("fail-at")?,
             batches: AtomicU64::new(0),
         })
     }
 
-    /// The callback. The lines are in the file when it returns, so that a kill
-    /// afterwards cannot undo what a checkpoint says.
+    /// The callback. It returns after the lines have been written, so that a kill
+    /// cannot lose records that a checkpoint covers.
     fn process(&self, context: &ChannelContext, records: &[Record]) -> Result<(), ProcessError> {
         let channel = context.channel_id();
-        self.make_trouble(channel)?;
+        self.maybe_fail(channel)?;
         self.note(channel, "enter");
         thread::sleep(self.callback);
         self.write(|at| {
@@ -145,17 +145,17 @@ impl Sink {
         Ok(())
     }
 
-    /// Fails once, and says so.
-    fn make_trouble(&self, channel: &str) -> Result<(), ProcessError> {
-        if 1 + self.batches.fetch_add(1, Ordering::Relaxed) != self.trouble_at {
+    /// Notes and returns the failure if this is the selected batch.
+    fn maybe_fail(&self, channel: &str) -> Result<(), ProcessError> {
+        if 1 + self.batches.fetch_add(1, Ordering::Relaxed) != self.fail_at {
             return Ok(());
         }
-        self.note_always(channel, "trouble");
-        assert_ne!(self.trouble, "panic", "the panic that was asked for");
-        Err(ProcessError::new("the error that was asked for"))
+        self.note_always(channel, "failure");
+        assert_ne!(self.failure, "panic", "on purpose");
+        Err(ProcessError::new("on purpose"))
     }
 
-    /// Says where a channel's callbacks are.
+    /// Writes an event of a channel's callbacks if `-events` is set.
     fn note(&self, channel: &str, event: &str) {
         if self.events {
             self.note_always(channel, event);
@@ -167,10 +167,10 @@ impl Sink {
             let note = serde_json::json!({"at": at, "channel": channel, "event": event});
             format!("{note}\n")
         };
-        self.write(line).expect("the file takes lines");
+        self.write(line).expect("the file is writable");
     }
 
-    /// The time is taken under the lock: it is in the order of the lines.
+    /// Reads the clock under the lock, so that the times are in the order of the lines.
     fn write(&self, lines: impl FnOnce(u64) -> String) -> std::io::Result<()> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -189,7 +189,7 @@ fn client() -> Result<TunnelClient, Box<dyn Error>> {
     )?)
 }
 
-/// Creates the tunnel, or finds it if another consumer was faster.
+/// Creates the tunnel, or finds it if another consumer has created it.
 fn tunnel_id(client: &TunnelClient, options: &Options) -> Result<String, Box<dyn Error>> {
     let (table, tunnel) = (
         options.text("table", "orders"),

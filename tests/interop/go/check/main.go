@@ -1,11 +1,12 @@
-// Command check compares what consumers have seen with what was written.
+// Command check compares the records delivered to consumers with the records
+// written.
 //
-//	check -expect expect.jsonl -type BaseAndStream -wait 60s seen-1.jsonl seen-2.jsonl
+//	check -expect expect.jsonl -type BaseAndStream -wait 60s consumer-1.jsonl consumer-2.jsonl
 //
-// It waits until everything written was seen, then gives its verdict: nothing
-// lost, nothing altered, nothing that was never written, everything in order.
-// Records that came again are counted, as the service promises each at least
-// once. Each file is what one consumer delivered.
+// Each file contains the records of one consumer. The command waits until every
+// written record was delivered. It passes if no record is lost, altered or unknown,
+// and all records are in order. Redelivered records are only counted, because the
+// service promises at-least-once delivery.
 package main
 
 import (
@@ -16,19 +17,19 @@ import (
 	"time"
 )
 
-// between two looks at the files.
-const look = 100 * time.Millisecond
+// pollInterval is how often the files are read.
+const pollInterval = 100 * time.Millisecond
 
 func main() {
-	expectFile := flag.String("expect", "expect.jsonl", "what was written")
+	expectFile := flag.String("expect", "expect.jsonl", "file of the written records")
 	kind := flag.String("type", "BaseAndStream", "type of the tunnel")
-	wait := flag.Duration("wait", 0, "how long to wait until everything was seen")
-	share := flag.Bool("share", false, "every consumer must have got something")
-	atLeast := flag.Int("at-least", 0, "only wait until that many records were seen, and do not judge")
+	wait := flag.Duration("wait", 0, "how long to wait until every record is delivered")
+	share := flag.Bool("share", false, "require that every consumer has received records")
+	atLeast := flag.Int("at-least", 0, "only wait until this number of records is delivered")
 	flag.Parse()
 	deadline := time.Now().Add(*wait)
 	for {
-		v, err := judge(*expectFile, *kind, flag.Args())
+		v, err := evaluate(*expectFile, *kind, flag.Args())
 		if err != nil {
 			fmt.Println("check:", err)
 			os.Exit(2)
@@ -38,36 +39,36 @@ func main() {
 			exit(v.delivered >= *atLeast, v)
 		}
 		if *atLeast == 0 && (v.complete() || late) {
-			exit(v.right(*share), v)
+			exit(v.passed(*share), v)
 		}
-		time.Sleep(look)
+		time.Sleep(pollInterval)
 	}
 }
 
-func exit(right bool, v *verdict) {
+func exit(passed bool, v *verdict) {
 	fmt.Println(v)
-	if !right {
+	if !passed {
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-// verdict is what a comparison found.
+// verdict is the result of a comparison.
 type verdict struct {
-	ended                             bool // the writer is done
-	written, delivered, lost          int
-	altered, unknown, disorder, again int
-	perConsumer                       []int
-	example                           string // the first of what is wrong
+	ended                                   bool // the writer has ended
+	written, delivered, lost                int
+	altered, unknown, disorder, redelivered int
+	perConsumer                             []int
+	example                                 string // the first problem
 }
 
-func judge(expectFile, kind string, seenFiles []string) (*verdict, error) {
+func evaluate(expectFile, kind string, deliveredFiles []string) (*verdict, error) {
 	v := &verdict{}
 	expected, err := v.readExpected(expectFile, kind)
 	if err != nil {
 		return nil, err
 	}
-	all, err := v.readSeen(seenFiles)
+	all, err := v.readDelivered(deliveredFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +95,9 @@ func (v *verdict) readExpected(file, kind string) (map[string]*record, error) {
 	return expected, nil
 }
 
-// readSeen merges what the consumers saw in the order in which they saw it;
-// they run on one machine, so one clock orders them.
-func (v *verdict) readSeen(files []string) ([]*record, error) {
+// readDelivered merges the records of all consumers in the order of their delivery.
+// The consumers run on one machine, so their clocks agree.
+func (v *verdict) readDelivered(files []string) ([]*record, error) {
 	var all []*record
 	for _, file := range files {
 		records, err := read(file)
@@ -111,33 +112,34 @@ func (v *verdict) readSeen(files []string) ([]*record, error) {
 }
 
 func (v *verdict) compare(expected map[string]*record, all []*record) {
-	seen := map[string]bool{}
+	delivered := map[string]bool{}
 	order := newOrder()
 	for _, r := range all {
 		v.delivered++
 		want, known := expected[r.id()]
 		switch {
 		case !known:
-			v.wrong(&v.unknown, "never written", r)
+			v.report(&v.unknown, "never written", r)
 		case r.content() != want.content():
-			v.wrong(&v.altered, "altered from "+want.content()+" to", r)
-		case seen[r.id()]:
-			v.again++
+			v.report(&v.altered, "altered from "+want.content()+" to", r)
+		case delivered[r.id()]:
+			v.redelivered++
 		default:
-			seen[r.id()] = true
-			if broken := order.next(r); broken != "" {
-				v.wrong(&v.disorder, broken, r)
+			delivered[r.id()] = true
+			if violation := order.next(r); violation != "" {
+				v.report(&v.disorder, violation, r)
 			}
 		}
 	}
 	for id, r := range expected {
-		if !seen[id] {
-			v.wrong(&v.lost, "not seen", r)
+		if !delivered[id] {
+			v.report(&v.lost, "not delivered", r)
 		}
 	}
 }
 
-func (v *verdict) wrong(count *int, what string, r *record) {
+// report counts a problem, and keeps the first one as an example.
+func (v *verdict) report(count *int, what string, r *record) {
 	*count++
 	if v.example == "" {
 		v.example = what + ": " + r.raw
@@ -146,20 +148,20 @@ func (v *verdict) wrong(count *int, what string, r *record) {
 
 func (v *verdict) complete() bool { return v.ended && v.lost == 0 }
 
-func (v *verdict) right(share bool) bool {
+func (v *verdict) passed(share bool) bool {
 	for _, count := range v.perConsumer {
 		if share && count == 0 {
-			v.example = "a consumer got nothing"
+			v.example = "a consumer has received no records"
 			return false
 		}
 	}
-	// A comparison of nothing with nothing proves nothing.
+	// Without written records, the comparison would prove nothing.
 	return v.complete() && v.written > 0 && v.altered+v.unknown+v.disorder == 0
 }
 
 func (v *verdict) String() string {
-	text := fmt.Sprintf("written %d, delivered %d %v, lost %d, altered %d, unknown %d, out of order %d, again %d",
-		v.written, v.delivered, v.perConsumer, v.lost, v.altered, v.unknown, v.disorder, v.again)
+	text := fmt.Sprintf("written %d, delivered %d %v, lost %d, altered %d, unknown %d, out of order %d, redelivered %d",
+		v.written, v.delivered, v.perConsumer, v.lost, v.altered, v.unknown, v.disorder, v.redelivered)
 	if !v.ended {
 		text += ", the writer has not ended"
 	}

@@ -1,25 +1,24 @@
 package main
 
-// order holds deliveries to what the service promises. It is told of each
-// record when it is delivered for the first time: what comes again after a
-// hand-over may be older.
+// order checks the order that the service promises. It checks only the first
+// delivery of each record, because redelivered records may be older.
 type order struct {
-	channels map[string]place // newest change of each channel
-	rows     map[string]place // newest change of each row, across splits
-	stream   bool             // a change was delivered
+	channels map[string]position // last change of each channel
+	rows     map[string]position // last change of each row, across splits
+	stream   bool                // a change was delivered
 }
 
-// place is a position in the log.
-type place struct {
+// position is a position in the log.
+type position struct {
 	timestamp int64
 	rowIndex  int32
 }
 
 func newOrder() *order {
-	return &order{channels: map[string]place{}, rows: map[string]place{}}
+	return &order{channels: map[string]position{}, rows: map[string]position{}}
 }
 
-// next says which promise the record breaks, "" if none.
+// next returns the violation of a record, or "" if it is in order.
 func (o *order) next(r *record) string {
 	if r.isBase() {
 		if o.stream {
@@ -28,7 +27,7 @@ func (o *order) next(r *record) string {
 		return ""
 	}
 	o.stream = true
-	here := place{r.Timestamp, r.RowIndex}
+	here := position{r.Timestamp, r.RowIndex}
 	inChannel := o.advance(o.channels, r.Channel, here)
 	inRow := o.advance(o.rows, canonical(r.Key), here)
 	switch {
@@ -40,15 +39,15 @@ func (o *order) next(r *record) string {
 	return ""
 }
 
-func (o *order) advance(newest map[string]place, id string, here place) bool {
-	last, known := newest[id]
+func (o *order) advance(positions map[string]position, id string, here position) bool {
+	last, known := positions[id]
 	if known && !last.before(here) {
 		return false
 	}
-	newest[id] = here
+	positions[id] = here
 	return true
 }
 
-func (p place) before(q place) bool {
+func (p position) before(q position) bool {
 	return p.timestamp < q.timestamp || p.timestamp == q.timestamp && p.rowIndex < q.rowIndex
 }

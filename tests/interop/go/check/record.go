@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// record is a line of either file.
+// record is a line of a file.
 type record struct {
 	At        int64           `json:"at"`
 	End       bool            `json:"end"`
@@ -29,7 +29,7 @@ type column struct {
 	Deleted json.RawMessage `json:"deleted"`
 }
 
-// read gives the whole lines of a file; a consumer may be writing the last.
+// read returns the complete lines of a file. A consumer may be writing the last line.
 func read(file string) ([]*record, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -51,8 +51,8 @@ func read(file string) ([]*record, error) {
 
 func (r *record) isBase() bool { return r.Action == "" }
 
-// id tells one record from all others: a base row by its key, a change by its
-// partition, with which a channel's id begins, and its place in the log.
+// id identifies a record: a base row by its key, a change by its partition and its
+// position in the log. The partition is the first part of a channel's id.
 func (r *record) id() string {
 	if r.isBase() {
 		return "base " + canonical(r.Key)
@@ -61,8 +61,8 @@ func (r *record) id() string {
 	return fmt.Sprintf("%s %d %d", partition, r.Timestamp, r.RowIndex)
 }
 
-// content is what happened to which row, whatever the order of the columns
-// and the spelling of the JSON.
+// content describes the change, independently of the order of the columns and the
+// spelling of the JSON.
 func (r *record) content() string {
 	columns := make([]string, 0, len(r.Columns))
 	for _, c := range r.Columns {
@@ -72,7 +72,7 @@ func (r *record) content() string {
 	return fmt.Sprintf("%s %s %s", r.Action, canonical(r.Key), strings.Join(columns, " "))
 }
 
-// canonical rewrites JSON with Go's escapes, numbers as they are.
+// canonical rewrites JSON with Go's escapes. It does not change numbers.
 func canonical(text json.RawMessage) string {
 	if len(text) == 0 {
 		return ""

@@ -1,9 +1,9 @@
-// Command consume runs the official SDK's worker on a tunnel and writes what
-// it delivers as JSON lines, until SIGTERM.
+// Command consume runs the official SDK's worker on a tunnel and writes the
+// delivered records as JSON lines, until SIGTERM.
 //
-//	consume -table=orders -tunnel=interop -type=BaseAndStream -out=seen.jsonl
+//	consume -table=orders -tunnel=interop -type=BaseAndStream -out=records.jsonl
 //
-// What is not said is left at the SDK's default.
+// Settings without an option have the SDK's default.
 package main
 
 import (
@@ -42,7 +42,7 @@ type column struct {
 	Deleted any    `json:"deleted,omitempty"`
 }
 
-// binary tells bytes from text.
+// binary distinguishes bytes from text.
 type binary struct {
 	Base64 []byte `json:"base64"`
 }
@@ -52,24 +52,24 @@ type options struct {
 	heartbeat, timeout, checkpoint int
 	callback                       int
 	events, closeInBackground      bool
-	trouble                        string
-	troubleAt                      int64
+	fail                           string
+	failAt                         int64
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.table, "table", "orders", "table to consume")
-	flag.StringVar(&o.tunnel, "tunnel", "interop", "tunnel, created if there is none")
-	flag.StringVar(&o.kind, "type", string(tunnel.TunnelTypeBaseStream), "type of a tunnel that is created")
-	flag.StringVar(&o.out, "out", "seen.jsonl", "file to write to")
+	flag.StringVar(&o.tunnel, "tunnel", "interop", "tunnel, created if it does not exist")
+	flag.StringVar(&o.kind, "type", string(tunnel.TunnelTypeBaseStream), "type of the tunnel if it is created")
+	flag.StringVar(&o.out, "out", "records.jsonl", "file to write to")
 	flag.IntVar(&o.heartbeat, "heartbeat", 0, "heartbeat interval in seconds")
 	flag.IntVar(&o.timeout, "timeout", 0, "heartbeat timeout in seconds")
 	flag.IntVar(&o.checkpoint, "checkpoint", 0, "checkpoint interval in milliseconds")
 	flag.IntVar(&o.callback, "callback-ms", 0, "how long the callback takes for a batch")
-	flag.BoolVar(&o.events, "events", false, "note when callbacks begin and end, and shutdown callbacks")
-	flag.BoolVar(&o.closeInBackground, "close-in-background", false, "leave SyncCloseResource unset, as is the default")
-	flag.StringVar(&o.trouble, "trouble", "error", "what the callback does once: error or panic")
-	flag.Int64Var(&o.troubleAt, "trouble-at", 0, "at which batch")
+	flag.BoolVar(&o.events, "events", false, "write events when callbacks start and end, and for shutdown callbacks")
+	flag.BoolVar(&o.closeInBackground, "close-in-background", false, "leave SyncCloseResource at its default, false")
+	flag.StringVar(&o.fail, "fail", "error", "how one callback fails: error or panic")
+	flag.Int64Var(&o.failAt, "fail-at", 0, "number of the batch whose callback fails")
 	flag.Parse()
 	if err := run(&o); err != nil {
 		log.Fatal("consume: ", err)
@@ -100,7 +100,7 @@ func run(o *options) error {
 	return daemon.Run()
 }
 
-// worker leaves out what was not asked for: 0 is the SDK's default.
+// worker returns the configuration. 0 selects the SDK's default.
 func (o *options) worker(s *sink) *tunnel.TunnelWorkerConfig {
 	return &tunnel.TunnelWorkerConfig{
 		HeartbeatInterval: time.Duration(o.heartbeat) * time.Second,
@@ -114,7 +114,7 @@ func (o *options) worker(s *sink) *tunnel.TunnelWorkerConfig {
 	}
 }
 
-// tunnelID creates the tunnel, or finds it if another consumer was faster.
+// tunnelID creates the tunnel, or finds it if another consumer has created it.
 func tunnelID(client tunnel.TunnelClient, table, name string, kind tunnel.TunnelType) (string, error) {
 	created, err := client.CreateTunnel(&tunnel.CreateTunnelRequest{TableName: table, TunnelName: name, Type: kind})
 	if err == nil {
@@ -130,7 +130,7 @@ func tunnelID(client tunnel.TunnelClient, table, name string, kind tunnel.Tunnel
 	return found.Tunnel.TunnelId, nil
 }
 
-// sink is the file that all channels write to, and the trouble asked for.
+// sink is the file that all channels write to. Optionally, one callback fails.
 type sink struct {
 	options *options
 	batches atomic.Int64
@@ -138,11 +138,11 @@ type sink struct {
 	file    *os.File
 }
 
-// process writes a batch. The lines are in the file when it returns, so that
-// a kill afterwards cannot undo what a checkpoint says.
+// process writes a batch. It returns after the lines have been written, so that a
+// kill cannot lose records that a checkpoint covers.
 func (s *sink) process(ctx *tunnel.ChannelContext, records []*tunnel.Record) error {
-	if s.batches.Add(1) == s.options.troubleAt {
-		return s.trouble(ctx.ChannelId)
+	if s.batches.Add(1) == s.options.failAt {
+		return s.fail(ctx.ChannelId)
 	}
 	s.note(ctx.ChannelId, "enter")
 	time.Sleep(time.Duration(s.options.callback) * time.Millisecond)
@@ -157,16 +157,16 @@ func (s *sink) process(ctx *tunnel.ChannelContext, records []*tunnel.Record) err
 	return nil
 }
 
-// trouble is what was asked for, and noted.
-func (s *sink) trouble(channel string) error {
-	s.noteAlways(channel, "trouble")
-	if s.options.trouble == "panic" {
-		panic("the panic that was asked for")
+// fail writes an event, and then fails.
+func (s *sink) fail(channel string) error {
+	s.noteAlways(channel, "failure")
+	if s.options.fail == "panic" {
+		panic("on purpose")
 	}
-	return errors.New("the error that was asked for")
+	return errors.New("on purpose")
 }
 
-// note says where a channel's callbacks are.
+// note writes an event of a channel's callbacks if -events is set.
 func (s *sink) note(channel, event string) {
 	if s.options.events {
 		s.noteAlways(channel, event)
@@ -179,7 +179,8 @@ func (s *sink) noteAlways(channel, event string) {
 	}
 }
 
-// write takes the time under the lock, so that it is in the order of the lines.
+// write reads the clock under the lock, so that the times are in the order of the
+// lines.
 func (s *sink) write(lines ...*line) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

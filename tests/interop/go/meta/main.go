@@ -1,9 +1,9 @@
-// Command meta calls every request of the meta API with the official SDK and
-// checks what comes back.
+// Command meta calls every method of the meta API with the official SDK and checks
+// the responses.
 //
 //	meta -table orders
 //
-// The table must exist and have no tunnels; it has none afterwards.
+// The table must exist and have no tunnels. At the end it has no tunnels again.
 package main
 
 import (
@@ -17,8 +17,8 @@ import (
 	"tunnel-interop/service"
 )
 
-// A new tunnel has no channels for a moment.
-const patience = 30 * time.Second
+// maxWait is the time limit for a new tunnel to get its channels.
+const maxWait = 30 * time.Second
 
 var types = []tunnel.TunnelType{
 	tunnel.TunnelTypeBaseData, tunnel.TunnelTypeStream, tunnel.TunnelTypeBaseStream,
@@ -27,7 +27,7 @@ var types = []tunnel.TunnelType{
 type check struct {
 	client tunnel.TunnelClient
 	table  string
-	ids    map[string]string // of the tunnels by name, which is their type's
+	ids    map[string]string // tunnel ids by name; a tunnel's name is its type
 }
 
 func main() {
@@ -43,16 +43,16 @@ func main() {
 		run  func() error
 	}{
 		{"create", c.create}, {"create twice", c.createTwice}, {"list", c.list},
-		{"describe", c.describe}, {"offsets", c.offsets}, {"what is missing", c.missing},
+		{"describe", c.describe}, {"offsets", c.offsets}, {"missing tunnel or table", c.missing},
 		{"rpo", c.rpo}, {"schedule", c.schedule}, {"wrong secret", c.wrongSecret},
-		{"reading by hand", c.read}, {"delete", c.delete},
+		{"read without a worker", c.read}, {"delete", c.delete},
 	}
 	for _, step := range steps {
 		if err := step.run(); err != nil {
 			log.Fatalf("meta: %s: %v", step.name, err)
 		}
 	}
-	fmt.Printf("%d steps, answers and errors as they should be\n", len(steps))
+	fmt.Printf("%d steps passed\n", len(steps))
 }
 
 func (c *check) create() error {
@@ -84,7 +84,7 @@ func (c *check) list() error {
 		return err
 	}
 	if len(listed.Tunnels) != len(types) {
-		return fmt.Errorf("%d tunnels of %d", len(listed.Tunnels), len(types))
+		return fmt.Errorf("%d tunnels instead of %d", len(listed.Tunnels), len(types))
 	}
 	for _, info := range listed.Tunnels {
 		if err := c.checkInfo(info); err != nil {
@@ -98,7 +98,7 @@ func (c *check) checkInfo(info *tunnel.TunnelInfo) error {
 	age := time.Since(info.CreateTime)
 	if info.TunnelId != c.ids[info.TunnelName] || info.TunnelType != info.TunnelName ||
 		info.TableName != c.table || info.Stage == "" || info.Expired || age < -time.Minute || age > time.Hour {
-		return fmt.Errorf("not what was created: %+v", info)
+		return fmt.Errorf("differs from the created tunnel: %+v", info)
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (c *check) describe() error {
 
 func (c *check) describeWithChannels(kind tunnel.TunnelType) (*tunnel.DescribeTunnelResponse, error) {
 	request := &tunnel.DescribeTunnelRequest{TableName: c.table, TunnelName: string(kind)}
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(maxWait); ; time.Sleep(50 * time.Millisecond) {
 		described, err := c.client.DescribeTunnel(request)
 		if err != nil || len(described.Channels) > 0 {
 			return described, err
@@ -132,7 +132,7 @@ func (c *check) describeWithChannels(kind tunnel.TunnelType) (*tunnel.DescribeTu
 	}
 }
 
-// checkChannels wants the types of channels that the type of tunnel has.
+// checkChannels checks that the channels fit the type of the tunnel.
 func checkChannels(kind tunnel.TunnelType, channels []*tunnel.ChannelInfo) error {
 	counts := map[string]int{}
 	for _, channel := range channels {
@@ -163,7 +163,7 @@ func (c *check) missing() error {
 	return wantCode(err, tunnel.ErrCodeParamInvalid)
 }
 
-// rpo wants an entry for each channel from both calls.
+// rpo checks that both RPO calls return an entry for each channel.
 func (c *check) rpo() error {
 	described, err := c.describeWithChannels(tunnel.TunnelTypeBaseStream)
 	if err != nil {
@@ -189,7 +189,7 @@ func (c *check) rpo() error {
 	return nil
 }
 
-// schedule suspends a channel, resumes it and ends it.
+// schedule suspends, resumes and terminates a channel.
 func (c *check) schedule() error {
 	described, err := c.describeWithChannels(tunnel.TunnelTypeStream)
 	if err != nil {
@@ -200,7 +200,7 @@ func (c *check) schedule() error {
 		change *tunnel.ScheduleChannel
 		status []string
 	}{
-		// Nobody holds the channel, so that closing it takes no time.
+		// No client holds the channel, so it may be closed immediately.
 		{tunnel.SuspendChannel(id), []string{"CLOSING", "CLOSE"}},
 		{tunnel.ResumeChannel(id), []string{"OPEN", "WAIT"}},
 		{tunnel.TerminateChannel(id), []string{"TERMINATED"}},
@@ -236,7 +236,7 @@ func (c *check) scheduleOne(change *tunnel.ScheduleChannel, wanted []string) err
 		}
 		return fmt.Errorf("after %v the channel is %s, not %v", change.ChannelStatus, channel.ChannelStatus, wanted)
 	}
-	return fmt.Errorf("channel %s is gone", change.ChannelId)
+	return fmt.Errorf("channel %s is missing", change.ChannelId)
 }
 
 func (c *check) wrongSecret() error {

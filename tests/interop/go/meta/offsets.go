@@ -7,7 +7,8 @@ import (
 	"github.com/aliyun/aliyun-tablestore-go-sdk/tunnel"
 )
 
-// offsets creates tunnels on a part of the log: nanoseconds here and on the wire.
+// offsets creates tunnels on a part of the log. Offsets are nanoseconds, both in the
+// SDK and on the wire.
 func (c *check) offsets() error {
 	now := time.Now()
 	start, end := now.Add(-time.Hour), now.Add(time.Hour)

@@ -8,11 +8,11 @@ import (
 	"tunnel-interop/service"
 )
 
-// hand stands for a client that never connected: the service answers anyone.
-const hand = "by-hand"
+// clientID is the id of a client that has never connected. The service accepts it.
+const clientID = "unconnected"
 
-// read makes the public calls that the SDK's worker makes: it reads the rows
-// of every channel to their end and saves every place.
+// read makes the calls of the SDK's worker without a worker: it reads every channel
+// to its end, and saves a checkpoint after each read.
 func (c *check) read() error {
 	described, err := c.describeWithChannels(tunnel.TunnelTypeBaseData)
 	if err != nil {
@@ -34,25 +34,25 @@ func (c *check) read() error {
 }
 
 func readChannel(api *tunnel.TunnelApi, id, channel string) (rows int, err error) {
-	token, number, err := api.GetCheckpoint(id, hand, channel)
+	token, number, err := api.GetCheckpoint(id, clientID, channel)
 	for err == nil && token != tunnel.FinishTag {
 		var read *tunnel.ReadRecordResponse
 		read, err = api.ReadRecords(&tunnel.ReadRecordRequest{
-			TunnelId: id, ClientId: hand, ChannelId: channel, Token: token})
+			TunnelId: id, ClientId: clientID, ChannelId: channel, Token: token})
 		if err != nil {
 			break
 		}
 		rows += len(read.Records)
 		token = read.NextToken
 		number++
-		err = api.Checkpoint(id, hand, channel, token, number)
+		err = api.Checkpoint(id, clientID, channel, token, number)
 	}
 	if err != nil {
 		return rows, err
 	}
-	stored, last, err := api.GetCheckpoint(id, hand, channel)
+	stored, last, err := api.GetCheckpoint(id, clientID, channel)
 	if err != nil || stored != tunnel.FinishTag || last != number {
 		return rows, fmt.Errorf("stored %q, %d instead of %d: %v", stored, last, number, err)
 	}
-	return rows, wantCode(api.Checkpoint(id, hand, channel, token, number), tunnel.ErrCodeSequenceNotMatch)
+	return rows, wantCode(api.Checkpoint(id, clientID, channel, token, number), tunnel.ErrCodeSequenceNotMatch)
 }

@@ -1,6 +1,6 @@
-// Prints every exported name of the official SDK's package tunnel, one a line:
-// what docs/porting-from-go.md has to name. Made into
-// tests/porting/go-names.txt, which a test without Go reads.
+// Command names prints every exported name of the official SDK's package tunnel, one
+// per line. docs/porting-from-go.md must list these names. The output is stored in
+// tests/porting/go-names.txt, so that the test needs no Go.
 package main
 
 import (
@@ -53,7 +53,7 @@ func declared(declaration ast.Decl) []string {
 	return nil
 }
 
-// receiver is the type of a method, with a dot, or nothing.
+// receiver returns the type of a method with a dot, or "" for a function.
 func receiver(function *ast.FuncDecl) string {
 	if function.Recv == nil {
 		return ""
@@ -79,7 +79,7 @@ func specified(spec ast.Spec) []string {
 	return nil
 }
 
-// members are the fields of a struct or the methods of an interface.
+// members returns the fields of a struct or the methods of an interface.
 func members(spec *ast.TypeSpec) []string {
 	var list *ast.FieldList
 	switch kind := spec.Type.(type) {
@@ -93,7 +93,7 @@ func members(spec *ast.TypeSpec) []string {
 	var names []string
 	for _, member := range list.List {
 		idents := member.Names
-		// Without a name it is embedded, under the name of its type.
+		// An embedded member has the name of its type.
 		if embedded, ok := member.Type.(*ast.Ident); ok && len(idents) == 0 {
 			idents = []*ast.Ident{embedded}
 		}
@@ -102,8 +102,8 @@ func members(spec *ast.TypeSpec) []string {
 	return names
 }
 
-// exported are the names that users see: those of a type that is not
-// exported are out of their reach.
+// exported returns the names that are visible to users. Members of a type that is
+// not exported are not visible.
 func exported(prefix string, idents ...*ast.Ident) []string {
 	var names []string
 	for _, ident := range idents {

@@ -1,4 +1,4 @@
-// Package service connects to the emulator that the environment names.
+// Package service connects to the emulator named by the environment.
 package service
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/aliyun/aliyun-tablestore-go-sdk/tunnel"
 )
 
-// Client returns a client for the instance in OTS_ENDPOINT and its fellows.
+// Client returns a client for the instance named by OTS_ENDPOINT and OTS_INSTANCE.
 func Client() (tunnel.TunnelClient, error) {
 	return ClientWithSecret(os.Getenv("OTS_ACCESS_KEY_SECRET"))
 }
@@ -24,13 +24,13 @@ func ClientWithSecret(secret string) (tunnel.TunnelClient, error) {
 		os.Getenv("OTS_ENDPOINT"), os.Getenv("OTS_INSTANCE"), os.Getenv("OTS_ACCESS_KEY_ID"), secret), nil
 }
 
-// API returns the calls below the worker, which have no interface.
+// API returns the low-level calls of the worker, which are not part of TunnelClient.
 func API() *tunnel.TunnelApi {
 	return tunnel.NewTunnelApi(os.Getenv("OTS_ENDPOINT"), os.Getenv("OTS_INSTANCE"),
 		os.Getenv("OTS_ACCESS_KEY_ID"), os.Getenv("OTS_ACCESS_KEY_SECRET"), nil)
 }
 
-// Code returns the error code of the service, "" without an error.
+// Code returns the error code of the service, or "" without an error.
 func Code(err error) string {
 	switch err := err.(type) {
 	case nil:

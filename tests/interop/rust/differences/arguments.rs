@@ -1,25 +1,28 @@
-//! [`Arguments`]: what was asked for.
+//! [`Arguments`]: the command line.
 
 use std::path::PathBuf;
 
 use crate::client::Programs;
 use crate::probes::{self, Probe, Result};
 
-/// As many scenarios at a time, if nothing is said: they mostly wait.
+/// The default number of scenarios that run at a time. They mostly wait.
 const JOBS: usize = 6;
 
 pub(crate) struct Arguments {
     pub(crate) programs: Programs,
     pub(crate) jobs: usize,
     pub(crate) goal: Goal,
-    /// Names; none stands for all.
+    /// The names of probes. Empty for all probes.
     names: Vec<String>,
 }
 
-/// What becomes of the figures.
+/// The use of the figures.
 pub(crate) enum Goal {
+    /// Print the table.
     Show,
+    /// Write the page.
     Write(PathBuf),
+    /// Check the limits and the page.
     Check(PathBuf),
 }
 
@@ -50,17 +53,17 @@ impl Arguments {
             "--jobs" => self.jobs = value.parse()?,
             "--write" => self.goal = Goal::Write(value.into()),
             "--check" => self.goal = Goal::Check(value.into()),
-            _ => return Err(format!("no such option: {name}").into()),
+            _ => return Err(format!("unknown option: {name}").into()),
         }
         Ok(())
     }
 
-    /// The probes that are wanted; of a check those that are quick.
+    /// The selected probes. Without names, a check runs only the quick probes.
     pub(crate) fn probes(&self) -> Result<Vec<&'static Probe>> {
         let named = |name: &String| {
             let mut all = probes::ALL.iter();
             let found = all.find(|probe| probe.name == name);
-            found.ok_or_else(|| format!("no probe is called {name}").into())
+            found.ok_or_else(|| format!("unknown probe: {name}").into())
         };
         if !self.names.is_empty() {
             return self.names.iter().map(named).collect();

@@ -1,4 +1,4 @@
-//! The three clients, and [`Consumer`]: one of them as a process.
+//! The three clients, and [`Consumer`], which runs one of them as a process.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::probes::Result;
 
-/// Between two looks whether a process has ended.
-const LOOK: Duration = Duration::from_millis(5);
+/// How often to check whether a process has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
@@ -22,7 +22,7 @@ impl Client {
     pub(crate) const ALL: [Client; 3] = [Client::Ours, Client::Go, Client::Java];
 }
 
-/// Where the clients' programs are; nothing for one that is not to be had.
+/// The paths of the clients' programs. `None` if a client is not available.
 #[derive(Default)]
 pub(crate) struct Programs {
     pub(crate) ours: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// The program that consumes.
+    /// The command that runs the client's consumer.
     pub(crate) fn command(&self, client: Client) -> Option<Command> {
         let program = |path: &Option<PathBuf>| path.as_ref().map(Command::new);
         match client {
@@ -40,7 +40,7 @@ impl Programs {
             Client::Go => program(&self.go),
             Client::Java => self.java.as_ref().map(|class_path| {
                 let mut java = Command::new("java");
-                // Many of them run side by side.
+                // Several JVMs run at the same time.
                 java.args([
                     "-XX:+UseSerialGC",
                     "-Xmx256m",
@@ -54,10 +54,10 @@ impl Programs {
     }
 }
 
-/// A consumer that runs, in a folder of its own. Dropped, it is killed.
+/// A running consumer in its own folder. Killed when dropped.
 pub(crate) struct Consumer {
     child: Child,
-    /// How it ended, when it has been asked for.
+    /// The exit status, once it is known.
     ended: Option<ExitStatus>,
 }
 
@@ -74,8 +74,8 @@ impl Consumer {
         Ok(Consumer { child, ended: None })
     }
 
-    /// Asks it to end, by SIGTERM.
-    pub(crate) fn ask_to_end(&self) -> Result<()> {
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) -> Result<()> {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status()?;
         Ok(())
@@ -86,25 +86,25 @@ impl Consumer {
         Ok(self.ended.is_some())
     }
 
-    /// Whether it ended within that time.
+    /// Waits for the end. Returns false if the consumer has not ended within `time`.
     pub(crate) fn ends_within(&mut self, time: Duration) -> Result<bool> {
         let deadline = Instant::now() + time;
         while !self.has_ended()? {
             if Instant::now() > deadline {
                 return Ok(false);
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(true)
     }
 
-    /// Asks it to end and waits; fails if it does not.
-    pub(crate) fn end(&mut self, patience: Duration) -> Result<Duration> {
-        let begun = Instant::now();
-        self.ask_to_end()?;
-        match self.ends_within(patience)? {
-            true => Ok(begun.elapsed()),
-            false => Err(format!("it did not end within {patience:?}").into()),
+    /// Sends SIGTERM and waits for the end. Returns the time it took.
+    pub(crate) fn end(&mut self, timeout: Duration) -> Result<Duration> {
+        let start = Instant::now();
+        self.terminate()?;
+        match self.ends_within(timeout)? {
+            true => Ok(start.elapsed()),
+            false => Err(format!("the consumer did not end within {timeout:?}").into()),
         }
     }
 
@@ -117,7 +117,7 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        // An error means that it has ended.
+        // An error means that the process has already ended.
         let _ = self.kill();
     }
 }

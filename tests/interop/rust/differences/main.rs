@@ -1,33 +1,34 @@
-//! Measures where this crate's client and the official SDKs differ: the same
-//! scenario on each, against the emulator, and one figure of each.
+//! Measures the differences between this crate's client and the official SDKs. Each
+//! probe runs the same scenario with each client against the emulator, and measures
+//! one figure.
 //!
 //! ```text
 //! interop_differences --ours PATH [--go PATH] [--java CLASSPATH] [--jobs N]
 //!                     [--write FILE | --check FILE] [PROBE...]
 //! ```
 //!
-//! `../../run.sh --table` builds what it needs and calls it. `--write` makes the
-//! page of all figures. `--check` runs what takes little time, wants the page to
-//! have a row for every probe, and our client to keep what it promises.
+//! `../../run.sh --table` builds the programs and runs this one. `--write` writes the
+//! page with all figures. `--check` runs the quick probes; it fails if the page lacks
+//! a row, or if this crate's client exceeds a promised limit.
 //!
 //! Files, in reading order:
 //!
-//! - `arguments`: what was asked for;
+//! - `arguments`: the command line;
 //! - `client`: the three clients, and a consumer as a process;
-//! - `proxy`: stands between them and counts, alters and refuses;
-//! - `seen`: what consumers delivered;
-//! - `world`: one emulator, one table, one kind of client;
+//! - `proxy`: a proxy that counts connections, alters bytes and refuses connections;
+//! - `output`: the records and events written by consumers;
+//! - `world`: an emulator, a table, and consumers of one client;
 //! - `probes`: the scenarios;
-//! - `run`: all of them, some at a time;
+//! - `run`: runs the probes;
 //! - `page`: the table.
 
 mod arguments;
 mod client;
+mod output;
 mod page;
 mod probes;
 mod proxy;
 mod run;
-mod seen;
 mod world;
 
 use std::process::ExitCode;
@@ -46,12 +47,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything is as it should be.
+/// Runs the probes. Returns whether all limits are kept and the page is complete.
 fn measure() -> Result<bool> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     let probes = arguments.probes()?;
     let rows = run::all(&probes, &arguments.programs, arguments.jobs);
-    let kept = rows.iter().all(page::Row::is_kept);
+    let kept = rows.iter().all(page::Row::keeps_promise);
     match &arguments.goal {
         Goal::Show => print!("{}", page::table(&rows)),
         Goal::Write(file) => std::fs::write(file, page::page(&rows))?,

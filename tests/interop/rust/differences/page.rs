@@ -1,26 +1,27 @@
-//! The table of figures, and the page that it stands on.
+//! The table of figures, and the page that contains it.
 
 use std::fmt::Write;
 
 use crate::client::Client;
 use crate::probes::{self, Figure, Probe};
 
-/// A probe with the figure of each client that it was tried on.
+/// A probe, with the figure of each client that was measured.
 pub(crate) struct Row {
     pub(crate) probe: &'static Probe,
     pub(crate) figures: Vec<(Client, Figure)>,
 }
 
 impl Row {
-    /// Whether the probe could be measured, and our client keeps to its promise.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// Whether the probe could be measured, and this crate's client is within the
+    /// promised limit.
+    pub(crate) fn keeps_promise(&self) -> bool {
         let kept = |(client, figure): &(Client, Figure)| match (client, self.probe.promise) {
-            (Client::Ours, Some(most)) => figure.worst <= most,
+            (Client::Ours, Some(limit)) => figure.worst <= limit,
             _ => !figure.failed,
         };
         let kept = self.figures.iter().all(kept);
         if !kept {
-            eprintln!("{}: not as promised", self.probe.name);
+            eprintln!("{}: not measured, or above its limit", self.probe.name);
         }
         kept
     }
@@ -71,7 +72,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     for row in rows {
         let [ours, go, java] = Client::ALL.map(|client| row.of(client));
         let Probe { what, settings, .. } = row.probe;
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = writeln!(text, "| {what} | {ours} | {go} | {java} | {settings} |");
     }
     text

@@ -1,5 +1,5 @@
-//! [`Proxy`]: stands between clients and the emulator. It counts connections,
-//! alters bytes of answers, and can be away for a time.
+//! [`Proxy`]: a proxy between clients and the emulator. It counts connections, alters
+//! bytes in responses, and can refuse connections for a time.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,14 +10,10 @@ use std::time::Duration;
 
 use crate::probes::Result;
 
-/// What is looked for in answers, and what stands there instead: a text of
-/// which one bit has changed.
-const RIGHT: &[u8] = b"intact";
-const WRONG: &[u8] = b"inTact";
-
-/// As [`WRONG`], as delivered.
-pub(crate) const ALTERED: &str = "inTact";
+/// The text that the proxy searches for in responses.
 pub(crate) const INTACT: &str = "intact";
+/// The text that replaces [`INTACT`]. It differs in one bit.
+pub(crate) const ALTERED: &str = "inTact";
 
 pub(crate) struct Proxy {
     address: SocketAddr,
@@ -29,7 +25,7 @@ struct Shared {
     emulator: SocketAddr,
     stop: AtomicBool,
     connections: AtomicUsize,
-    /// How many values are still to be altered.
+    /// The number of values left to alter.
     to_alter: AtomicUsize,
     altered: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
@@ -59,12 +55,12 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Connections so far.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Alters the next values that hold [`INTACT`].
+    /// Alters the next `values` values that contain [`INTACT`].
     pub(crate) fn alter(&self, values: usize) {
         self.shared.to_alter.store(values, Ordering::SeqCst);
     }
@@ -90,10 +86,10 @@ impl Proxy {
 
     fn close(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        // Wakes the acceptor; what it accepts now is not served.
+        // Wakes the acceptor, which does not serve this connection.
         drop(TcpStream::connect(self.address));
         if let Some(acceptor) = self.acceptor.take() {
-            // It does not panic, and there would be nothing to do about it.
+            // A panic of the acceptor would not matter any more.
             let _ = acceptor.join();
         }
         for stream in self.shared.open().drain(..) {
@@ -114,12 +110,12 @@ impl Shared {
             if self.stop.load(Ordering::SeqCst) {
                 return;
             }
-            // A connection that breaks is its client's to deal with.
-            let _ = client.and_then(|client| self.pass_on(client));
+            // A broken connection is left to its client.
+            let _ = client.and_then(|client| self.forward(client));
         }
     }
 
-    fn pass_on(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
+    fn forward(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
         self.connections.fetch_add(1, Ordering::SeqCst);
         let emulator = TcpStream::connect(self.emulator)?;
         client.set_nodelay(true)?;
@@ -136,19 +132,20 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A value that two reads cut apart is left alone, and not counted.
+    /// Alters values in a part of a response. A value that is split between two reads
+    /// is neither altered nor counted.
     fn alter(&self, bytes: &mut [u8]) {
         let mut from = 0;
         while let Some(at) = find(&bytes[from..]) {
-            from += at + RIGHT.len();
-            let take = |left: usize| left.checked_sub(1);
-            let wanted = self
+            from += at + INTACT.len();
+            let decrement = |left: usize| left.checked_sub(1);
+            let left = self
                 .to_alter
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
-            if wanted.is_err() {
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, decrement);
+            if left.is_err() {
                 return;
             }
-            bytes[from - RIGHT.len()..from].copy_from_slice(WRONG);
+            bytes[from - INTACT.len()..from].copy_from_slice(ALTERED.as_bytes());
             self.altered.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -156,11 +153,11 @@ impl Shared {
 
 fn find(bytes: &[u8]) -> Option<usize> {
     bytes
-        .windows(RIGHT.len())
-        .position(|window| window == RIGHT)
+        .windows(INTACT.len())
+        .position(|window| window == INTACT.as_bytes())
 }
 
-/// Until one side has enough; then both have. An error is an end as well.
+/// Copies until one side ends or fails, and then shuts down both.
 fn copy(mut from: TcpStream, mut to: TcpStream, mut change: impl FnMut(&mut [u8])) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer) {

@@ -1,4 +1,4 @@
-//! Runs all probes on all clients, some at a time.
+//! Runs the probes on all clients, several at a time.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,13 +9,13 @@ use crate::client::{Client, Programs};
 use crate::page::Row;
 use crate::probes::{Figure, Probe, Result};
 
-/// One scenario on one client.
+/// A probe on a client.
 type Task = (&'static Probe, Client);
 
 /// The rows of the table, in the order of the probes.
 pub(crate) fn all(probes: &[&'static Probe], programs: &Programs, jobs: usize) -> Vec<Row> {
-    let there = |client: &Client| programs.command(*client).is_some();
-    let clients: Vec<Client> = Client::ALL.into_iter().filter(there).collect();
+    let is_available = |client: &Client| programs.command(*client).is_some();
+    let clients: Vec<Client> = Client::ALL.into_iter().filter(is_available).collect();
     let tasks: Vec<Task> = probes
         .iter()
         .flat_map(|probe| clients.iter().map(|client| (*probe, *client)))
@@ -55,10 +55,10 @@ fn work(tasks: &[Task], programs: &Programs, jobs: usize) -> Vec<(Task, Figure)>
 }
 
 fn measure((probe, client): Task, programs: &Programs) -> Figure {
-    let begun = Instant::now();
+    let start = Instant::now();
     let figure: Result<Figure> = (probe.run)(client, programs);
     let figure = figure.unwrap_or_else(|error| Figure::failed(error.as_ref()));
-    let seconds = begun.elapsed().as_secs();
+    let seconds = start.elapsed().as_secs();
     eprintln!(
         "{seconds:4} s  {:<20} {client:?}: {}",
         probe.name, figure.text

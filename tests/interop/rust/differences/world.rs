@@ -1,4 +1,4 @@
-//! [`World`]: one emulator, one table, and consumers of one kind of client.
+//! [`World`]: an emulator, a table, and consumers of one client.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,15 +13,15 @@ use tablestore_emulator::{
 };
 
 use crate::client::{Client, Consumer, Programs};
+use crate::output::Output;
 use crate::probes::Result;
 use crate::proxy::{INTACT, Proxy};
-use crate::seen::Seen;
 
-/// Between two looks at the files and the ledger.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often to check the files and the ledger.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long an orderly end may take before a probe gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
+/// The time limit of a wait, such as for the end of a consumer.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(150);
 
 const TABLE: &str = "orders";
 
@@ -30,12 +30,12 @@ pub(crate) struct World<'a> {
     programs: &'a Programs,
     pub(crate) emulator: Emulator,
     pub(crate) table: Table,
-    pub(crate) seen: Seen,
-    /// Between consumers and emulator, where a probe wants one.
+    pub(crate) output: Output,
+    /// The proxy between consumers and emulator, if the probe needs one.
     pub(crate) proxy: Option<Proxy>,
     folder: PathBuf,
     consumers: usize,
-    /// Keys from here on are new.
+    /// The first unused key.
     next_key: i64,
 }
 
@@ -57,7 +57,7 @@ impl<'a> World<'a> {
             programs,
             emulator,
             table,
-            seen: Seen::default(),
+            output: Output::default(),
             proxy: None,
             folder: std::env::temp_dir().join(name),
             consumers: 0,
@@ -65,19 +65,19 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Consumers that start from now on come through a proxy.
+    /// Lets consumers connect through a proxy.
     pub(crate) fn with_proxy(mut self) -> Result<World<'a>> {
         let address = self.emulator.endpoint().trim_start_matches("http://");
         self.proxy = Some(Proxy::start(address.parse()?)?);
         Ok(self)
     }
 
-    /// The proxy of a world that was made with one.
+    /// Returns the proxy, or an error if there is none.
     pub(crate) fn proxy(&mut self) -> Result<&mut Proxy> {
         self.proxy.as_mut().ok_or("there is no proxy".into())
     }
 
-    /// Puts so many new rows, at once.
+    /// Puts new rows in one call.
     pub(crate) fn put(&mut self, rows: i64) -> Result<()> {
         let keys = self.next_key..self.next_key + rows;
         self.next_key = keys.end;
@@ -85,15 +85,15 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Puts new rows, one after each pause, until the writer is dropped.
+    /// Puts a new row after each pause, until the writer is dropped.
     pub(crate) fn write(&mut self, pause: Duration) -> Writer {
         let first = self.next_key;
-        // Further than any probe comes.
+        // No probe writes more rows than this.
         self.next_key += 1 << 32;
         Writer::start(self.table.clone(), first, pause)
     }
 
-    /// Starts a consumer, with options as `-type=Stream`.
+    /// Starts a consumer with options such as `-type=Stream`.
     pub(crate) fn consumer(&mut self, options: &[&str]) -> Result<Consumer> {
         let name = format!("{}", self.consumers);
         self.consumers += 1;
@@ -113,69 +113,70 @@ impl<'a> World<'a> {
             .env("OTS_INSTANCE", emulator.instance())
             .env("OTS_ACCESS_KEY_ID", emulator.access_key_id())
             .env("OTS_ACCESS_KEY_SECRET", emulator.access_key_secret());
-        self.seen.add(file);
+        self.output.add(file);
         Consumer::start(command, &folder)
     }
 
-    /// Files that a consumer left where it ran.
+    /// The files that a consumer has left in its working directory.
     pub(crate) fn files_of(&self, consumer: usize) -> Result<Vec<String>> {
         let folder = fs::read_dir(self.folder.join(consumer.to_string()))?;
         let names = folder.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         names.collect()
     }
 
-    /// Waits until so many different records were delivered.
+    /// Waits until `records` different records have been delivered.
     pub(crate) fn wait_for_records(&mut self, records: usize) -> Result<()> {
-        match self.wait(PATIENCE, |world| Ok(world.seen.records() >= records))? {
+        match self.wait(MAX_WAIT, |world| Ok(world.output.records() >= records))? {
             true => Ok(()),
             false => {
-                let seen = self.seen.records();
-                Err(format!("{seen} of {records} records after {PATIENCE:?}").into())
+                let delivered = self.output.records();
+                Err(format!("{delivered} of {records} records after {MAX_WAIT:?}").into())
             }
         }
     }
 
-    /// Whether that came true within the time.
+    /// Waits until a condition holds. Returns false after `timeout`.
     pub(crate) fn wait(
         &mut self,
-        time: Duration,
-        mut until: impl FnMut(&mut World<'_>) -> Result<bool>,
+        timeout: Duration,
+        mut condition: impl FnMut(&mut World<'_>) -> Result<bool>,
     ) -> Result<bool> {
-        let deadline = Instant::now() + time;
+        let deadline = Instant::now() + timeout;
         loop {
-            self.seen.refresh()?;
-            if until(self)? {
+            self.output.refresh()?;
+            if condition(self)? {
                 return Ok(true);
             }
             if Instant::now() > deadline {
                 return Ok(false);
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// Waits so long, and reads what was delivered meanwhile.
-    pub(crate) fn pass(&mut self, time: Duration) -> Result<()> {
+    /// Sleeps, and then reads the output of the consumers.
+    pub(crate) fn sleep(&mut self, time: Duration) -> Result<()> {
         thread::sleep(time);
-        self.seen.refresh()
+        self.output.refresh()
     }
 
-    /// How many requests of an action came in.
+    /// The number of received requests of an action.
     pub(crate) fn requests(&self, wanted: Action) -> usize {
-        let is = |kind: &EventKind| matches!(kind, EventKind::Received { action, .. } if *action == wanted);
-        self.count(is)
+        let is_wanted = |kind: &EventKind| matches!(kind, EventKind::Received { action, .. } if *action == wanted);
+        self.count(is_wanted)
     }
 
-    pub(crate) fn count(&self, is: impl Fn(&EventKind) -> bool) -> usize {
+    /// The number of events that fulfil a condition.
+    pub(crate) fn count(&self, is_counted: impl Fn(&EventKind) -> bool) -> usize {
         let ledger = self.emulator.ledger();
         ledger
             .events()
             .iter()
-            .filter(|event| is(&event.kind))
+            .filter(|event| is_counted(&event.kind))
             .count()
     }
 
-    /// Whether all faults have struck.
+    /// Whether all faults have occurred.
     pub(crate) fn is_over(&self) -> bool {
         self.emulator.faults().iter().all(|fault| fault.over)
     }
@@ -184,7 +185,7 @@ impl<'a> World<'a> {
 impl Drop for World<'_> {
     fn drop(&mut self) {
         self.emulator.stop();
-        // What is left is in the folder for temporary files.
+        // A leftover folder does no harm: it is a temporary folder.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -193,7 +194,7 @@ fn row(key: i64) -> ([i64; 1], [(&'static str, String); 1]) {
     ([key], [("text", format!("{INTACT}-{key}"))])
 }
 
-/// Writes rows on a thread of its own until it is dropped.
+/// A thread that writes rows until it is dropped.
 pub(crate) struct Writer {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -204,9 +205,9 @@ impl Writer {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
-            let begun = Instant::now();
+            let start = Instant::now();
             for number in 0u32.. {
-                let then = begun + pause * number;
+                let then = start + pause * number;
                 thread::sleep(then.saturating_duration_since(Instant::now()));
                 let (key, columns) = row(first + i64::from(number));
                 if stopped.load(Ordering::Relaxed) || table.put(key, columns).is_err() {
@@ -225,7 +226,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It does not panic.
+            // The writer does not panic.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! A consumer is asked to end.
+//! A consumer is stopped.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use tablestore_emulator::{Action, Emulator, EventKind, Fault};
 
 use super::{Figure, Probe, Result, seconds};
 use crate::client::{Client, Programs};
-use crate::world::{PATIENCE, World};
+use crate::world::{MAX_WAIT, World};
 
 const ROWS: i64 = 60_000;
-/// Asked to end when so many have been delivered.
+/// The number of delivered records after which the first consumer is stopped.
 const MIDDLE: usize = 40_000;
 
 const SETTINGS: &str = "base data, 4 channels, 100 records a read, a callback of 50 ms, 60 000 records in all; heartbeat 5 s";
@@ -55,8 +55,8 @@ pub(super) const CLEAN_STRICT: Probe = Probe {
 fn clean(mut world: World<'_>, options: &[&str]) -> Result<Figure> {
     let mut first = world.consumer(options)?;
     world.wait_for_records(MIDDLE)?;
-    first.end(PATIENCE)?;
-    again(&mut world, options)
+    first.end(MAX_WAIT)?;
+    count_redelivered(&mut world, options)
 }
 
 fn middle(client: Client, programs: &Programs, strict: bool) -> Result<World<'_>> {
@@ -66,13 +66,13 @@ fn middle(client: Client, programs: &Programs, strict: bool) -> Result<World<'_>
     Ok(world)
 }
 
-/// Lets a second consumer finish, and counts what came twice.
-fn again(world: &mut World<'_>, options: &[&str]) -> Result<Figure> {
+/// Lets a second consumer finish, and counts redelivered records.
+fn count_redelivered(world: &mut World<'_>, options: &[&str]) -> Result<Figure> {
     let mut second = world.consumer(options)?;
     world.wait_for_records(ROWS as usize)?;
-    second.end(PATIENCE)?;
-    world.seen.refresh()?;
-    Ok(Figure::count(world.seen.again()))
+    second.end(MAX_WAIT)?;
+    world.output.refresh()?;
+    Ok(Figure::count(world.output.redelivered()))
 }
 
 pub(super) const IN_OUTAGE: Probe = Probe {
@@ -87,17 +87,17 @@ pub(super) const IN_OUTAGE: Probe = Probe {
         world.wait_for_records(MIDDLE)?;
         let outage = Fault::on(Action::Checkpoint).times(u64::MAX).reset();
         world.emulator.fault(outage);
-        first.ask_to_end()?;
-        world.pass(Duration::from_secs(3))?;
+        first.terminate()?;
+        world.sleep(Duration::from_secs(3))?;
         world.emulator.clear_faults();
-        if !first.ends_within(PATIENCE)? {
-            return Err("it did not end".into());
+        if !first.ends_within(MAX_WAIT)? {
+            return Err("the consumer did not end".into());
         }
-        again(&mut world, &OPTIONS)
+        count_redelivered(&mut world, &OPTIONS)
     },
 };
 
-/// As many as there are chances to be seen doing it.
+/// The number of closes. More closes make a late read more likely.
 const CLOSES: usize = 5;
 
 pub(super) const READS_AFTERWARDS: Probe = Probe {
@@ -112,22 +112,22 @@ pub(super) const READS_AFTERWARDS: Probe = Probe {
             let before = world.requests(Action::ReadRecords);
             let options = ["-type=Stream", "-heartbeat=5", "-timeout=20"];
             let mut consumer = world.consumer(&options)?;
-            let begun = world.wait(PATIENCE, |world| {
+            let has_read = world.wait(MAX_WAIT, |world| {
                 Ok(world.requests(Action::ReadRecords) > before + 64)
             })?;
-            if !begun {
-                return Err("it did not read".into());
+            if !has_read {
+                return Err("the consumer did not read".into());
             }
-            consumer.end(PATIENCE)?;
+            consumer.end(MAX_WAIT)?;
         }
         Ok(Figure::count(reads_afterwards(&world)))
     },
 };
 
-/// What was on its way with the shutdown request is no later than that.
-const ON_ITS_WAY: time::Duration = time::Duration::milliseconds(50);
+/// The tolerance for reads that were in flight together with the shutdown request.
+const IN_FLIGHT: time::Duration = time::Duration::milliseconds(50);
 
-/// Reads of clients that had said goodbye.
+/// The number of reads by clients that had already sent their shutdown request.
 fn reads_afterwards(world: &World<'_>) -> usize {
     let mut left = HashMap::new();
     let mut reads = 0;
@@ -140,7 +140,7 @@ fn reads_afterwards(world: &World<'_>) -> usize {
         }
         let late = left
             .get(client)
-            .is_some_and(|time| event.time - *time > ON_ITS_WAY);
+            .is_some_and(|time| event.time - *time > IN_FLIGHT);
         reads += usize::from(late && *action == Action::ReadRecords);
     }
     reads
@@ -159,34 +159,34 @@ pub(super) const CALLBACK: Probe = Probe {
         let options = ["-type=BaseData", "-heartbeat=5", "-timeout=20"];
         let slow = [&options[..], &["-callback-ms=3000", "-events=true"]].concat();
         let mut first = world.consumer(&slow)?;
-        let entered = world.wait(PATIENCE, |world| Ok(world.seen.notes.len() >= 3))?;
+        let entered = world.wait(MAX_WAIT, |world| Ok(world.output.notes.len() >= 3))?;
         if !entered {
-            return Err("no second callback began".into());
+            return Err("no second callback started".into());
         }
-        first.end(PATIENCE)?;
+        first.end(MAX_WAIT)?;
         let order = order(&mut world)?;
         let mut second = world.consumer(&options)?;
         world.wait_for_records(500)?;
-        second.end(PATIENCE)?;
-        world.seen.refresh()?;
-        let again = world.seen.again();
+        second.end(MAX_WAIT)?;
+        world.output.refresh()?;
+        let again = world.output.redelivered();
         Ok(Figure::new(format!("{order}; {again}"), again as f64))
     },
 };
 
-/// When the first consumer's shutdown callback came.
+/// When the shutdown callback of the first consumer was called.
 fn order(world: &mut World<'_>) -> Result<&'static str> {
-    world.seen.refresh()?;
-    let mut runs = false;
-    for note in world.seen.notes.iter().filter(|note| note.consumer == 0) {
+    world.output.refresh()?;
+    let mut is_running = false;
+    for note in world.output.notes.iter().filter(|note| note.consumer == 0) {
         match note.event.as_str() {
-            "enter" => runs = true,
-            "leave" => runs = false,
-            _ if runs => return Ok("while it runs"),
+            "enter" => is_running = true,
+            "leave" => is_running = false,
+            _ if is_running => return Ok("while it runs"),
             _ => return Ok("after it"),
         }
     }
-    Ok(if runs {
+    Ok(if is_running {
         "never, and the callback was cut off"
     } else {
         "never"
@@ -215,18 +215,18 @@ pub(super) const UNAVAILABLE: Probe = Probe {
             let fault = all.fail(503, "OTSTunnelServerUnavailable", "try again");
             world.emulator.fault(fault);
         }
-        world.pass(Duration::from_secs(2))?;
-        let begun = Instant::now();
-        consumer.ask_to_end()?;
-        let ended = consumer.ends_within(PATIENCE)?;
-        let time = begun.elapsed();
+        world.sleep(Duration::from_secs(2))?;
+        let start = Instant::now();
+        consumer.terminate()?;
+        let ended = consumer.ends_within(MAX_WAIT)?;
+        let time = start.elapsed();
         let asked = match world.requests(Action::Shutdown) {
             0 => "did not ask",
             _ => "asked",
         };
         let text = match ended {
             true => format!("{}, {asked}", seconds(time)),
-            false => format!("more than {}, {asked}", seconds(PATIENCE)),
+            false => format!("more than {}, {asked}", seconds(MAX_WAIT)),
         };
         Ok(Figure::new(text, time.as_secs_f64()))
     },

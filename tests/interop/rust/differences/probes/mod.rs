@@ -1,18 +1,18 @@
-//! The scenarios: one function each, and what its figure means.
+//! The scenarios. Each is a function that measures one figure.
 //!
 //! Files, in reading order:
 //!
-//! - `closing`: a consumer is asked to end;
-//! - `trouble`: one thing goes wrong while records flow;
-//! - `sessions`: channels open, move and are lost;
-//! - `reading`: what is delivered, how late, and at which price;
-//! - `manners`: what else a program notices.
+//! - `closing`: a consumer is stopped;
+//! - `failures`: one failure while records are delivered;
+//! - `sessions`: channels are opened, moved and lost;
+//! - `reading`: correctness, delay and cost of reads;
+//! - `usage`: files left behind, and invalid settings.
 
 mod closing;
-mod manners;
+mod failures;
 mod reading;
 mod sessions;
-mod trouble;
+mod usage;
 
 use std::error::Error;
 use std::time::Duration;
@@ -26,23 +26,22 @@ pub(crate) struct Probe {
     pub(crate) name: &'static str,
     /// The first column of the table.
     pub(crate) what: &'static str,
-    /// What is not left at its default.
+    /// The settings that differ from the defaults.
     pub(crate) settings: &'static str,
-    /// The worst that our client may show, on a machine that has much else to
-    /// do.
+    /// The limit for this crate's client, on a machine under load.
     pub(crate) promise: Option<f64>,
-    /// Whether it belongs to every run of the interop tests.
+    /// Whether every run of the interop tests includes the probe.
     pub(crate) quick: bool,
     pub(crate) run: fn(Client, &Programs) -> Result<Figure>,
 }
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     pub(crate) text: String,
-    /// What the promise is held against.
+    /// The value that is compared with the limit.
     pub(crate) worst: f64,
-    /// The probe itself did not come to its end.
+    /// Whether the probe itself failed.
     pub(crate) failed: bool,
 }
 
@@ -72,7 +71,7 @@ impl Figure {
     }
 }
 
-/// A time as the table shows it.
+/// Formats a time for the table.
 fn seconds(time: Duration) -> String {
     match time.as_secs_f64() {
         short if short < 10.0 => format!("{short:.1} s"),
@@ -80,7 +79,7 @@ fn seconds(time: Duration) -> String {
     }
 }
 
-/// All there are, in the order of the table.
+/// All probes, in the order of the table.
 pub(crate) const ALL: &[Probe] = &[
     closing::CLEAN,
     closing::CLEAN_IN_BACKGROUND,
@@ -89,14 +88,14 @@ pub(crate) const ALL: &[Probe] = &[
     closing::READS_AFTERWARDS,
     closing::CALLBACK,
     closing::UNAVAILABLE,
-    trouble::RESET,
-    trouble::UNAVAILABLE,
-    trouble::CUT,
-    trouble::GARBAGE,
-    trouble::EMPTY,
-    trouble::REFUSED,
-    trouble::CALLBACK_ERROR,
-    trouble::PANIC,
+    failures::RESET,
+    failures::UNAVAILABLE,
+    failures::CUT,
+    failures::GARBAGE,
+    failures::EMPTY,
+    failures::REFUSED,
+    failures::CALLBACK_ERROR,
+    failures::PANIC,
     sessions::JOIN,
     sessions::MOVE,
     sessions::GONE,
@@ -107,6 +106,6 @@ pub(crate) const ALL: &[Probe] = &[
     reading::DELAY,
     reading::IDLE_CHECKPOINTS,
     reading::CONNECTIONS,
-    manners::FILES,
-    manners::TIMEOUT,
+    usage::FILES,
+    usage::TIMEOUT,
 ];

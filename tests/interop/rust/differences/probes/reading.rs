@@ -1,4 +1,4 @@
-//! What is delivered, how late, and at which price.
+//! Correctness, delay and cost of reads.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tablestore_emulator::{Action, Emulator};
 
 use super::{Figure, Probe, seconds};
 use crate::proxy::ALTERED;
-use crate::world::{PATIENCE, World};
+use crate::world::{MAX_WAIT, World};
 
 const VALUES: usize = 10;
 
@@ -23,13 +23,13 @@ pub(super) const CORRUPTED: Probe = Probe {
         let _writer = world.write(Duration::from_millis(100));
         world.wait_for_records(10)?;
         world.proxy()?.alter(VALUES);
-        let altered = world.wait(2 * PATIENCE, |world| Ok(world.proxy()?.altered() == VALUES))?;
+        let altered = world.wait(2 * MAX_WAIT, |world| Ok(world.proxy()?.altered() == VALUES))?;
         if !altered {
             return Err("the values were not read".into());
         }
-        world.pass(Duration::from_secs(10))?;
+        world.sleep(Duration::from_secs(10))?;
         let bad = world
-            .seen
+            .output
             .deliveries
             .iter()
             .filter(|one| one.text.contains(ALTERED));
@@ -47,17 +47,17 @@ pub(super) const EPOCH: Probe = Probe {
         let builder = Emulator::builder().epoch_grows(true);
         let mut world = World::start(client, programs, 1, builder)?;
         let _consumer = world.consumer(&["-type=Stream", "-heartbeat=5", "-timeout=20"])?;
-        // The tunnel is there when the consumer reads.
-        let read = |world: &mut World<'_>| Ok(world.requests(Action::ReadRecords) > 0);
-        if !world.wait(PATIENCE, read)? {
-            return Err("it did not read".into());
+        // The tunnel exists once the consumer reads.
+        let has_read = |world: &mut World<'_>| Ok(world.requests(Action::ReadRecords) > 0);
+        if !world.wait(MAX_WAIT, has_read)? {
+            return Err("the consumer did not read".into());
         }
         world.put(10)?;
         let whole = world.table.partitions()[0].id.to_string();
         world.table.split(&whole)?;
         world.put(10)?;
         world.wait_for_records(20)?;
-        let epochs = world.seen.deliveries.iter().map(|one| one.epoch);
+        let epochs = world.output.deliveries.iter().map(|one| one.epoch);
         let epoch = epochs.max().unwrap_or_default();
         Ok(Figure::new(epoch.to_string(), (1.0 - epoch as f64).abs()))
     },
@@ -75,9 +75,9 @@ pub(super) const DELAY: Probe = Probe {
         let pause = Duration::from_millis(100);
         let _writer = world.write(pause);
         world.wait_for_records(50)?;
-        let from = world.seen.records();
+        let from = world.output.records();
         world.wait_for_records(from + 200)?;
-        let mut delays = world.seen.delays(from, 200);
+        let mut delays = world.output.delays(from, 200);
         delays.sort_unstable();
         let (median, worst) = (delays[delays.len() / 2], delays[delays.len() - 1]);
         let text = format!("{}, {}", seconds(median), seconds(worst));
@@ -103,18 +103,18 @@ pub(super) const IDLE_CHECKPOINTS: Probe = Probe {
         ];
         let _consumer = world.consumer(&options)?;
         let read = world.wait(
-            PATIENCE,
+            MAX_WAIT,
             |world| Ok(world.requests(Action::ReadRecords) > 8),
         )?;
         if !read {
-            return Err("it did not read".into());
+            return Err("the consumer did not read".into());
         }
         world.put(200)?;
         world.wait_for_records(200)?;
-        // What was delivered is saved by then.
-        world.pass(Duration::from_secs(10))?;
+        // The checkpoint of the delivered records is saved meanwhile.
+        world.sleep(Duration::from_secs(10))?;
         let before = world.requests(Action::Checkpoint);
-        world.pass(IDLE)?;
+        world.sleep(IDLE)?;
         Ok(Figure::count(world.requests(Action::Checkpoint) - before))
     },
 };
@@ -123,7 +123,7 @@ pub(super) const CONNECTIONS: Probe = Probe {
     name: "connections",
     what: "TCP connections for the reads of 64 channels (and how many reads)",
     settings: "base data, 100 records a read; heartbeat 5 s",
-    // One a channel that reads, and a few for heartbeats and checkpoints.
+    // One connection for each reading channel, and some for heartbeats and checkpoints.
     promise: Some(140.0),
     quick: true,
     run: |client, programs| {

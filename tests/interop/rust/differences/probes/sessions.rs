@@ -1,4 +1,4 @@
-//! Channels open, move to another worker, are lost, and end.
+//! Channels are opened, moved to another worker, lost, and finished.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use tablestore_emulator::{Action, ChannelStatus, Emulator, EventKind, Fault, Rul
 
 use super::{Figure, Probe, Result, seconds};
 use crate::client::{Client, Programs};
-use crate::seen;
-use crate::world::{PATIENCE, World};
+use crate::output;
+use crate::world::{MAX_WAIT, World};
 
 pub(super) const JOIN: Probe = Probe {
     name: "join",
@@ -19,7 +19,7 @@ pub(super) const JOIN: Probe = Probe {
     run: |client, programs| {
         let options = ["-type=Stream", "-heartbeat=5", "-timeout=20"];
         let world = join(client, programs, &options, Duration::from_secs(10))?;
-        Ok(Figure::count(world.0.seen.again()))
+        Ok(Figure::count(world.0.output.redelivered()))
     },
 };
 
@@ -27,16 +27,17 @@ pub(super) const MOVE: Probe = Probe {
     name: "move",
     what: "longest time without records of a channel that moves to a second worker",
     settings: "a stream, 8 channels, 200 records a second; all at defaults",
-    // The service's side takes two heartbeats, which is 60 s.
+    // The service needs two heartbeats for the move, which is 60 s.
     promise: Some(75.0),
     quick: false,
     run: |client, programs| {
         let (world, start) = join(client, programs, &["-type=Stream"], Duration::from_secs(10))?;
-        Ok(Figure::seconds(world.seen.longest_rest_of_a_channel(start)))
+        Ok(Figure::seconds(world.output.longest_channel_gap(start)))
     },
 };
 
-/// Lets a second worker join, and take over half of the channels; since when.
+/// Lets a second worker join and take over half of the channels. Also returns the
+/// time at which it started.
 fn join<'a>(
     client: Client,
     programs: &'a Programs,
@@ -47,25 +48,25 @@ fn join<'a>(
     let mut first = world.consumer(options)?;
     let writer = world.write(Duration::from_millis(5));
     world.wait_for_records(1000)?;
-    let start = seen::now();
+    let start = output::now();
     let mut second = world.consumer(options)?;
-    let moved = world.wait(2 * PATIENCE, |world| Ok(channels_of(world, 1) >= 4))?;
+    let moved = world.wait(2 * MAX_WAIT, |world| Ok(channels_of(world, 1) >= 4))?;
     if !moved {
-        return Err("the second worker did not get its half".into());
+        return Err("the second worker did not get half of the channels".into());
     }
-    world.pass(afterwards)?;
+    world.sleep(afterwards)?;
     drop(writer);
-    world.pass(Duration::from_secs(6))?;
-    second.end(PATIENCE)?;
-    first.end(PATIENCE)?;
-    world.seen.refresh()?;
+    world.sleep(Duration::from_secs(6))?;
+    second.end(MAX_WAIT)?;
+    first.end(MAX_WAIT)?;
+    world.output.refresh()?;
     Ok((world, start))
 }
 
-/// From how many channels a consumer got something.
+/// The number of channels from which a consumer received records.
 fn channels_of(world: &World<'_>, consumer: usize) -> usize {
     let channels: HashSet<&str> = world
-        .seen
+        .output
         .by(consumer)
         .map(|one| one.channel.as_str())
         .collect();
@@ -83,22 +84,22 @@ pub(super) const GONE: Probe = Probe {
         let mut consumer = world.consumer(&["-type=Stream", "-heartbeat=5", "-timeout=20"])?;
         let writer = world.write(Duration::from_millis(5));
         world.wait_for_records(2000)?;
-        let start = seen::now();
+        let start = output::now();
         world
             .emulator
             .fault(Fault::on(Action::Heartbeat).before().expire());
         let connects = connects(&world);
-        let back = world.wait(PATIENCE, |world| Ok(connects < self::connects(world)))?;
+        let back = world.wait(MAX_WAIT, |world| Ok(connects < self::connects(world)))?;
         if !back {
             return Ok(Figure::new("does not connect again", f64::INFINITY));
         }
-        world.pass(Duration::from_secs(15))?;
+        world.sleep(Duration::from_secs(15))?;
         drop(writer);
-        world.pass(Duration::from_secs(6))?;
-        let rest = world.seen.longest_rest(start);
-        consumer.end(PATIENCE)?;
-        world.seen.refresh()?;
-        let again = world.seen.again();
+        world.sleep(Duration::from_secs(6))?;
+        let rest = world.output.longest_gap(start);
+        consumer.end(MAX_WAIT)?;
+        world.output.refresh()?;
+        let again = world.output.redelivered();
         Ok(Figure::new(
             format!("{again}; {}", seconds(rest)),
             again as f64,
@@ -122,12 +123,12 @@ pub(super) const SLOW_OPEN: Probe = Probe {
         let mut world = World::start(client, programs, CHANNELS as u32, Emulator::builder())?;
         let slow = Fault::on(Action::GetCheckpoint).times(u64::MAX);
         world.emulator.fault(slow.delay(Duration::from_millis(200)));
-        let begun = Instant::now();
+        let start = Instant::now();
         let _consumer = world.consumer(&["-type=Stream", "-heartbeat=5", "-timeout=10"])?;
-        let all = world.wait(PATIENCE, |world| Ok(channels_read(world) == CHANNELS))?;
-        let (time, connects) = (begun.elapsed(), connects(&world));
+        let all = world.wait(MAX_WAIT, |world| Ok(channels_read(world) == CHANNELS))?;
+        let (time, connects) = (start.elapsed(), connects(&world));
         if !all {
-            let text = format!("more than {}; {connects}", seconds(PATIENCE));
+            let text = format!("more than {}; {connects}", seconds(MAX_WAIT));
             return Ok(Figure::new(text, f64::INFINITY));
         }
         let text = format!("{}; {connects}", seconds(time));
@@ -172,7 +173,7 @@ pub(super) const FINISHED: Probe = Probe {
     },
 };
 
-/// How many channels ended.
+/// The number of terminated channels.
 fn ended(world: &World<'_>) -> usize {
     world.count(|kind| {
         matches!(

@@ -14,7 +14,7 @@ import com.alicloud.openservices.tablestore.model.tunnel.internal.ShutdownTunnel
 import com.alicloud.openservices.tablestore.tunnel.worker.TunnelClientConfig;
 import java.util.List;
 
-/** The calls that the SDK's worker makes, which are public in this SDK: a session by hand. */
+/** Makes the calls of the SDK's worker without a worker. They are public in this SDK. */
 final class Calls {
   private final TunnelClient client;
   private final String tunnel;
@@ -26,7 +26,7 @@ final class Calls {
 
   void all(List<ChannelInfo> described) {
     String id =
-        client.connectTunnel(new ConnectTunnelRequest(tunnel, new TunnelClientConfig(60, "hand"))).getClientId();
+        client.connectTunnel(new ConnectTunnelRequest(tunnel, new TunnelClientConfig(60, "interop"))).getClientId();
     List<Channel> channels =
         client.heartbeat(new HeartbeatRequest(tunnel, id, List.of())).getChannels();
     Check.equal(described.size(), channels.size(), "channels in a heartbeat");
@@ -41,7 +41,7 @@ final class Calls {
         () -> client.heartbeat(new HeartbeatRequest(tunnel, id, List.of())));
   }
 
-  /** Reads a channel to its end, saving every place; the number of its rows. */
+  /** Reads a channel to its end, and saves a checkpoint after each read. Returns the row count. */
   private int readAll(String id, String channel) {
     int rows = 0;
     GetCheckpointResponse stored = stored(id, channel);
@@ -63,7 +63,7 @@ final class Calls {
     return client.getCheckpoint(new GetCheckpointRequest(tunnel, id, channel));
   }
 
-  /** The SDK turns the token of the end into null. */
+  /** The SDK represents the token {@code finished} by null. */
   private void save(String id, String channel, String token, long number) {
     String text = token == null ? "finished" : token;
     client.checkpoint(new CheckpointRequest(tunnel, id, channel, text, number));

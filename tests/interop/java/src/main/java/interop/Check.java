@@ -1,12 +1,12 @@
 package interop;
 
-/** What is not as it should be ends the program. */
+/** Checks that end the program if they fail. */
 final class Check {
   private Check() {}
 
-  static void that(boolean right, String otherwise) {
-    if (!right) {
-      throw new AssertionError(otherwise);
+  static void that(boolean condition, String message) {
+    if (!condition) {
+      throw new AssertionError(message);
     }
   }
 

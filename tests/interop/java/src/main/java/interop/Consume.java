@@ -9,9 +9,9 @@ import com.alicloud.openservices.tablestore.tunnel.worker.TunnelWorker;
 import com.alicloud.openservices.tablestore.tunnel.worker.TunnelWorkerConfig;
 
 /**
- * Runs the official SDK's worker on a tunnel and writes what it delivers as JSON lines, until
- * SIGTERM. The options are those of {@code ../go/consume}; what is not said is left at the SDK's
- * default.
+ * Runs the official SDK's worker on a tunnel and writes the delivered records as JSON lines, until
+ * SIGTERM. The options are the same as in {@code ../go/consume}. Settings without an option have
+ * the SDK's default.
  */
 public final class Consume {
   private Consume() {}
@@ -40,7 +40,7 @@ public final class Consume {
     return config;
   }
 
-  /** Ends as a program that was asked to and could, not as one that was killed by a signal. */
+  /** Ends with exit status 0, not with the status of a program killed by a signal. */
   private static void shutdown(TunnelWorker worker, TunnelWorkerConfig config, TunnelClient client) {
     worker.shutdown();
     config.shutdown();
@@ -48,7 +48,7 @@ public final class Consume {
     Runtime.getRuntime().halt(0);
   }
 
-  /** Creates the tunnel, or finds it if another consumer was faster. */
+  /** Creates the tunnel, or finds it if another consumer has created it. */
   private static String tunnelId(TunnelClient client, Options options) {
     String table = options.text("table", "orders");
     String name = options.text("tunnel", "interop");

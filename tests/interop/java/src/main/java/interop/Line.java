@@ -11,7 +11,7 @@ import com.google.gson.JsonPrimitive;
 import java.io.IOException;
 import java.util.Base64;
 
-/** A record as a line of JSON, as the crate's programs write it. */
+/** Formats a record as a line of JSON, in the same format as the programs of the crate. */
 final class Line {
   private Line() {}
 
@@ -37,7 +37,7 @@ final class Line {
     return line;
   }
 
-  /** The SDK gives base rows a sequence info too, of zeros. */
+  /** The SDK gives base rows a sequence info of zeros. */
   private static boolean isChange(StreamRecord record) {
     return record.getSequenceInfo() != null && record.getSequenceInfo().getTimestamp() != 0;
   }
@@ -72,7 +72,7 @@ final class Line {
         binary.addProperty("base64", Base64.getEncoder().encodeToString(value.asBinary()));
         yield binary;
       }
-      default -> throw new IllegalArgumentException("no rows here have a " + value.getType());
+      default -> throw new IllegalArgumentException("unexpected type: " + value.getType());
     };
   }
 }

@@ -16,16 +16,16 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Calls every request of the meta API with the official SDK and checks what comes back. The table
- * must exist, with rows and without tunnels; it has none afterwards.
+ * Calls every method of the meta API with the official SDK and checks the responses. The table must
+ * exist, with rows and without tunnels. At the end it has no tunnels again.
  *
- * <p>The SDK reads an error's body as another message than the service writes. Where the two do not
- * agree it reports a network error instead of a code: every code that is checked here shows that
- * they do.
+ * <p>The SDK decodes the body of an error as another message than the service writes. If the
+ * messages are incompatible, the SDK reports a network error instead of a code. Every code checked
+ * here shows that they are compatible.
  */
 public final class Meta {
-  /** A new tunnel has no channels for a moment, in milliseconds. */
-  private static final long PATIENCE = 30_000;
+  /** The time limit in milliseconds for a new tunnel to get its channels. */
+  private static final long MAX_WAIT = 30_000;
 
   private static final long HOUR = 3_600_000;
 
@@ -51,7 +51,7 @@ public final class Meta {
     new Calls(client, meta.ids.get(TunnelType.BaseData)).all(meta.channels(TunnelType.BaseData));
     meta.delete();
     client.shutdown();
-    System.out.println("9 steps, answers and errors as they should be");
+    System.out.println("9 steps passed");
   }
 
   private void create() {
@@ -78,14 +78,14 @@ public final class Meta {
 
   private void checkInfo(TunnelInfo info) {
     long age = System.currentTimeMillis() - info.getCreateTime();
-    boolean right =
+    boolean matches =
         info.getTunnelId().equals(ids.get(info.getTunnelType()))
             && info.getTunnelName().equals(info.getTunnelType().name())
             && info.getTableName().equals(table)
             && info.getStage() != null
             && !info.isExpired()
             && Math.abs(age) < HOUR;
-    Check.that(right, "not what was created: " + info);
+    Check.that(matches, "differs from the created tunnel: " + info);
   }
 
   private void describe() throws InterruptedException {
@@ -101,7 +101,7 @@ public final class Meta {
   }
 
   private DescribeTunnelResponse withChannels(TunnelType type) throws InterruptedException {
-    long deadline = System.currentTimeMillis() + PATIENCE;
+    long deadline = System.currentTimeMillis() + MAX_WAIT;
     while (System.currentTimeMillis() < deadline) {
       DescribeTunnelResponse described =
           client.describeTunnel(new DescribeTunnelRequest(table, type.name()));
@@ -117,7 +117,7 @@ public final class Meta {
     return withChannels(type).getChannelInfos();
   }
 
-  /** Milliseconds here, nanoseconds on the wire. */
+  /** Offsets are milliseconds in the SDK and nanoseconds on the wire. */
   private void offsets() {
     long now = System.currentTimeMillis();
     createBetween("part", now - HOUR, now + HOUR);

@@ -3,7 +3,10 @@ package interop;
 import java.util.HashMap;
 import java.util.Map;
 
-/** {@code -name=value}, as often as it takes. Those of another client's program are let be. */
+/**
+ * Options of the form {@code -name=value}. Unknown names are ignored, because the programs of the
+ * other clients have more options.
+ */
 final class Options {
   private final Map<String, String> values = new HashMap<>();
 
@@ -17,11 +20,11 @@ final class Options {
     }
   }
 
-  String text(String name, String otherwise) {
-    return values.getOrDefault(name, otherwise);
+  String text(String name, String defaultValue) {
+    return values.getOrDefault(name, defaultValue);
   }
 
-  /** 0 stands for the SDK's default. */
+  /** 0 selects the SDK's default. */
   int number(String name) {
     return Integer.parseInt(text(name, "0"));
   }

@@ -3,7 +3,7 @@ package interop;
 import com.alicloud.openservices.tablestore.TableStoreException;
 import com.alicloud.openservices.tablestore.TunnelClient;
 
-/** Connects to the emulator that the environment names. */
+/** Connects to the emulator named by the environment. */
 final class Service {
   private Service() {}
 
@@ -16,7 +16,7 @@ final class Service {
         variable("OTS_ENDPOINT"), variable("OTS_ACCESS_KEY_ID"), secret, variable("OTS_INSTANCE"));
   }
 
-  /** The error code of the service, {@code ""} without an error. */
+  /** Returns the error code of the service, or {@code ""} without an error. */
   static String code(Runnable call) {
     try {
       call.run();

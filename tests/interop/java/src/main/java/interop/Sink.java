@@ -18,7 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** The file that all channels write to, and the trouble that was asked for. */
+/** The file that all channels write to. Optionally, one callback fails. */
 final class Sink implements IChannelProcessor {
   private final Gson gson = new GsonBuilder().disableHtmlEscaping().create();
   private final AtomicLong batches = new AtomicLong();
@@ -27,20 +27,20 @@ final class Sink implements IChannelProcessor {
 
   Sink(Options options) throws IOException {
     this.options = options;
-    this.file = Path.of(options.text("out", "seen.jsonl"));
+    this.file = Path.of(options.text("out", "records.jsonl"));
     Files.write(file, new byte[0]);
   }
 
-  /** The lines are in the file when it returns, so that no kill undoes what a checkpoint says. */
+  /** Returns after the lines are written, so that a kill loses no record that a checkpoint covers. */
   @Override
   public void process(ProcessRecordsInput input) {
-    // The SDK calls with nothing, too.
+    // The SDK also calls the processor without records.
     if (input.getRecords().isEmpty()) {
       return;
     }
     try {
-      if (batches.incrementAndGet() == options.number("trouble-at")) {
-        makeTrouble(input.getChannelId());
+      if (batches.incrementAndGet() == options.number("fail-at")) {
+        fail(input.getChannelId());
       }
       note(input.getChannelId(), "enter");
       sleep(options.number("callback-ms"));
@@ -55,7 +55,7 @@ final class Sink implements IChannelProcessor {
     }
   }
 
-  /** It is not told which channel. */
+  /** The SDK does not pass the channel to this method. */
   @Override
   public void shutdown() {
     try {
@@ -65,19 +65,19 @@ final class Sink implements IChannelProcessor {
     }
   }
 
-  private void makeTrouble(String channel) throws IOException {
-    noteAlways(channel, "trouble");
-    if (options.text("trouble", "error").equals("panic")) {
-      throw new AssertionError("the Error that was asked for");
+  private void fail(String channel) throws IOException {
+    noteAlways(channel, "failure");
+    if (options.text("fail", "error").equals("panic")) {
+      throw new AssertionError("on purpose");
     }
-    throw new IllegalStateException("the exception that was asked for");
+    throw new IllegalStateException("on purpose");
   }
 
-  /** Goes on sleeping when it is interrupted, as work that takes its time does. */
+  /** Continues to sleep after an interrupt, as uninterruptible work would. */
   private static void sleep(int millis) {
-    long until = System.nanoTime() + millis * 1_000_000L;
+    long end = System.nanoTime() + millis * 1_000_000L;
     boolean interrupted = false;
-    for (long left = millis; left > 0; left = (until - System.nanoTime()) / 1_000_000) {
+    for (long left = millis; left > 0; left = (end - System.nanoTime()) / 1_000_000) {
       try {
         Thread.sleep(left);
       } catch (InterruptedException error) {
@@ -89,7 +89,7 @@ final class Sink implements IChannelProcessor {
     }
   }
 
-  /** Says where a channel's callbacks are. */
+  /** Writes an event of a channel's callbacks if {@code -events} is set. */
   private void note(String channel, String event) throws IOException {
     if (options.text("events", "false").equals("true")) {
       noteAlways(channel, event);
@@ -103,7 +103,7 @@ final class Sink implements IChannelProcessor {
     write(List.of(line));
   }
 
-  /** Takes the time under the lock, so that it is in the order of the lines. */
+  /** Reads the clock under the lock, so that the times are in the order of the lines. */
   private synchronized void write(List<JsonObject> lines) throws IOException {
     long at = ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now());
     StringBuilder text = new StringBuilder();

@@ -1,6 +1,8 @@
-//! One thing goes wrong while records flow, all at default settings: how long
-//! nothing is delivered then. Base data, as a stream is polled at times only,
-//! which would hide short rests.
+//! One failure while records are delivered, with default settings. The figure is the
+//! longest time without records.
+//!
+//! The probes use base data. A stream is only polled from time to time, which would
+//! hide short gaps.
 
 use std::time::Duration;
 
@@ -8,23 +10,23 @@ use tablestore_emulator::{Action, Emulator, Fault};
 
 use super::{Figure, Probe, Result, seconds};
 use crate::client::{Client, Consumer, Programs};
-use crate::seen;
+use crate::output;
 use crate::world::World;
 
-/// Longer than that is taken as for good: five heartbeats.
+/// The time after which delivery counts as stopped for good: five heartbeats.
 const FOR_GOOD: Duration = Duration::from_secs(150);
 
-/// Looked at for so long when records flow again.
+/// How long to observe deliveries after they have resumed.
 const AFTERWARDS: Duration = Duration::from_secs(10);
 
 const SETTINGS: &str =
     "base data, 1 channel, 10 records a read, a callback of 50 ms; heartbeat at its default";
 const OPTIONS: [&str; 2] = ["-type=BaseData", "-callback-ms=50"];
 
-/// More than are delivered in any of these scenarios.
+/// More rows than are delivered in any of these scenarios.
 const ROWS: i64 = 30_000;
 
-/// Of retries after a fault that passes, on a machine that has much to do.
+/// The limit in seconds for retries after a transient fault, on a machine under load.
 const PROMISE: Option<f64> = Some(10.0);
 
 pub(super) const RESET: Probe = Probe {
@@ -83,43 +85,45 @@ pub(super) const EMPTY: Probe = Probe {
     run: |client, programs| fault(client, programs, Fault::on(Action::ReadRecords).empty()),
 };
 
-/// Lets records flow and one request go wrong.
+/// Makes one request fail while records are delivered.
 fn fault(client: Client, programs: &Programs, fault: Fault) -> Result<Figure> {
     let mut world = world(client, programs)?;
     let mut consumer = world.consumer(&OPTIONS)?;
     world.wait_for_records(100)?;
-    let start = seen::now();
+    let start = output::now();
     world.emulator.fault(fault);
-    let struck = world.wait(FOR_GOOD, |world| Ok(world.is_over()))?;
-    if !struck {
-        return Err("the fault did not strike".into());
+    let occurred = world.wait(FOR_GOOD, |world| Ok(world.is_over()))?;
+    if !occurred {
+        return Err("the fault did not occur".into());
     }
-    let before = world.seen.records();
-    rest(&mut world, &mut consumer, start, before)
+    let before = world.output.records();
+    longest_gap(&mut world, &mut consumer, start, before)
 }
 
-/// More than were read ahead and come in spite of the trouble.
+/// Delivery has resumed after this number of records. It is more than the number of
+/// records that were read ahead.
 const FLOW: usize = 100;
 
-/// Waits until records flow again, and some time.
-fn rest(
+/// Waits until delivery has resumed, observes it for some time, and returns the
+/// longest gap.
+fn longest_gap(
     world: &mut World<'_>,
     consumer: &mut Consumer,
     start: u64,
     before: usize,
 ) -> Result<Figure> {
     world.wait(FOR_GOOD, |world| {
-        Ok(world.seen.records() > before + FLOW || consumer.has_ended()?)
+        Ok(world.output.records() > before + FLOW || consumer.has_ended()?)
     })?;
     if consumer.has_ended()? {
         return Ok(Figure::new("the process ends", f64::INFINITY));
     }
-    if world.seen.records() <= before + FLOW {
+    if world.output.records() <= before + FLOW {
         let text = format!("more than {}", seconds(FOR_GOOD));
         return Ok(Figure::new(text, f64::INFINITY));
     }
-    world.pass(AFTERWARDS)?;
-    Ok(Figure::seconds(world.seen.longest_rest(start)))
+    world.sleep(AFTERWARDS)?;
+    Ok(Figure::seconds(world.output.longest_gap(start)))
 }
 
 pub(super) const REFUSED: Probe = Probe {
@@ -132,11 +136,11 @@ pub(super) const REFUSED: Probe = Probe {
         let mut world = world(client, programs)?.with_proxy()?;
         let mut consumer = world.consumer(&OPTIONS)?;
         world.wait_for_records(100)?;
-        let start = seen::now();
+        let start = output::now();
         world.proxy()?.refuse(Duration::from_secs(1))?;
-        world.seen.refresh()?;
-        let before = world.seen.records();
-        rest(&mut world, &mut consumer, start, before)
+        world.output.refresh()?;
+        let before = world.output.records();
+        longest_gap(&mut world, &mut consumer, start, before)
     },
 };
 
@@ -146,7 +150,7 @@ pub(super) const CALLBACK_ERROR: Probe = Probe {
     settings: SETTINGS,
     promise: PROMISE,
     quick: true,
-    run: |client, programs| callback(client, programs, "-trouble=error"),
+    run: |client, programs| callback(client, programs, "-fail=error"),
 };
 
 pub(super) const PANIC: Probe = Probe {
@@ -155,20 +159,20 @@ pub(super) const PANIC: Probe = Probe {
     settings: SETTINGS,
     promise: PROMISE,
     quick: true,
-    run: |client, programs| callback(client, programs, "-trouble=panic"),
+    run: |client, programs| callback(client, programs, "-fail=panic"),
 };
 
-/// Lets the fifth callback fail.
-fn callback(client: Client, programs: &Programs, trouble: &str) -> Result<Figure> {
+/// Makes the fifth callback fail.
+fn callback(client: Client, programs: &Programs, failure: &str) -> Result<Figure> {
     let mut world = world(client, programs)?;
-    let options = [&OPTIONS[..], &[trouble, "-trouble-at=5"]].concat();
+    let options = [&OPTIONS[..], &[failure, "-fail-at=5"]].concat();
     let mut consumer = world.consumer(&options)?;
-    let noted = world.wait(FOR_GOOD, |world| Ok(!world.seen.notes.is_empty()))?;
+    let noted = world.wait(FOR_GOOD, |world| Ok(!world.output.notes.is_empty()))?;
     if !noted {
-        return Err("no callback made trouble".into());
+        return Err("no callback failed".into());
     }
-    let start = world.seen.notes[0].at;
-    let earlier = world.seen.deliveries.iter().filter(|one| one.at <= start);
+    let start = world.output.notes[0].at;
+    let earlier = world.output.deliveries.iter().filter(|one| one.at <= start);
     let before = earlier.count();
-    rest(&mut world, &mut consumer, start, before)
+    longest_gap(&mut world, &mut consumer, start, before)
 }

@@ -1,5 +1,5 @@
-//! The proof: a consumer on the emulator that is killed again and again, while
-//! accounts get payments and a partition is split.
+//! Tests exactly-once processing on the emulator: the consumer is killed several
+//! times while accounts receive payments and a partition is split.
 
 use std::collections::HashMap;
 use std::env;
@@ -15,12 +15,12 @@ use crate::store;
 use crate::victim;
 
 const ACCOUNTS: i64 = 64;
-/// How many payments there are before each kill.
+/// The number of payments before each kill.
 const PAYMENTS: i64 = 1000;
-/// Before which kill a partition is split.
+/// The partition is split before this kill.
 const SPLIT: usize = 3;
 
-/// What an account has got: the sum of the payments, and how many.
+/// The sum and the number of an account's payments.
 type Balance = (i64, i64);
 
 pub(crate) fn run(
@@ -51,7 +51,7 @@ pub(crate) fn run(
         |kill| {
             if kill == SPLIT {
                 let first = table.partitions().swap_remove(0);
-                println!("partition {} is split", first.id);
+                println!("splitting partition {}", first.id);
                 table.split(&first.id)?;
             }
             pay(&table, &mut balances)
@@ -60,21 +60,22 @@ pub(crate) fn run(
     )?;
 
     if stored(&file.0)? != balances {
-        return Err("the store does not have the balances that were written".into());
+        return Err("the stored balances differ from the payments written".into());
     }
     println!(
-        "{} balances are right: each change counted exactly once",
+        "all {} balances are correct: every change was counted exactly once",
         balances.len()
     );
     Ok(())
 }
 
-/// Payments to all accounts in turn, and what they have got then.
+/// Writes payments to all accounts in turn, and adds them to `balances`. Returns
+/// the number of payments.
 fn pay(table: &Table, balances: &mut HashMap<String, Balance>) -> Result<i64, Box<dyn Error>> {
     for n in 0..PAYMENTS {
         let (account, amount) = (format!("account-{:02}", n % ACCOUNTS), n);
         table.update([account.as_str()], RowUpdate::new().put("amount", amount))?;
-        // As `Value` prints it, which is how the consumer makes ids.
+        // The consumer's ids are `Value`s as text, which have quotation marks.
         let (balance, changes) = balances.entry(format!("{account:?}")).or_default();
         *balance += amount;
         *changes += 1;
@@ -88,7 +89,7 @@ fn stored(file: &Path) -> Result<HashMap<String, Balance>, Box<dyn Error>> {
     Ok(rows.into_iter().map(balance).collect())
 }
 
-/// Removed at the end.
+/// A file that is removed when dropped.
 struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
@@ -101,13 +102,13 @@ impl TemporaryFile {
     fn name(&self) -> Result<&str, &'static str> {
         self.0
             .to_str()
-            .ok_or("the temporary folder's name is not Unicode")
+            .ok_or("the path of the temporary folder is not valid Unicode")
     }
 }
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        // Nothing depends on it.
+        // A leftover file does no harm.
         let _ = fs::remove_file(&self.0);
     }
 }

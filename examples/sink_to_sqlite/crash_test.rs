@@ -1,6 +1,5 @@
-//! The proof: a consumer on the emulator that is killed again and again, while
-//! its table changes and a partition is split. The copy is then compared with
-//! the table as it is at the end.
+//! Tests the sink on the emulator: the consumer is killed several times while the
+//! table changes and a partition is split. The copy must then match the table.
 
 use std::env;
 use std::error::Error;
@@ -21,9 +20,9 @@ use crate::victim;
 use crate::{orders, tunnel};
 
 const ROWS: usize = 2000;
-/// How many changes there are before each kill.
+/// The number of changes before each kill.
 const CHANGES: usize = 1000;
-/// Before which kill a partition is split.
+/// The partition is split before this kill.
 const SPLIT: usize = 3;
 
 pub(crate) fn run(
@@ -38,24 +37,24 @@ pub(crate) fn run(
         emulator.access_key_id(),
         emulator.access_key_secret(),
     )?;
-    tunnel::id_of(&client, table_name, tunnel_name)?;
+    tunnel::get_or_create(&client, table_name, tunnel_name)?;
 
     let folder = TemporaryFolder::new()?;
     let file = folder.0.join("copy.sqlite");
     let copy = Database::open(&file)?;
     let name = file
         .to_str()
-        .ok_or("the temporary folder's name is not Unicode")?;
+        .ok_or("the path of the temporary folder is not valid Unicode")?;
     let change = |kill: usize| {
         if kill == SPLIT {
             let first = table.partitions().swap_remove(0);
-            println!("partition {} is split", first.id);
+            println!("splitting partition {}", first.id);
             table.split(&first.id)?;
         }
         for n in (kill - 1) * CHANGES..kill * CHANGES {
             orders::change(&table, n)?;
         }
-        // The rows from before the tunnel come with the first of them.
+        // The first round also delivers the rows that existed before the tunnel.
         Ok((CHANGES + if kill == 1 { ROWS } else { 0 }) as i64)
     };
     let arguments = [table_name, tunnel_name, name];
@@ -63,16 +62,16 @@ pub(crate) fn run(
 
     let original = copy_of(&client, table_name)?;
     if copy.stored()? != written || copy.cells()? != original.cells()? {
-        return Err("the copy is not as the table is".into());
+        return Err("the copy does not match the table".into());
     }
     println!(
-        "the copy is right: {} cells, each record stored exactly once",
+        "the copy matches the table: {} cells, every record stored exactly once",
         copy.cells()?.len()
     );
     Ok(())
 }
 
-/// The table as it is now: its base data, read without a worker.
+/// Copies the current table: reads its base data without a worker.
 fn copy_of(client: &TunnelClient, table_name: &str) -> Result<Database, Box<dyn Error>> {
     let req = CreateTunnelRequest::new(table_name, "asItIs", TunnelType::BaseData);
     let tunnel_id = client.create_tunnel(&req)?.tunnel_id;
@@ -90,7 +89,7 @@ fn copy_of(client: &TunnelClient, table_name: &str) -> Result<Database, Box<dyn 
     Ok(database)
 }
 
-/// The channels of a new tunnel, as soon as it has some.
+/// Waits until a new tunnel has channels, and returns their ids.
 fn channels(
     client: &TunnelClient,
     table_name: &str,
@@ -106,7 +105,7 @@ fn channels(
     }
 }
 
-/// Removed at the end, with what SQLite keeps beside its file.
+/// A folder for the database and SQLite's auxiliary files. Removed when dropped.
 struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
@@ -119,7 +118,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // Nothing depends on it.
+        // A leftover folder does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Seen`]: what consumers delivered, as they wrote it down.
+//! [`Output`]: the records and events that consumers have written.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -10,24 +10,25 @@ use serde_json::Value as Json;
 
 use crate::probes::Result;
 
-/// A record in a callback.
+/// A record that was delivered to a callback.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
-    /// Which consumer, counted from 0.
+    /// The index of the consumer.
     pub(crate) consumer: usize,
-    /// Microseconds since 1970.
+    /// The time of the delivery, in microseconds since 1970.
     pub(crate) at: u64,
     pub(crate) channel: String,
-    /// The key; the probes write each once.
+    /// The primary key. The probes write each key once.
     pub(crate) key: i64,
     pub(crate) text: String,
-    /// Of its sequence info.
+    /// The epoch of the sequence info.
     pub(crate) epoch: i64,
-    /// When it was written, for a change: microseconds on the same clock.
+    /// The time at which a change was written, in microseconds since 1970.
     written: u64,
 }
 
-/// A consumer's note: a callback begins, ends, or is the last.
+/// An event of a consumer: a callback starts, ends or fails, or the shutdown callback
+/// is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Note {
     pub(crate) consumer: usize,
@@ -35,33 +36,33 @@ pub(crate) struct Note {
     pub(crate) event: String,
 }
 
-/// All that was read so far.
+/// Everything read so far.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct Output {
     files: Vec<(PathBuf, u64)>,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) notes: Vec<Note>,
 }
 
-impl Seen {
-    /// One more consumer writes.
+impl Output {
+    /// Adds the file of another consumer.
     pub(crate) fn add(&mut self, file: PathBuf) {
         self.files.push((file, 0));
     }
 
-    /// Reads what was added.
+    /// Reads the lines that were added to the files.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         for consumer in 0..self.files.len() {
             let (path, from) = &mut self.files[consumer];
-            // It is there when the consumer has come so far.
+            // The consumer may not have created its file yet.
             let Ok(mut file) = File::open(path) else {
                 continue;
             };
             file.seek(SeekFrom::Start(*from))?;
             let mut text = Vec::new();
             file.read_to_end(&mut text)?;
-            let whole = text.iter().rposition(|byte| *byte == b'\n');
-            text.truncate(whole.map_or(0, |end| end + 1));
+            let last_newline = text.iter().rposition(|byte| *byte == b'\n');
+            text.truncate(last_newline.map_or(0, |end| end + 1));
             *from += text.len() as u64;
             for line in text
                 .split(|byte| *byte == b'\n')
@@ -94,14 +95,14 @@ impl Seen {
         });
     }
 
-    /// Records, each counted once.
+    /// The number of different records.
     pub(crate) fn records(&self) -> usize {
         let keys: HashSet<i64> = self.deliveries.iter().map(|one| one.key).collect();
         keys.len()
     }
 
-    /// Deliveries of what had been delivered before.
-    pub(crate) fn again(&self) -> usize {
+    /// The number of redelivered records.
+    pub(crate) fn redelivered(&self) -> usize {
         self.deliveries.len() - self.records()
     }
 
@@ -110,7 +111,7 @@ impl Seen {
         self.deliveries.iter().filter(of)
     }
 
-    /// How long after they were written changes came.
+    /// The time from the write to the delivery, for `count` changes.
     pub(crate) fn delays(&self, from: usize, count: usize) -> Vec<Duration> {
         let delay = |one: &Delivery| Duration::from_micros(one.at.saturating_sub(one.written));
         self.deliveries
@@ -122,25 +123,25 @@ impl Seen {
     }
 
     /// The longest time without a record, from `start` until now.
-    pub(crate) fn longest_rest(&self, start: u64) -> Duration {
+    pub(crate) fn longest_gap(&self, start: u64) -> Duration {
         longest(start, self.deliveries.iter().map(|one| one.at), now())
     }
 
-    /// The longest time between two records of any one channel.
-    pub(crate) fn longest_rest_of_a_channel(&self, start: u64) -> Duration {
+    /// The longest time between two records of the same channel.
+    pub(crate) fn longest_channel_gap(&self, start: u64) -> Duration {
         let mut channels: HashMap<&str, Vec<u64>> = HashMap::new();
         for one in self.deliveries.iter().filter(|one| one.at >= start) {
             channels.entry(&one.channel).or_default().push(one.at);
         }
-        let rests = channels.into_values().map(|mut times| {
+        let gaps = channels.into_values().map(|mut times| {
             times.sort_unstable();
             longest(times[0], times.iter().copied(), times[times.len() - 1])
         });
-        rests.max().unwrap_or_default()
+        gaps.max().unwrap_or_default()
     }
 }
 
-/// Microseconds since 1970, as consumers write them.
+/// The current time in microseconds since 1970, as consumers write it.
 pub(crate) fn now() -> u64 {
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     time.unwrap_or_default().as_micros() as u64
@@ -150,6 +151,6 @@ fn longest(start: u64, times: impl Iterator<Item = u64>, end: u64) -> Duration {
     let mut times: Vec<u64> = times.filter(|at| (start..end).contains(at)).collect();
     times.extend([start, end]);
     times.sort_unstable();
-    let rests = times.windows(2).map(|pair| pair[1] - pair[0]);
-    Duration::from_micros(rests.max().unwrap_or_default())
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    Duration::from_micros(gaps.max().unwrap_or_default())
 }

@@ -1,69 +1,68 @@
-//! What the ledger and the callbacks must agree on, whatever happened.
+//! Compares the ledger with the records that callbacks have processed.
 
 use std::collections::{HashMap, HashSet};
 
 use tablestore_emulator::{EventKind, Rule};
 use time::OffsetDateTime;
 
-use crate::harness::{Delivery, Scene, Seen, counts};
+use crate::harness::{Delivery, Processed, Scene, counts};
 
-/// Nothing of what was written is lost, and the checker has nothing to say
-/// against the whole of the run.
-pub(crate) fn judge(scene: &Scene, seen: &Seen) {
-    nothing_lost(scene, &seen.all());
-    scene.must_be_clean(&scene.emulator.witness().verdict());
+/// Fails if a written record was not processed, or if the checker reports a
+/// violation.
+pub(crate) fn assert_at_least_once(scene: &Scene, processed: &Processed) {
+    assert_nothing_lost(scene, &processed.all());
+    scene.assert_clean(&scene.emulator.witness().verdict());
 }
 
-/// As [`judge`], and nothing came twice.
-pub(crate) fn judge_orderly(scene: &Scene, seen: &Seen) {
-    judge(scene, seen);
+/// Like [`assert_at_least_once`], and also fails if a record was processed twice.
+pub(crate) fn assert_exactly_once(scene: &Scene, processed: &Processed) {
+    assert_at_least_once(scene, processed);
     let verdict = scene.emulator.ledger().verdict();
     assert_eq!(
         verdict.by_rule(Rule::ProcessedTwice).count(),
         0,
         "{verdict}"
     );
-    let deliveries = seen.all();
-    let twice: Vec<_> = counts(&deliveries)
+    let deliveries = processed.all();
+    let duplicates: Vec<_> = counts(&deliveries)
         .into_iter()
         .filter(|(_, n)| *n > 1)
         .collect();
     assert!(
-        twice.is_empty(),
-        "{} records came twice, {:?}",
-        twice.len(),
-        twice.first()
+        duplicates.is_empty(),
+        "{} records were processed twice, such as {:?}",
+        duplicates.len(),
+        duplicates.first()
     );
 }
 
-fn nothing_lost(scene: &Scene, deliveries: &[Delivery]) {
+fn assert_nothing_lost(scene: &Scene, deliveries: &[Delivery]) {
     let expected = scene.expected();
-    let seen = counts(deliveries);
+    let processed = counts(deliveries);
     let lost: Vec<_> = expected
         .iter()
-        .filter(|id| !seen.contains_key(id))
+        .filter(|id| !processed.contains_key(id))
         .collect();
     assert!(
         lost.is_empty(),
-        "{} records lost, {:?}",
+        "{} records were lost, such as {:?}",
         lost.len(),
         lost.first()
     );
     let expected: HashSet<_> = expected.iter().collect();
-    let made_up = seen.keys().find(|id| !expected.contains(*id));
-    assert_eq!(made_up, None, "delivered, but never written");
+    let unknown = processed.keys().find(|id| !expected.contains(*id));
+    assert_eq!(unknown, None, "delivered, but never written");
 }
 
-/// The most that was read and not yet dealt with at any time.
+/// The maximum of what was read and not yet processed at any time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Backlog {
     pub(crate) records: usize,
     pub(crate) channels: usize,
 }
 
-/// The worst backlog of everything that `seen` is the consumer of, where no
-/// record was read twice.
-pub(crate) fn backlog(scenes: &[&Scene], seen: &Seen) -> Backlog {
+/// The largest backlog of a consumer. No record may have been read twice.
+pub(crate) fn backlog(scenes: &[&Scene], processed: &Processed) -> Backlog {
     let mut changes: Vec<(OffsetDateTime, String, i64)> = Vec::new();
     for scene in scenes {
         for event in scene.emulator.ledger().events() {
@@ -75,7 +74,7 @@ pub(crate) fn backlog(scenes: &[&Scene], seen: &Seen) -> Backlog {
             }
         }
     }
-    let done = seen.all().into_iter().map(|d| (d.done, d.channel, -1));
+    let done = processed.all().into_iter().map(|d| (d.done, d.channel, -1));
     changes.extend(done);
     changes.sort_by_key(|(time, ..)| *time);
     let mut open: HashMap<String, i64> = HashMap::new();

@@ -1,11 +1,11 @@
-//! What else a program notices.
+//! Files left behind, and invalid settings.
 
 use std::time::Duration;
 
 use tablestore_emulator::Emulator;
 
 use super::{Figure, Probe};
-use crate::world::{PATIENCE, World};
+use crate::world::{MAX_WAIT, World};
 
 pub(super) const FILES: Probe = Probe {
     name: "files",
@@ -18,7 +18,7 @@ pub(super) const FILES: Probe = Probe {
         world.put(10)?;
         let mut consumer = world.consumer(&["-type=BaseData"])?;
         world.wait_for_records(10)?;
-        consumer.end(PATIENCE)?;
+        consumer.end(MAX_WAIT)?;
         let files = world.files_of(0)?;
         let text = match files.is_empty() {
             true => "none".to_owned(),
@@ -39,9 +39,9 @@ pub(super) const TIMEOUT: Probe = Probe {
         world.put(10)?;
         let mut consumer = world.consumer(&["-type=BaseData", "-heartbeat=30", "-timeout=10"])?;
         world.wait(Duration::from_secs(30), |world| {
-            Ok(world.seen.records() == 10 || consumer.has_ended()?)
+            Ok(world.output.records() == 10 || consumer.has_ended()?)
         })?;
-        Ok(match world.seen.records() {
+        Ok(match world.output.records() {
             0 => Figure::new("refused", 0.0),
             _ => Figure::new("accepted in silence", 1.0),
         })
