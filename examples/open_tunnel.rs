@@ -46,7 +46,7 @@ const PLAN: Plan = Plan {
 
 fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
-    println!("open_tunnel: consumes a tunnel that exists, for scale or failover");
+    println!("open_tunnel: consumes an existing tunnel, for scale or failover");
     let service = Service::from_env()?;
     let (table_name, tunnel_name) = names::table_and_tunnel(&service)?;
     let demo = Demo::prepare(&service, &table_name, PLAN)?;

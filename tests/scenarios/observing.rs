@@ -509,8 +509,8 @@ fn promise_05_a_lost_session_and_its_successor_are_reported() {
 #[test]
 fn promise_05_slow_heartbeats_show_as_degraded_health() {
     let (scene, tunnel) = one_channel();
-    let processed = Processed::default();
-    let running = scene.start(&tunnel, config(processed.factory()));
+    let (processed, log) = (Processed::default(), EventLog::default());
+    let running = scene.start(&tunnel, log.observe(config(processed.factory())));
     wait_until("the worker is working", || {
         running.daemon.snapshot().state == WorkerState::Working
     });
