@@ -21,10 +21,7 @@ use std::path::Path;
 use self::tokens::{Token, is_name, tokens};
 
 /// The directories that are checked.
-const ROOTS: &[&str] = &[
-    "src",
-    "emulator/src",
-];
+const ROOTS: &[&str] = &["src", "emulator/src"];
 
 #[test]
 fn folders_have_no_import_cycles() {

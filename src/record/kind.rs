@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::plainbuffer::tag;
 use crate::protocol;
 
 /// The action on the row. Go: `ActionType`.
@@ -65,28 +64,6 @@ pub enum ColumnKind {
     /// The service is not known to log counters this way: it logs the new value as a
     /// put. Go would treat the increment as the new value.
     Increment,
-}
-
-impl ColumnKind {
-    /// The kind with this cell type; `None` if there is none.
-    pub(super) fn from_wire(number: u8) -> Option<ColumnKind> {
-        match number {
-            tag::DELETE_ONE_VERSION => Some(ColumnKind::DeleteOneVersion),
-            tag::DELETE_ALL_VERSION => Some(ColumnKind::DeleteAllVersions),
-            tag::INCREMENT => Some(ColumnKind::Increment),
-            _ => None,
-        }
-    }
-
-    /// The cell type; `None` for a put.
-    pub(super) fn to_wire(self) -> Option<u8> {
-        match self {
-            ColumnKind::Put => None,
-            ColumnKind::DeleteOneVersion => Some(tag::DELETE_ONE_VERSION),
-            ColumnKind::DeleteAllVersions => Some(tag::DELETE_ALL_VERSION),
-            ColumnKind::Increment => Some(tag::INCREMENT),
-        }
-    }
 }
 
 impl fmt::Display for ColumnKind {

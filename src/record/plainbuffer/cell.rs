@@ -195,3 +195,25 @@ fn string(typed: &mut Cursor<'_>) -> Result<(), DecodeError> {
         None => Err(typed.error("string", Problem::NotUtf8)),
     }
 }
+/// Here and not beside the type, so that the type needs not know the bytes.
+impl ColumnKind {
+    /// The kind with this cell type; `None` if there is none.
+    pub(crate) fn from_wire(number: u8) -> Option<ColumnKind> {
+        match number {
+            tag::DELETE_ONE_VERSION => Some(ColumnKind::DeleteOneVersion),
+            tag::DELETE_ALL_VERSION => Some(ColumnKind::DeleteAllVersions),
+            tag::INCREMENT => Some(ColumnKind::Increment),
+            _ => None,
+        }
+    }
+
+    /// The cell type; `None` for a put.
+    pub(crate) fn to_wire(self) -> Option<u8> {
+        match self {
+            ColumnKind::Put => None,
+            ColumnKind::DeleteOneVersion => Some(tag::DELETE_ONE_VERSION),
+            ColumnKind::DeleteAllVersions => Some(tag::DELETE_ALL_VERSION),
+            ColumnKind::Increment => Some(tag::INCREMENT),
+        }
+    }
+}
