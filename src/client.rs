@@ -7,6 +7,7 @@ use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::TunnelError;
 use crate::http::message::convert;
 use crate::http::request::endpoint::Endpoint;
+use crate::http::retry::{Repeat, Schedule, retry};
 use crate::http::service::HttpApi;
 use crate::http::{ANY_SIZE, TunnelApi};
 use crate::model::{
@@ -15,7 +16,6 @@ use crate::model::{
     GetCheckpointRequest, GetCheckpointResponse, GetRpoRequest, GetRpoResponse, ListTunnelRequest,
     ListTunnelResponse, ReadRecordsRequest, ReadRecordsResponse, ScheduleRequest, ScheduleResponse,
 };
-use crate::sync::stop::Stop;
 
 /// A client for the tunnels of one instance. Go: `TunnelClient`.
 ///
@@ -34,13 +34,13 @@ use crate::sync::stop::Stop;
 ///
 /// # Calls
 ///
-/// Every method blocks the calling thread until the service has responded. A request that
-/// fails with a temporary error (see [`TunnelError::is_temporary`]) is retried with
-/// growing delays for 35 s. Each attempt takes at most [`TunnelConfig::request_timeout`].
-///
-/// The service may have executed a request whose response was lost. A retried
-/// [`create_tunnel`](TunnelClient::create_tunnel), for example, then fails because the
-/// tunnel exists.
+/// Every method blocks the calling thread until there is an answer. A request that
+/// fails for a reason that passes (see [`TunnelError::is_temporary`]) is retried
+/// with growing delays for 35 s (reads of records: for
+/// [`TunnelConfig::max_retry_elapsed_time`]), each attempt for at most
+/// [`TunnelConfig::request_timeout`]. Creating and deleting a tunnel and changing the
+/// schedule of channels are repeated only if the service has surely not carried the
+/// request out: no connection was made, or it answered `OTSServerBusy` or HTTP 429.
 ///
 /// # Errors
 ///
@@ -62,6 +62,8 @@ use crate::sync::stop::Stop;
 #[derive(Clone, Debug)]
 pub struct TunnelClient {
     api: Arc<dyn TunnelApi>,
+    /// For reads of records.
+    reads: Schedule,
 }
 
 impl TunnelClient {
@@ -123,9 +125,14 @@ impl TunnelClient {
         credentials: impl CredentialsProvider + 'static,
         config: TunnelConfig,
     ) -> Result<TunnelClient, TunnelError> {
+        credentials.check()?;
         let endpoint = Endpoint::new(endpoint, instance)?;
+        let reads = Schedule::read_records(config.max_retry_elapsed_time);
         let api = HttpApi::new(endpoint, Arc::new(credentials), config)?;
-        Ok(TunnelClient { api: Arc::new(api) })
+        Ok(TunnelClient {
+            api: Arc::new(api),
+            reads,
+        })
     }
 
     fn with_credentials(
@@ -133,7 +140,6 @@ impl TunnelClient {
         instance: &str,
         credentials: Credentials,
     ) -> Result<TunnelClient, TunnelError> {
-        credentials.check()?;
         TunnelClient::with_config(endpoint, instance, credentials, TunnelConfig::new())
     }
 
@@ -144,15 +150,15 @@ impl TunnelClient {
     ///
     /// # Errors
     ///
-    /// [`TunnelExist`](crate::ErrorCode::TunnelExist) if the table has a tunnel with this
-    /// name. An earlier attempt of the same call may have created it, if the response was
-    /// lost. Other errors are listed [above](TunnelClient#errors).
+    /// Code [`TunnelExist`](crate::ErrorCode::TunnelExist) if the table has a
+    /// tunnel of this name; otherwise as listed [above](TunnelClient#errors). After a
+    /// failure of the network the tunnel may exist: describe it to find out.
     pub fn create_tunnel(
         &self,
         request: &CreateTunnelRequest,
     ) -> Result<CreateTunnelResponse, TunnelError> {
         let request = convert::create_request(request)?;
-        let response = self.api.create(&request, &Stop::new())?;
+        let response = self.change(|| self.api.create(&request))?;
         Ok(convert::create_response(response))
     }
 
@@ -164,7 +170,7 @@ impl TunnelClient {
         request: &ListTunnelRequest,
     ) -> Result<ListTunnelResponse, TunnelError> {
         let request = convert::list_request(request)?;
-        let response = self.api.list(&request, &Stop::new())?;
+        let response = self.ask(|| self.api.list(&request))?;
         Ok(convert::list_response(response))
     }
 
@@ -176,7 +182,7 @@ impl TunnelClient {
         request: &DescribeTunnelRequest,
     ) -> Result<DescribeTunnelResponse, TunnelError> {
         let request = convert::describe_request(request)?;
-        let response = self.api.describe(&request, &Stop::new())?;
+        let response = self.ask(|| self.api.describe(&request))?;
         Ok(convert::describe_response(response))
     }
 
@@ -188,7 +194,7 @@ impl TunnelClient {
         request: &DeleteTunnelRequest,
     ) -> Result<DeleteTunnelResponse, TunnelError> {
         let request = convert::delete_request(request)?;
-        let response = self.api.delete(&request, &Stop::new())?;
+        let response = self.change(|| self.api.delete(&request))?;
         Ok(DeleteTunnelResponse {
             request_id: response.request_id,
         })
@@ -199,7 +205,7 @@ impl TunnelClient {
     /// Go: `GetRpo`.
     pub fn get_rpo(&self, request: &GetRpoRequest) -> Result<GetRpoResponse, TunnelError> {
         let request = convert::rpo_request(request)?;
-        let response = self.api.get_rpo(&request, &Stop::new())?;
+        let response = self.ask(|| self.api.get_rpo(&request))?;
         convert::rpo_response("GetRpo", response)
     }
 
@@ -211,7 +217,7 @@ impl TunnelClient {
         request: &GetRpoRequest,
     ) -> Result<GetRpoResponse, TunnelError> {
         let request = convert::rpo_request(request)?;
-        let response = self.api.get_rpo_by_offset(&request, &Stop::new())?;
+        let response = self.ask(|| self.api.get_rpo_by_offset(&request))?;
         convert::rpo_response("GetRpoByOffset", response)
     }
 
@@ -226,7 +232,7 @@ impl TunnelClient {
     /// Go: `Schedule`.
     pub fn schedule(&self, request: &ScheduleRequest) -> Result<ScheduleResponse, TunnelError> {
         let request = convert::schedule_request(request)?;
-        let response = self.api.schedule(&request, &Stop::new())?;
+        let response = self.change(|| self.api.schedule(&request))?;
         Ok(ScheduleResponse {
             request_id: response.request_id,
         })
@@ -240,7 +246,7 @@ impl TunnelClient {
         request: &GetCheckpointRequest,
     ) -> Result<GetCheckpointResponse, TunnelError> {
         let request = convert::get_checkpoint_request(request)?;
-        let response = self.api.get_checkpoint(&request, &Stop::new())?;
+        let response = self.ask(|| self.api.get_checkpoint(&request))?;
         Ok(convert::get_checkpoint_response(response))
     }
 
@@ -254,7 +260,9 @@ impl TunnelClient {
         request: &ReadRecordsRequest,
     ) -> Result<ReadRecordsResponse, TunnelError> {
         let request = convert::read_records_request(request)?;
-        let batch = self.api.read_records(&request, ANY_SIZE, &Stop::new())?;
+        let batch = retry(&self.reads, Repeat::Always, || {
+            self.api.read_records(&request, ANY_SIZE)
+        })?;
         convert::read_records_response(batch)
     }
 
@@ -266,10 +274,20 @@ impl TunnelClient {
         request: &CheckpointRequest,
     ) -> Result<CheckpointResponse, TunnelError> {
         let request = convert::checkpoint_request(request)?;
-        let response = self.api.checkpoint(&request, &Stop::new())?;
+        let response = self.ask(|| self.api.checkpoint(&request))?;
         Ok(CheckpointResponse {
             request_id: response.request_id,
         })
+    }
+
+    /// A call that changes nothing, or changes the same thing again.
+    fn ask<T>(&self, attempt: impl FnMut() -> Result<T, TunnelError>) -> Result<T, TunnelError> {
+        retry(&Schedule::META, Repeat::Always, attempt)
+    }
+
+    /// A call that would do something else the second time.
+    fn change<T>(&self, attempt: impl FnMut() -> Result<T, TunnelError>) -> Result<T, TunnelError> {
+        retry(&Schedule::META, Repeat::IfNotApplied, attempt)
     }
 
     /// The API through which workers send their requests.
@@ -281,6 +299,111 @@ impl TunnelClient {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
+    use crate::http::test_server::{Step, TestServer};
+    use crate::protocol as p;
+    use prost::Message;
+
+    fn client(server: &TestServer) -> TunnelClient {
+        TunnelClient::new(&server.url(), "inst", "id", "secret").expect("a client")
+    }
+
+    fn ok(message: impl Message) -> Step {
+        Step::Answer(200, "", message.encode_to_vec())
+    }
+
+    fn error(status: u16, code: &str) -> Step {
+        let error = p::Error {
+            code: code.to_owned(),
+            message: None,
+            tunnel_id: None,
+        };
+        Step::Answer(status, "", error.encode_to_vec())
+    }
+
+    fn passing() -> [Step; 12] {
+        [
+            error(503, "OTSTunnelServerUnavailable"),
+            error(503, "OTSServerBusy"),
+            error(503, "OTSTimeout"),
+            error(500, "OTSInternalServerError"),
+            error(503, "OTSSomethingNew"),
+            error(400, "OTSSomethingNew"),
+            error(429, "OTSSomethingNew"),
+            Step::Answer(502, "", b"<html>".to_vec()),
+            Step::Answer(200, "", vec![0xff; 3]),
+            Step::Close,
+            Step::Reset,
+            Step::Cut(100, vec![10]),
+        ]
+    }
+
+    #[test]
+    fn a_question_is_asked_again_after_every_failure_that_passes() {
+        for (number, failure) in passing().into_iter().enumerate() {
+            let server = TestServer::start([failure, ok(p::ListTunnelResponse::default())]);
+            let answer = client(&server).list_tunnel(&ListTunnelRequest::new("table"));
+            answer.unwrap_or_else(|error| panic!("{number}: {error}"));
+            assert!(!server.requests().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_change_is_made_again_only_if_it_was_surely_not_made() {
+        let request = CreateTunnelRequest::new("table", "tunnel", crate::TunnelType::Stream);
+        let created = || {
+            let tunnel_id = "id".to_owned();
+            ok(p::CreateTunnelResponse { tunnel_id })
+        };
+        for (number, failure) in passing().into_iter().enumerate() {
+            let server = TestServer::start([failure, created()]);
+            let answer = client(&server).create_tunnel(&request);
+            // OTSServerBusy and 429.
+            let is_repeated = [1, 6].contains(&number);
+            assert_eq!(answer.is_ok(), is_repeated, "{number}: {answer:?}");
+            // A reset leaves its request unread.
+            let made = server.requests().len();
+            assert!(
+                made == 1 + usize::from(is_repeated) || made == 0,
+                "{number}: {made}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_does_not_pass_is_reported_at_the_first_attempt() {
+        for (failure, code) in [
+            (error(400, "OTSParameterInvalid"), "OTSParameterInvalid"),
+            (error(403, "OTSAuthFailed"), "OTSAuthFailed"),
+            (error(403, "OTSSomethingNew"), "OTSSomethingNew"),
+            (error(410, "OTSResourceGone"), "OTSResourceGone"),
+            (error(400, "OTSTunnelExpired"), "OTSTunnelExpired"),
+            (
+                Step::Answer(404, "", b"not here".to_vec()),
+                "OTSClientError",
+            ),
+            (Step::Answer(302, "", Vec::new()), "OTSClientError"),
+        ] {
+            let server = TestServer::start([failure, ok(p::ListTunnelResponse::default())]);
+            let answer = client(&server).list_tunnel(&ListTunnelRequest::new("table"));
+            let error = answer.expect_err(code);
+            assert_eq!(error.code().as_str(), code);
+            assert_eq!(server.requests().len(), 1, "{code}");
+        }
+    }
+
+    #[test]
+    fn reads_are_repeated_for_the_time_that_is_configured() {
+        let config = TunnelConfig::new().max_retry_elapsed_time(std::time::Duration::ZERO);
+        let server = TestServer::start([error(503, "OTSServerBusy")]);
+        let credentials = Credentials::new("id", "secret");
+        let client = TunnelClient::with_config(&server.url(), "inst", credentials, config);
+        let request = ReadRecordsRequest::new("tunnel", "client", "channel", "token");
+        let answer = client.expect("a client").read_records(&request);
+        let expected = ErrorCode::Other("OTSServerBusy".to_owned());
+        assert_eq!(answer.expect_err("busy").code(), &expected);
+        assert_eq!(server.requests().len(), 1);
+    }
 
     #[test]
     fn the_client_can_be_shared_between_threads() {

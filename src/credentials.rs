@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::TunnelError;
+use crate::text;
 
 /// An access key, with a security token if it is a temporary one.
 ///
@@ -20,8 +21,10 @@ pub struct Credentials {
 impl Credentials {
     /// An access key of an account or a RAM user.
     ///
-    /// Nothing is checked here; a request with an empty id or secret is
-    /// refused before it is sent.
+    /// Nothing is checked here: the constructors of
+    /// [`TunnelClient`](crate::TunnelClient) refuse an id, a secret or a token that is
+    /// empty or begins or ends with white space, such as the line end of the file that
+    /// it was read from.
     pub fn new(
         access_key_id: impl Into<String>,
         access_key_secret: impl Into<String>,
@@ -67,18 +70,24 @@ impl Credentials {
 
     /// Refuses what could only be answered with a failed authentication.
     pub(crate) fn check(&self) -> Result<(), TunnelError> {
-        let part = match (
-            self.access_key_id.trim().is_empty(),
-            self.access_key_secret.trim().is_empty(),
-        ) {
-            (true, _) => "access key id",
-            (_, true) => "access key secret",
-            _ => return Ok(()),
-        };
-        Err(TunnelError::client(format!(
-            "the {part} is empty; give the access key of an account or RAM user that may use the \
-             instance"
-        )))
+        let token = self.security_token.as_deref().unwrap_or("none");
+        let parts = [
+            ("access key id", &*self.access_key_id),
+            ("access key secret", &*self.access_key_secret),
+            ("security token", token),
+        ];
+        for (part, value) in parts {
+            if value.trim().is_empty() {
+                return Err(TunnelError::client(format!(
+                    "the {part} is empty; give the access key of an account or RAM user that may \
+                     use the instance"
+                )));
+            }
+            if let Some(problem) = text::problem(value) {
+                return Err(TunnelError::client(format!("the {part} {problem}")));
+            }
+        }
+        Ok(())
     }
 
     fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Credentials, TunnelError> {
@@ -95,7 +104,9 @@ impl Credentials {
             needed("OTS_ACCESS_KEY_ID")?,
             needed("OTS_ACCESS_KEY_SECRET")?,
         );
-        Ok(key.security_token(var("OTS_STS_TOKEN").unwrap_or_default()))
+        let key = key.security_token(var("OTS_STS_TOKEN").unwrap_or_default());
+        key.check()?;
+        Ok(key)
     }
 }
 
@@ -109,6 +120,44 @@ impl fmt::Debug for Credentials {
                 &self.security_token.as_ref().map(|_| "[redacted]"),
             )
             .finish()
+    }
+}
+
+/// A credentials provider's error that says that there will never be credentials.
+///
+/// A provider that returns any other error is asked again: a worker goes on and tries
+/// the next attempt a little later, for as long as its session holds. One that returns
+/// this error stops a daemon that has never connected; a daemon that has been connected
+/// logs it as an error and goes on.
+///
+/// ```
+/// use tablestore_tunnel::{Credentials, CredentialsError};
+///
+/// let provider = || -> Result<Credentials, Box<dyn std::error::Error + Send + Sync>> {
+///     Err(CredentialsError::permanent("no role is attached to this machine").into())
+/// };
+/// assert!(provider().is_err());
+/// ```
+#[derive(Debug)]
+pub struct CredentialsError(Box<dyn Error + Send + Sync>);
+
+impl CredentialsError {
+    /// There will never be credentials, because of `error`. It must not hold a secret,
+    /// since it is logged.
+    pub fn permanent(error: impl Into<Box<dyn Error + Send + Sync>>) -> CredentialsError {
+        CredentialsError(error.into())
+    }
+}
+
+impl fmt::Display for CredentialsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there will be no credentials: {}", self.0)
+    }
+}
+
+impl Error for CredentialsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 
@@ -144,23 +193,43 @@ pub trait CredentialsProvider: Send + Sync {
     ///
     /// # Errors
     ///
-    /// An error ends the request without another attempt: retrying to obtain
-    /// keys is the provider's business. The caller of the request gets a
-    /// [`TunnelError`] of code [`ClientError`](crate::ErrorCode::ClientError)
-    /// whose [`source`](Error::source) is this error; a worker reconnects. It
-    /// must not hold a secret, since callers print and log it.
+    /// An error, or a panic, counts as a failure that passes: a worker tries again a
+    /// little later and keeps its session meanwhile, and a call of
+    /// [`TunnelClient`](crate::TunnelClient) is repeated within its time. Return a
+    /// [`CredentialsError`] if there will never be credentials. The caller of the request
+    /// gets a [`TunnelError`] of code [`ClientError`](crate::ErrorCode::ClientError)
+    /// whose [`source`](Error::source) is this error. It must not hold a secret, since
+    /// callers print and log it.
     fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>>;
+
+    /// Refuses credentials that are known beforehand and cannot be right, when a client
+    /// is made. Defaults to `Ok`: a provider is not asked for credentials then.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) that names what is wrong.
+    fn check(&self) -> Result<(), TunnelError> {
+        Ok(())
+    }
 }
 
 impl CredentialsProvider for Credentials {
     fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>> {
         Ok(self.clone())
     }
+
+    fn check(&self) -> Result<(), TunnelError> {
+        Credentials::check(self)
+    }
 }
 
 impl<P: CredentialsProvider + ?Sized> CredentialsProvider for Arc<P> {
     fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>> {
         (**self).credentials()
+    }
+
+    fn check(&self) -> Result<(), TunnelError> {
+        (**self).check()
     }
 }
 
@@ -212,6 +281,42 @@ mod tests {
             full.expect("complete"),
             Credentials::new("i", "s").security_token("t")
         );
+    }
+
+    #[test]
+    fn parts_with_white_space_around_them_are_refused_and_not_shown() {
+        let key = |id, secret, token: &str| Credentials::new(id, secret).security_token(token);
+        for (credentials, part) in [
+            (
+                key("i\n", "s", ""),
+                "the access key id ends with a line end",
+            ),
+            (
+                key("i", "hidden\n", ""),
+                "the access key secret ends with a line end",
+            ),
+            (
+                key("i", "hidden\r\n", ""),
+                "the access key secret ends with a line end",
+            ),
+            (
+                key("i", " hidden", ""),
+                "the access key secret begins with a blank",
+            ),
+            (
+                key("i", "s", "hidden\t"),
+                "the security token ends with a blank",
+            ),
+            (
+                key("i", "hid\nden", ""),
+                "the access key secret holds a control character",
+            ),
+        ] {
+            let message = credentials.check().expect_err(part).to_string();
+            assert!(message.contains(part), "{message}");
+            assert!(!message.contains("hid"), "{message}");
+        }
+        assert!(key("i", "a b", "t").check().is_ok());
     }
 
     #[test]

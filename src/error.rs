@@ -1,7 +1,7 @@
-//! [`TunnelError`], and what to do about one.
+//! [`TunnelError`], and what class of failure it belongs to.
 //!
-//! Whether a failure is retried, ends the session or ends the daemon is
-//! decided here, in [`TunnelError::verdict`], and nowhere else.
+//! [`TunnelError::class`] looks at code and status; what each class means for each
+//! request is decided in [`policy`](crate::policy) and nowhere else.
 
 use std::error::Error;
 use std::fmt;
@@ -24,6 +24,10 @@ struct Inner {
     tunnel_id: Option<String>,
     http_status: Option<u16>,
     source: Option<Box<dyn Error + Send + Sync>>,
+    /// Set where code and status do not tell the class.
+    class: Option<ErrorClass>,
+    /// Nothing of the request can have reached the service.
+    is_unsent: bool,
 }
 
 /// What kind of failure a [`TunnelError`] is.
@@ -61,6 +65,10 @@ pub enum ErrorCode {
     Malformed,
     /// `OTSChannelLost`: the channel is no longer ours, nothing was sent.
     ChannelLost,
+    /// `OTSCheckpointOutOfOrder`: the token is older than one that was committed
+    /// before; nothing was sent. See
+    /// [`commit_token`](crate::ProcessorHandle::commit_token).
+    CheckpointOutOfOrder,
     /// A code of the service that this version does not know.
     Other(String),
 }
@@ -81,6 +89,7 @@ impl ErrorCode {
             ErrorCode::Network => "OTSNetworkError",
             ErrorCode::Malformed => "OTSMalformedData",
             ErrorCode::ChannelLost => "OTSChannelLost",
+            ErrorCode::CheckpointOutOfOrder => "OTSCheckpointOutOfOrder",
             ErrorCode::Other(code) => code,
         }
     }
@@ -108,15 +117,33 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// What to do about a failure.
+/// What class of failure an error belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It passes: the same request again, after a delay.
-    Retry,
-    /// This session or channel is over; a new one can work.
-    Rejoin,
-    /// No repetition helps: the caller has to know.
-    Fatal,
+pub(crate) enum ErrorClass {
+    /// It passes by itself. A failure that nobody knows counts as passing, too.
+    Passing,
+    /// Something answers that is not the service, such as a web server behind a wrong
+    /// endpoint. A worker takes it for passing, because a gateway may be in between; a
+    /// call is not repeated.
+    Foreign,
+    /// Something is set up wrongly: a certificate, a proxy, a URL, or keys that
+    /// will never be available.
+    Setup,
+    /// The service does not accept the access key. Keys rotate and clocks are
+    /// corrected, so this may pass, too.
+    Auth,
+    /// The service no longer knows this client, or the channel is not ours.
+    Gone,
+    /// The service expected another sequence number.
+    SequenceMismatch,
+    /// The change log that the tunnel needs is gone for good.
+    Expired,
+    /// The service refuses the request for good: its arguments or permissions.
+    Refused,
+    /// An answer that is not accepted: too large, or a redirect.
+    Unacceptable,
+    /// No request failed: a bad argument, or code of the program.
+    Local,
 }
 
 impl TunnelError {
@@ -147,32 +174,57 @@ impl TunnelError {
 
     /// Whether the same call may succeed a little later.
     ///
-    /// True for an unavailable service and for network failures that pass.
-    /// Go: `Temporary()`, which knows only the former.
+    /// True for failures of the network, for an overloaded or failing service
+    /// (HTTP 408, 429 and 5xx), for answers that cannot be read, for a credentials
+    /// provider that failed, and for codes that this version does not know. False
+    /// where something has to be changed first: keys, permissions, arguments,
+    /// certificates, a tunnel that has expired.
+    ///
+    /// Go: `Temporary()`, which is true for `OTSTunnelServerUnavailable` only.
     pub fn is_temporary(&self) -> bool {
-        self.verdict() == Verdict::Retry
+        self.class() == ErrorClass::Passing
     }
 
-    /// The one decision on every failure.
-    pub(crate) fn verdict(&self) -> Verdict {
-        match self.0.code {
-            // Overload and failures of the network pass by themselves.
-            ErrorCode::ServerUnavailable | ErrorCode::Network => Verdict::Retry,
-            // Waiting brings back neither a right, nor a table, nor a log.
-            ErrorCode::ParameterInvalid
-            | ErrorCode::TunnelExpired
-            | ErrorCode::PermissionDenied
-            | ErrorCode::AuthFailed
-            | ErrorCode::TunnelExist => Verdict::Fatal,
-            // The session or the channel is over, or we do not understand the
-            // answer: start again from the last checkpoint.
-            ErrorCode::ResourceGone
-            | ErrorCode::SequenceNumberNotMatch
-            | ErrorCode::ClientError
-            | ErrorCode::Malformed
-            | ErrorCode::ChannelLost
-            | ErrorCode::Other(_) => Verdict::Rejoin,
+    /// The class of the failure. Known codes count first, because a trimmed log
+    /// arrives as a 503; the HTTP status decides only what is left.
+    pub(crate) fn class(&self) -> ErrorClass {
+        if let Some(class) = self.0.class {
+            return class;
         }
+        match self.0.code {
+            ErrorCode::ParameterInvalid | ErrorCode::PermissionDenied | ErrorCode::TunnelExist => {
+                ErrorClass::Refused
+            }
+            ErrorCode::TunnelExpired => ErrorClass::Expired,
+            ErrorCode::AuthFailed => ErrorClass::Auth,
+            ErrorCode::ResourceGone | ErrorCode::ChannelLost => ErrorClass::Gone,
+            ErrorCode::SequenceNumberNotMatch => ErrorClass::SequenceMismatch,
+            ErrorCode::ServerUnavailable | ErrorCode::Network | ErrorCode::Malformed => {
+                ErrorClass::Passing
+            }
+            ErrorCode::CheckpointOutOfOrder => ErrorClass::Local,
+            ErrorCode::ClientError | ErrorCode::Other(_) => self.class_by_status(),
+        }
+    }
+
+    fn class_by_status(&self) -> ErrorClass {
+        match (self.0.http_status, &self.0.code) {
+            (Some(401 | 403), _) => ErrorClass::Auth,
+            (Some(407), _) => ErrorClass::Setup,
+            (Some(300..=399), _) => ErrorClass::Unacceptable,
+            (Some(_), _) | (None, ErrorCode::Other(_)) => ErrorClass::Passing,
+            (None, _) => ErrorClass::Local,
+        }
+    }
+
+    /// Whether nothing of the request can have reached the service, or the service
+    /// has said that it did not carry the request out.
+    pub(crate) fn is_not_applied(&self) -> bool {
+        let is_refused = match &self.0.code {
+            ErrorCode::Other(code) => code == "OTSServerBusy",
+            _ => false,
+        };
+        self.0.is_unsent || is_refused || self.0.http_status == Some(429)
     }
 
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> TunnelError {
@@ -183,6 +235,8 @@ impl TunnelError {
             tunnel_id: None,
             http_status: None,
             source: None,
+            class: None,
+            is_unsent: false,
         }))
     }
 
@@ -226,6 +280,32 @@ impl TunnelError {
 
     pub(crate) fn with_tunnel_id(mut self, id: impl Into<String>) -> TunnelError {
         self.0.tunnel_id = Some(id.into()).filter(|id: &String| !id.is_empty());
+        self
+    }
+
+    /// The same failure without its cause, which cannot be copied.
+    pub(crate) fn copy(&self) -> TunnelError {
+        TunnelError(Box::new(Inner {
+            code: self.0.code.clone(),
+            message: self.0.message.clone(),
+            request_id: self.0.request_id.clone(),
+            tunnel_id: self.0.tunnel_id.clone(),
+            http_status: self.0.http_status,
+            source: None,
+            class: self.0.class,
+            is_unsent: self.0.is_unsent,
+        }))
+    }
+
+    /// Says what class the failure belongs to, where code and status do not.
+    pub(crate) fn with_class(mut self, class: ErrorClass) -> TunnelError {
+        self.0.class = Some(class);
+        self
+    }
+
+    /// Says that nothing of the request can have reached the service.
+    pub(crate) fn unsent(mut self) -> TunnelError {
+        self.0.is_unsent = true;
         self
     }
 
@@ -301,36 +381,64 @@ mod tests {
     }
 
     #[test]
-    fn every_code_has_its_verdict() {
-        for (code, verdict) in [
-            ("OTSTunnelServerUnavailable", Verdict::Retry),
-            ("OTSParameterInvalid", Verdict::Fatal),
-            ("OTSTunnelExpired", Verdict::Fatal),
-            ("OTSPermissionDenied", Verdict::Fatal),
-            ("OTSAuthFailed", Verdict::Fatal),
-            ("OTSTunnelExist", Verdict::Fatal),
-            ("OTSResourceGone", Verdict::Rejoin),
-            ("OTSSequenceNumberNotMatch", Verdict::Rejoin),
-            ("OTSClientError", Verdict::Rejoin),
-            ("OTSSomethingNew", Verdict::Rejoin),
+    fn the_code_decides_the_class_and_the_status_only_what_is_left() {
+        use ErrorClass as C;
+        for (status, code, class) in [
+            (503, "OTSTunnelServerUnavailable", C::Passing),
+            (503, "OTSServerBusy", C::Passing),
+            (503, "OTSTimeout", C::Passing),
+            (500, "OTSInternalServerError", C::Passing),
+            (400, "OTSSomethingNew", C::Passing),
+            (429, "OTSSomethingNew", C::Passing),
+            (408, "OTSSomethingNew", C::Passing),
+            (403, "OTSSomethingNew", C::Auth),
+            (401, "OTSSomethingNew", C::Auth),
+            (403, "OTSAuthFailed", C::Auth),
+            (503, "OTSAuthFailed", C::Auth),
+            (403, "OTSPermissionDenied", C::Refused),
+            (503, "OTSParameterInvalid", C::Refused),
+            (410, "OTSResourceGone", C::Gone),
+            (400, "OTSSequenceNumberNotMatch", C::SequenceMismatch),
+            (400, "OTSTunnelExpired", C::Expired),
+            (400, "OTSTunnelExist", C::Refused),
+            (400, "OTSClientError", C::Passing),
         ] {
-            let error = TunnelError::service(code, "m");
+            let error = TunnelError::service(code, "m").with_http_status(status);
             assert_eq!(error.code().as_str(), code);
-            assert_eq!(error.verdict(), verdict, "{code}");
-            assert_eq!(error.is_temporary(), verdict == Verdict::Retry);
+            assert_eq!(error.class(), class, "{status} {code}");
+            assert_eq!(error.is_temporary(), class == C::Passing);
         }
-        let reset = TunnelError::new(ErrorCode::Network, "reset");
-        assert!(reset.is_temporary());
+        let local = TunnelError::client("no name");
+        assert_eq!(local.class(), C::Local);
+        for code in [ErrorCode::Network, ErrorCode::Malformed] {
+            assert!(TunnelError::new(code, "m").is_temporary());
+        }
+        let lost = TunnelError::new(ErrorCode::ChannelLost, "m");
+        assert_eq!(lost.class(), C::Gone);
+        assert_eq!(lost.with_class(C::Setup).class(), C::Setup);
     }
 
     #[test]
-    fn a_trimmed_log_is_expired_and_not_retried() {
+    fn only_what_was_surely_not_carried_out_is_known_as_such() {
+        let service = |code| TunnelError::service(code, "m").with_http_status(503);
+        assert!(service("OTSServerBusy").is_not_applied());
+        assert!(!service("OTSTunnelServerUnavailable").is_not_applied());
+        assert!(!service("OTSTimeout").is_not_applied());
+        assert!(service("OTSOther").with_http_status(429).is_not_applied());
+        let reset = TunnelError::new(ErrorCode::Network, "reset");
+        assert!(!reset.is_not_applied());
+        assert!(reset.unsent().is_not_applied());
+    }
+
+    #[test]
+    fn a_trimmed_log_has_expired_whatever_its_code_and_status() {
         let error = TunnelError::service(
             "OTSTunnelServerUnavailable",
             "OTSTrimmedDataAccess Requested stream data is already trimmed",
-        );
+        )
+        .with_http_status(503);
         assert_eq!(error.code(), &ErrorCode::TunnelExpired);
-        assert_eq!(error.verdict(), Verdict::Fatal);
+        assert_eq!(error.class(), ErrorClass::Expired);
     }
 
     #[test]

@@ -141,11 +141,13 @@ mod http;
 mod limits;
 mod model;
 mod observer;
+mod policy;
 mod pool;
 mod processor;
 mod protocol;
 mod record;
 mod sync;
+mod text;
 #[cfg(test)]
 mod vectors;
 mod worker;
@@ -160,14 +162,14 @@ pub mod _design {}
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-pub use crate::client::TunnelClient;
-pub use crate::clock::Clock;
-pub use crate::config::{
+pub use client::TunnelClient;
+pub use clock::Clock;
+pub use config::{
     ChannelBackoffConfig, TunnelConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder,
 };
-pub use crate::credentials::{Credentials, CredentialsProvider};
-pub use crate::error::{ErrorCode, TunnelError};
-pub use crate::model::{
+pub use credentials::{Credentials, CredentialsError, CredentialsProvider};
+pub use error::{ErrorCode, TunnelError};
+pub use model::{
     ChannelInfo, ChannelRpo, ChannelStatus, ChannelType, CheckpointRequest, CheckpointResponse,
     CreateTunnelRequest, CreateTunnelResponse, DeleteTunnelRequest, DeleteTunnelResponse,
     DescribeTunnelRequest, DescribeTunnelResponse, GetCheckpointRequest, GetCheckpointResponse,
@@ -176,22 +178,20 @@ pub use crate::model::{
     StreamTunnelConfig, TunnelInfo, TunnelRpo, TunnelStage, TunnelType, open_channel,
     resume_channel, suspend_channel, terminate_channel,
 };
-pub use crate::observer::{
+pub use observer::{
     BatchCounts, ChannelSnapshot, ChannelStage, CloseReason, FailureSnapshot, Health, HealthReason,
     HeartbeatSnapshot, SavedCheckpoint, WorkerEvent, WorkerEventKind, WorkerObserver,
     WorkerSnapshot, WorkerState,
 };
-pub use crate::processor::{
+pub use processor::{
     AsyncProcessFactory, ChannelBatch, ChannelConn, ChannelContext, ChannelDialer,
     ChannelProcessor, ChannelProcessorFactory, CheckpointMode, Checkpointer,
     ParallelReleaseManager, ProcessError, ProcessResult, ProcessorHandle, ProcessorOptions,
     SimpleProcessFactory,
 };
-pub use crate::record::{
+pub use record::{
     ActionType, ColumnKind, FINISH_TAG, OwnedColumn, OwnedRecord, PrimaryKeyColumn,
     PrimaryKeyColumns, Record, RecordColumn, RecordColumns, SequenceInfo, Value, ValueRef,
     parse_binary_records,
 };
-pub use crate::worker::{
-    ChannelReport, RunningDaemon, ShutdownReport, TunnelWorker, TunnelWorkerDaemon,
-};
+pub use worker::{ChannelReport, RunningDaemon, ShutdownReport, TunnelWorker, TunnelWorkerDaemon};

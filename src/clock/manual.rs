@@ -34,6 +34,8 @@ pub(super) struct Manual {
 #[derive(Default)]
 struct State {
     elapsed: Duration,
+    /// For how long the machine was suspended, which only the calendar time shows.
+    suspended: Duration,
     /// Number of tasks that are not waiting.
     busy: usize,
     waits: BTreeMap<u64, Wait>,
@@ -96,8 +98,11 @@ impl Manual {
     }
 
     pub(super) fn utc(&self) -> OffsetDateTime {
-        let elapsed = time::Duration::try_from(self.elapsed()).unwrap_or(time::Duration::MAX);
-        self.start_utc.saturating_add(elapsed)
+        let state = self.state.lock();
+        let passed = state.elapsed.saturating_add(state.suspended);
+        drop(state);
+        let passed = time::Duration::try_from(passed).unwrap_or(time::Duration::MAX);
+        self.start_utc.saturating_add(passed)
     }
 
     // Busy tasks, and waits.
@@ -180,18 +185,28 @@ impl Manual {
         state.fire_alarms(now);
     }
 
+    pub(super) fn suspend(&self, by: Duration) {
+        let mut state = self.state.lock();
+        state.suspended = state.suspended.saturating_add(by);
+    }
+
     pub(super) fn advance_until(
         &self,
         limit: Duration,
         mut condition: impl FnMut() -> bool,
     ) -> bool {
-        let _advancing = self.advancing.lock();
         let end = after(self.now(), limit);
         loop {
-            self.settle();
+            {
+                let _advancing = self.advancing.lock();
+                self.settle();
+            }
+            // The condition is the program's code: no lock is held meanwhile, so that
+            // it may move the clock itself.
             if condition() {
                 return true;
             }
+            let _advancing = self.advancing.lock();
             if !self.step(end) {
                 return false;
             }

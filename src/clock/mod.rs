@@ -167,6 +167,18 @@ impl Clock {
         self.expect_manual().jump(by);
     }
 
+    /// Suspends the machine of a manual clock for that long: the calendar time moves on,
+    /// the monotonic time, which all waits go by, stands still. A worker whose session
+    /// would be over by the calendar pauses callbacks and checkpoints and sends a
+    /// heartbeat to find out.
+    ///
+    /// # Panics
+    ///
+    /// If this is the machine's clock.
+    pub fn suspend(&self, by: Duration) {
+        self.expect_manual().suspend(by);
+    }
+
     /// Runs `wait`, which blocks until the test does something. Meanwhile, a manual clock
     /// advances without waiting for this thread.
     ///

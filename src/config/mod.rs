@@ -11,5 +11,5 @@ mod tunnel;
 mod worker;
 
 pub use self::tunnel::TunnelConfig;
+pub(crate) use self::worker::Settings;
 pub use self::worker::{ChannelBackoffConfig, TunnelWorkerConfig, TunnelWorkerConfigBuilder};
-pub(crate) use self::worker::{MIN_HEARTBEAT_INTERVAL, Settings};

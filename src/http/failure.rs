@@ -1,13 +1,13 @@
 //! What went wrong with an attempt, as a [`TunnelError`].
 //!
-//! Chooses the code; what follows from the code is
-//! [`TunnelError::verdict`]'s to say.
+//! Chooses the code, and the class where the code does not tell it. What follows
+//! from the class is decided in [`policy`](crate::policy).
 
 use std::io;
 
 use prost::Message;
 
-use crate::error::{ErrorCode, TunnelError};
+use crate::error::{ErrorClass, ErrorCode, TunnelError};
 use crate::protocol as p;
 
 /// How much of a body that makes no sense goes into an error's message.
@@ -34,12 +34,13 @@ fn of_foreign_body(status: u16, body: &[u8]) -> TunnelError {
         message = format!("HTTP status {status} without a message");
     }
     match status {
-        500..=599 => TunnelError::new(ErrorCode::ServerUnavailable, message),
+        408 | 429 | 500..=599 => TunnelError::new(ErrorCode::ServerUnavailable, message),
         300..=399 => TunnelError::client(format!(
             "HTTP status {status}: a redirect, which is not followed; set the endpoint to the \
              address of the service itself: {message}"
         )),
-        _ => TunnelError::client(message),
+        401 | 403 | 407 => TunnelError::client(message),
+        _ => TunnelError::client(message).with_class(ErrorClass::Foreign),
     }
 }
 
@@ -51,8 +52,15 @@ pub(crate) fn malformed(action: &str, what: impl std::fmt::Display) -> TunnelErr
 
 /// For an attempt that got no whole answer.
 pub(crate) fn of_transport(error: ureq::Error, endpoint: &str) -> TunnelError {
-    let (code, what) = classify(&error);
-    TunnelError::new(code, format!("{what} ({endpoint})")).with_source(source(error))
+    let Failure { code, class, what } = classify(&error);
+    let is_unsent = is_unsent(&error);
+    let failure = TunnelError::new(code, format!("{what} ({endpoint})"))
+        .with_class(class)
+        .with_source(source(error));
+    match is_unsent {
+        true => failure.unsent(),
+        false => failure,
+    }
 }
 
 /// The cause itself, without the layers that only name it.
@@ -63,73 +71,125 @@ fn source(error: ureq::Error) -> Box<dyn std::error::Error + Send + Sync> {
     }
 }
 
-fn classify(error: &ureq::Error) -> (ErrorCode, &'static str) {
+/// Whether there was no connection yet that the request could have been sent on.
+fn is_unsent(error: &ureq::Error) -> bool {
+    use io::ErrorKind as K;
     use ureq::Error as E;
     match error {
-        E::Io(error) => classify_io(error),
-        E::Timeout(_) => (
-            ErrorCode::Network,
-            "no whole answer came within the timeout",
+        E::HostNotFound | E::ConnectionFailed | E::ConnectProxyFailed(_) => true,
+        E::Timeout(timeout) => matches!(timeout, ureq::Timeout::Resolve | ureq::Timeout::Connect),
+        E::Tls(_) | E::Rustls(_) | E::Pem(_) | E::TlsRequired => true,
+        E::Http(_) | E::BadUri(_) | E::InvalidProxyUrl => true,
+        E::Io(error) => matches!(
+            error.kind(),
+            K::ConnectionRefused
+                | K::HostUnreachable
+                | K::NetworkUnreachable
+                | K::NetworkDown
+                | K::AddrNotAvailable
         ),
-        // A name server that is down says the same as one that does not know
-        // the name, and a consumer has to survive the former.
-        E::HostNotFound => (
-            ErrorCode::Network,
-            "the host of the endpoint was not found; check its spelling and the name server",
-        ),
-        E::ConnectionFailed | E::BodyStalled => (ErrorCode::Network, "the connection failed"),
-        E::ConnectProxyFailed(_) => (
-            ErrorCode::Network,
-            "the proxy did not connect to the endpoint; check the proxy settings",
-        ),
-        E::Tls(_) | E::Rustls(_) | E::Pem(_) | E::TlsRequired => TLS,
-        E::Protocol(_) | E::LargeResponseHeader(..) => (
-            ErrorCode::Malformed,
-            "the answer is not HTTP as the service speaks it; check the endpoint and the proxy",
-        ),
-        E::BodyExceedsLimit(_) => (
-            ErrorCode::ClientError,
-            "the answer is larger than accepted; check the endpoint, or raise \
-             TunnelConfig::max_response_size",
-        ),
-        E::Http(_) => (
-            ErrorCode::ClientError,
-            "a header holds a character that headers may not hold; look for line ends and \
-             non-ASCII in the access key, the token and added headers",
-        ),
-        E::InvalidProxyUrl => (ErrorCode::ClientError, "the proxy's address makes no sense"),
-        _ => (ErrorCode::ClientError, "the request could not be made"),
+        _ => false,
     }
 }
 
-const TLS: (ErrorCode, &str) = (
-    ErrorCode::ClientError,
-    "TLS failed; check the endpoint's certificate, the TLS roots and this machine's clock",
-);
+struct Failure {
+    code: ErrorCode,
+    class: ErrorClass,
+    what: &'static str,
+}
 
-fn classify_io(error: &io::Error) -> (ErrorCode, &'static str) {
+/// A failure that passes.
+fn network(what: &'static str) -> Failure {
+    Failure {
+        code: ErrorCode::Network,
+        class: ErrorClass::Passing,
+        what,
+    }
+}
+
+/// A failure that somebody has to put right.
+fn setup(what: &'static str) -> Failure {
+    Failure {
+        code: ErrorCode::ClientError,
+        class: ErrorClass::Setup,
+        what,
+    }
+}
+
+fn classify(error: &ureq::Error) -> Failure {
+    use ureq::Error as E;
+    match error {
+        E::Io(error) => classify_io(error),
+        E::Timeout(_) => network("no whole answer came within the timeout"),
+        // A name server that is down says the same as one that does not know
+        // the name, and a consumer has to survive the former.
+        E::HostNotFound => network(
+            "the host of the endpoint was not found; check its spelling and the name server",
+        ),
+        E::ConnectionFailed | E::BodyStalled => network("the connection failed"),
+        E::ConnectProxyFailed(reason) if is_refused_by_proxy(reason) => {
+            setup("the proxy refuses to connect; check its address, its user and its rules")
+        }
+        E::ConnectProxyFailed(_) => {
+            network("the proxy did not connect to the endpoint; check the proxy settings")
+        }
+        E::Tls(_) | E::Rustls(_) | E::Pem(_) | E::TlsRequired => classify_tls(&error.to_string()),
+        E::Protocol(_) | E::LargeResponseHeader(..) => Failure {
+            code: ErrorCode::Malformed,
+            class: ErrorClass::Passing,
+            what: "the answer is not HTTP as the service speaks it; check the endpoint and the proxy",
+        },
+        E::BodyExceedsLimit(_) => Failure {
+            code: ErrorCode::ClientError,
+            class: ErrorClass::Unacceptable,
+            what: "the answer is larger than accepted; check the endpoint, or raise \
+                   TunnelConfig::max_response_size",
+        },
+        E::Http(_) => setup(
+            "a header holds a character that headers may not hold; look for line ends and \
+             non-ASCII in the access key, the token and added headers",
+        ),
+        E::BadUri(_) => setup("the endpoint is not a URL that a request can be sent to"),
+        E::InvalidProxyUrl => setup("the proxy's address makes no sense"),
+        _ => Failure {
+            code: ErrorCode::ClientError,
+            class: ErrorClass::Passing,
+            what: "the request could not be made",
+        },
+    }
+}
+
+/// Whether a proxy answered the CONNECT with 403 or 407.
+fn is_refused_by_proxy(reason: &str) -> bool {
+    reason.contains("403") || reason.contains("407")
+}
+
+/// A certificate that is refused stays refused; any other failure of a handshake (a
+/// connection that is cut, a peer that restarts) passes.
+fn classify_tls(text: &str) -> Failure {
+    match text.contains("certificate") {
+        true => setup(
+            "TLS failed; check the endpoint's certificate, the TLS roots and this machine's clock",
+        ),
+        false => network("the TLS handshake failed"),
+    }
+}
+
+fn classify_io(error: &io::Error) -> Failure {
     use io::ErrorKind as K;
     match error.kind() {
         // rustls reports a failed verification as invalid data.
-        K::InvalidData => TLS,
-        K::InvalidInput | K::Unsupported | K::PermissionDenied => (
-            ErrorCode::ClientError,
-            "the system refuses to make the connection",
-        ),
-        K::ConnectionRefused => (
-            ErrorCode::Network,
-            "the connection was refused; check host and port of the endpoint",
-        ),
-        K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => (
-            ErrorCode::Network,
-            "the connection was closed before the whole answer came",
-        ),
+        K::InvalidData => classify_tls(&error.to_string()),
+        K::InvalidInput | K::Unsupported => setup("the system refuses to make the connection"),
+        K::ConnectionRefused => {
+            network("the connection was refused; check host and port of the endpoint")
+        }
+        K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
+            network("the connection was closed before the whole answer came")
+        }
         // Unreachable nets, name servers and the like; kinds are many and most
         // of them have no name of their own.
-        _ => (
-            ErrorCode::Network,
-            "the endpoint could not be reached; check its host name and the network",
-        ),
+        _ => network("the endpoint could not be reached; check its host name and the network"),
     }
 }
 
@@ -189,39 +249,66 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_temporary_and_the_rest_is_not() {
+    fn every_failure_of_the_transport_has_its_class() {
+        use ErrorClass as C;
         use io::ErrorKind as K;
-        let io = |kind: K| ureq::Error::Io(kind.into());
-        let passing = [
-            io(K::ConnectionRefused),
-            io(K::ConnectionReset),
-            io(K::ConnectionAborted),
-            io(K::BrokenPipe),
-            io(K::UnexpectedEof),
-            io(K::TimedOut),
-            io(K::HostUnreachable),
-            io(K::NetworkUnreachable),
-            ureq::Error::Timeout(ureq::Timeout::Global),
-            ureq::Error::HostNotFound,
-            ureq::Error::ConnectionFailed,
-        ];
-        for error in passing {
+        use ureq::Error as E;
+        let io = |kind: K| E::Io(kind.into());
+        let proxy = |status: u16| {
+            E::ConnectProxyFailed(format!("proxy server responded {status}/{status}"))
+        };
+        let refused = io::Error::new(K::InvalidData, "invalid peer certificate: UnknownIssuer");
+        for (error, class, is_unsent) in [
+            (io(K::ConnectionRefused), C::Passing, true),
+            (io(K::ConnectionReset), C::Passing, false),
+            (io(K::ConnectionAborted), C::Passing, false),
+            (io(K::BrokenPipe), C::Passing, false),
+            (io(K::UnexpectedEof), C::Passing, false),
+            (io(K::TimedOut), C::Passing, false),
+            (io(K::HostUnreachable), C::Passing, true),
+            (io(K::NetworkUnreachable), C::Passing, true),
+            (io(K::PermissionDenied), C::Passing, false),
+            (io(K::InvalidData), C::Passing, false),
+            (io(K::InvalidInput), C::Setup, false),
+            (E::Io(refused), C::Setup, false),
+            (E::Timeout(ureq::Timeout::Global), C::Passing, false),
+            (E::Timeout(ureq::Timeout::Connect), C::Passing, true),
+            (E::HostNotFound, C::Passing, true),
+            (E::ConnectionFailed, C::Passing, true),
+            (E::Tls("handshake cut"), C::Passing, true),
+            (E::Tls("bad certificate"), C::Setup, true),
+            (E::LargeResponseHeader(1, 1), C::Passing, false),
+            (E::BodyExceedsLimit(1), C::Unacceptable, false),
+            (E::BadUri("x".into()), C::Setup, true),
+            (E::InvalidProxyUrl, C::Setup, true),
+            (proxy(407), C::Setup, true),
+            (proxy(403), C::Setup, true),
+            (proxy(502), C::Passing, true),
+        ] {
+            let text = format!("{error:?}");
             let error = of_transport(error, "http://e");
-            assert_eq!(error.code(), &ErrorCode::Network, "{error:?}");
-            assert!(error.is_temporary() && error.source().is_some());
-        }
-        let lasting = [
-            io(K::InvalidData),
-            io(K::InvalidInput),
-            ureq::Error::Tls("verification"),
-            ureq::Error::BodyExceedsLimit(1),
-            ureq::Error::BadUri("x".into()),
-            ureq::Error::LargeResponseHeader(1, 1),
-        ];
-        for error in lasting {
-            let error = of_transport(error, "http://e");
-            assert!(!error.is_temporary(), "{error:?}");
+            assert_eq!(error.class(), class, "{text}");
+            assert_eq!(error.is_not_applied(), is_unsent, "{text}");
             assert!(error.source().is_some());
+        }
+    }
+
+    #[test]
+    fn an_answer_of_something_else_has_the_class_of_its_status() {
+        use ErrorClass as C;
+        for (status, class) in [
+            (302, C::Unacceptable),
+            (400, C::Foreign),
+            (401, C::Auth),
+            (403, C::Auth),
+            (404, C::Foreign),
+            (407, C::Setup),
+            (408, C::Passing),
+            (429, C::Passing),
+            (500, C::Passing),
+            (504, C::Passing),
+        ] {
+            assert_eq!(of_status(status, b"<html>").class(), class, "{status}");
         }
     }
 }

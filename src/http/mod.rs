@@ -21,71 +21,56 @@ pub(crate) mod test_server;
 mod transport;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
-use self::retry::Patience;
 use crate::error::TunnelError;
 use crate::protocol as p;
 use crate::record::RawBatch;
-use crate::sync::stop::Stop;
 
 /// The service as the rest of the crate sees it: one method per action.
 ///
-/// The seam at which tests put a service of their own. Every call blocks, is
-/// retried as the schedule of its action says, and gives up its waits between
-/// two attempts (not an attempt itself) as soon as `stop` is fired.
+/// The seam at which tests put a service of their own. Every call blocks and is one
+/// attempt: whether and when there is another one is for the caller to decide.
 pub(crate) trait TunnelApi: Debug + Send + Sync {
-    fn create(
-        &self,
-        request: &p::CreateTunnelRequest,
-        stop: &Stop,
-    ) -> Answer<p::CreateTunnelResponse>;
-    fn delete(
-        &self,
-        request: &p::DeleteTunnelRequest,
-        stop: &Stop,
-    ) -> Answer<p::DeleteTunnelResponse>;
-    fn list(&self, request: &p::ListTunnelRequest, stop: &Stop) -> Answer<p::ListTunnelResponse>;
-    fn describe(
-        &self,
-        request: &p::DescribeTunnelRequest,
-        stop: &Stop,
-    ) -> Answer<p::DescribeTunnelResponse>;
-    fn get_rpo(&self, request: &p::GetRpoRequest, stop: &Stop) -> Answer<p::GetRpoResponse>;
-    fn get_rpo_by_offset(
-        &self,
-        request: &p::GetRpoRequest,
-        stop: &Stop,
-    ) -> Answer<p::GetRpoResponse>;
-    fn schedule(&self, request: &p::ScheduleRequest, stop: &Stop) -> Answer<p::ScheduleResponse>;
-    fn connect(&self, request: &p::ConnectRequest, stop: &Stop) -> Answer<p::ConnectResponse>;
-    /// Each attempt but the first goes out on a connection of its own: an old
-    /// one may be what failed.
+    fn create(&self, request: &p::CreateTunnelRequest) -> Answer<p::CreateTunnelResponse>;
+    fn delete(&self, request: &p::DeleteTunnelRequest) -> Answer<p::DeleteTunnelResponse>;
+    fn list(&self, request: &p::ListTunnelRequest) -> Answer<p::ListTunnelResponse>;
+    fn describe(&self, request: &p::DescribeTunnelRequest) -> Answer<p::DescribeTunnelResponse>;
+    fn get_rpo(&self, request: &p::GetRpoRequest) -> Answer<p::GetRpoResponse>;
+    fn get_rpo_by_offset(&self, request: &p::GetRpoRequest) -> Answer<p::GetRpoResponse>;
+    fn schedule(&self, request: &p::ScheduleRequest) -> Answer<p::ScheduleResponse>;
+    fn connect(&self, request: &p::ConnectRequest) -> Answer<p::ConnectResponse>;
     fn heartbeat(
         &self,
         request: &p::HeartbeatRequest,
-        patience: Patience,
-        stop: &Stop,
+        attempt: Attempt,
     ) -> Answer<p::HeartbeatResponse>;
-    fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse>;
-    fn get_checkpoint(
+    fn shutdown(
         &self,
-        request: &p::GetCheckpointRequest,
-        stop: &Stop,
-    ) -> Answer<p::GetCheckpointResponse>;
-    fn checkpoint(
-        &self,
-        request: &p::CheckpointRequest,
-        stop: &Stop,
-    ) -> Answer<p::CheckpointResponse>;
-    /// `room` hears of the size of the answer before it is read, and can refuse
-    /// it. The batch is looked through for its token and its length only; its
-    /// records are validated where they are decoded.
+        request: &p::ShutdownRequest,
+        attempt: Attempt,
+    ) -> Answer<p::ShutdownResponse>;
+    fn get_checkpoint(&self, request: &p::GetCheckpointRequest)
+    -> Answer<p::GetCheckpointResponse>;
+    fn checkpoint(&self, request: &p::CheckpointRequest) -> Answer<p::CheckpointResponse>;
+    /// `room` is called with the size of the answer before it is read, and can refuse
+    /// it. The batch is scanned for its token and its length only; its records are
+    /// validated where they are decoded.
     fn read_records(
         &self,
         request: &p::ReadRecordsRequest,
         room: MakeRoom<'_>,
-        stop: &Stop,
     ) -> Result<RawBatch, TunnelError>;
+}
+
+/// What one attempt may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    /// It takes no longer, nor than the request timeout.
+    pub(crate) timeout: Duration,
+    /// Not on a connection that was idle before: such a connection may be why the
+    /// attempt before this one failed.
+    pub(crate) on_new_connection: bool,
 }
 
 /// Makes room for the body of an answer, or refuses it.

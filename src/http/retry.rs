@@ -1,11 +1,13 @@
-//! When a request is tried again.
+//! When a call of the client is tried again, and how long the pauses between the
+//! attempts of any request are.
 //!
-//! The schedule is pure; the loop around it waits where a stop wakes it.
-//! Whether a failure passes is [`TunnelError::verdict`]'s to say.
+//! The schedule is pure. Whether there is another attempt at all is decided in
+//! [`policy`](crate::policy).
 
 use std::time::Duration;
 
-use crate::error::{ErrorCode, TunnelError, Verdict};
+use crate::error::TunnelError;
+use crate::policy::{Reaction, Request, reaction};
 use crate::sync::stop::Stop;
 
 /// Pauses double from one attempt to the next.
@@ -24,23 +26,7 @@ pub(crate) struct Schedule {
     pub(crate) longest: Duration,
     /// No attempt begins later than this after the first one began.
     pub(crate) give_up: Duration,
-    /// How many answers that cannot be read are asked for again: whatever
-    /// spoiled one on its way may be gone, and the next attempt is sooner than
-    /// a new session. For requests that may be carried out twice.
-    pub(crate) unreadable: u32,
 }
-
-/// How long a request is tried, beside its [`Schedule`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// One attempt takes no longer.
-    pub(crate) attempt: Duration,
-    /// No attempt begins later than this after the first one began.
-    pub(crate) in_all: Duration,
-}
-
-/// Enough for a fault that passes, and soon over for one that stays.
-const UNREADABLE: u32 = 3;
 
 impl Schedule {
     /// For all actions but reading records.
@@ -48,7 +34,6 @@ impl Schedule {
         first: Duration::from_millis(100),
         longest: Duration::from_secs(2),
         give_up: Duration::from_secs(35),
-        unreadable: 0,
     };
 
     /// For reading records: quick at first, since a channel waits for it.
@@ -57,14 +42,13 @@ impl Schedule {
             first: Duration::from_millis(16),
             longest: Duration::from_secs(3),
             give_up,
-            unreadable: UNREADABLE,
         }
     }
 
-    /// For a request that only asks, or may be carried out twice.
-    pub(crate) fn read_again(self) -> Schedule {
+    /// The same pauses, without an end.
+    pub(crate) fn endless(self) -> Schedule {
         Schedule {
-            unreadable: UNREADABLE,
+            give_up: Duration::MAX,
             ..self
         }
     }
@@ -81,29 +65,33 @@ impl Schedule {
     }
 }
 
-/// Attempts until one succeeds, fails for good, time is up or `stop` is fired.
+/// Whether a call may be repeated after a failure that may have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// It changes nothing, or changes the same thing again.
+    Always,
+    /// Only if the service has surely not carried it out.
+    IfNotApplied,
+}
+
+/// Attempts until one succeeds, fails for good or time is up.
 ///
-/// The error is that of the last attempt. There is always a first attempt,
-/// even with `stop` fired: what is sent while stopping goes through here too.
-/// Time is that of the stop's clock.
+/// The error is that of the last attempt.
 pub(crate) fn retry<T>(
     schedule: &Schedule,
-    stop: &Stop,
+    repeat: Repeat,
     mut attempt: impl FnMut() -> Result<T, TunnelError>,
 ) -> Result<T, TunnelError> {
+    let stop = Stop::new();
     let began = stop.clock().now();
-    let (mut retries, mut unreadable) = (0, 0);
+    let mut retries = 0;
     loop {
         let error = match attempt() {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        unreadable += u32::from(*error.code() == ErrorCode::Malformed);
-        let passes = match error.code() {
-            ErrorCode::Malformed => unreadable <= schedule.unreadable,
-            _ => error.verdict() == Verdict::Retry,
-        };
-        if !passes {
+        let is_repeatable = repeat == Repeat::Always || error.is_not_applied();
+        if reaction(error.class(), Request::Call { is_repeatable }) != Reaction::Retry {
             return Err(error);
         }
         let elapsed = stop.clock().now().saturating_duration_since(began);
@@ -111,12 +99,10 @@ pub(crate) fn retry<T>(
             return Err(error);
         };
         log::debug!(
-            "attempt {} failed, next in {pause:?}: {error:?}",
+            "attempt {} failed, the next one follows in {pause:?}: {error:?}",
             retries + 1
         );
-        if stop.wait_for(pause) {
-            return Err(error);
-        }
+        stop.wait_for(pause);
         retries += 1;
     }
 }
@@ -176,78 +162,20 @@ mod tests {
         );
     }
 
-    /// Its pauses would outlast any test.
-    const SLOW: Schedule = Schedule {
-        first: Duration::from_secs(36_000),
-        longest: Duration::from_secs(36_000),
-        give_up: Duration::MAX,
-        unreadable: 0,
-    };
-
     fn passing() -> TunnelError {
         TunnelError::new(ErrorCode::ServerUnavailable, "busy")
     }
 
     #[test]
-    fn what_cannot_be_read_is_asked_for_again_but_not_for_ever() {
-        let again = Schedule::META.read_again();
-        for (schedule, expected) in [(Schedule::META, 1), (again, 4)] {
-            let mut attempts = 0;
-            let answer: Result<(), _> = retry(&schedule, &Stop::new(), || {
-                attempts += 1;
-                Err(TunnelError::new(ErrorCode::Malformed, "garbage"))
-            });
-            assert_eq!(attempts, expected);
-            assert!(answer.is_err());
-        }
-    }
-
-    #[test]
-    fn a_stop_ends_the_wait_but_not_the_first_attempt() {
-        let stop = Stop::new();
-        stop.trigger();
-        let mut attempts = 0;
-        let answer: Result<(), _> = retry(&SLOW, &stop, || {
-            attempts += 1;
-            Err(passing())
-        });
-        assert_eq!(attempts, 1);
-        assert_eq!(
-            answer.expect_err("busy").code(),
-            &ErrorCode::ServerUnavailable
-        );
-    }
-
-    #[test]
-    fn a_stop_during_the_wait_ends_it() {
-        let stop = Stop::new();
-        let (began, attempts) = crossbeam_channel::unbounded();
-        let waiter = std::thread::spawn({
-            let stop = stop.clone();
-            move || {
-                retry(&SLOW, &stop, || -> Result<(), _> {
-                    began.send(()).expect("the test listens");
-                    Err(passing())
-                })
-            }
-        });
-        attempts.recv().expect("an attempt");
-        stop.trigger();
-        waiter.join().expect("waiter").expect_err("stopped");
-        assert!(attempts.recv().is_err(), "a second attempt");
-    }
-
-    #[test]
     fn what_does_not_pass_is_not_tried_again() {
-        let fatal = || TunnelError::service("OTSParameterInvalid", "no such table");
         let mut attempts = 0;
-        let answer: Result<(), _> = retry(&SLOW, &Stop::new(), || {
+        let answer: Result<(), _> = retry(&Schedule::META, Repeat::Always, || {
             attempts += 1;
-            Err(fatal())
+            Err(TunnelError::service("OTSParameterInvalid", "no such table"))
         });
         assert_eq!(attempts, 1);
         assert_eq!(
-            answer.expect_err("fatal").code(),
+            answer.expect_err("refused").code(),
             &ErrorCode::ParameterInvalid
         );
     }
@@ -256,7 +184,29 @@ mod tests {
     fn tries_again_until_it_succeeds() {
         let mut failures = vec![passing(), passing()];
         let quick = Schedule::read_records(ms(60_000));
-        let answer = retry(&quick, &Stop::new(), || failures.pop().map_or(Ok(7), Err));
-        assert_eq!(answer.expect("success"), 7);
+        let attempt = || failures.pop().map_or(Ok(7), Err);
+        assert_eq!(retry(&quick, Repeat::Always, attempt).expect("success"), 7);
+    }
+
+    #[test]
+    fn a_change_is_repeated_only_if_it_was_surely_not_made() {
+        let quick = Schedule::read_records(ms(60_000));
+        for (error, attempts) in [
+            (passing as fn() -> TunnelError, 1),
+            (|| TunnelError::service("OTSServerBusy", "busy"), 2),
+            (
+                || TunnelError::new(ErrorCode::Network, "refused").unsent(),
+                2,
+            ),
+            (|| TunnelError::new(ErrorCode::Network, "reset"), 1),
+        ] {
+            let mut made = 0;
+            let answer = retry(&quick, Repeat::IfNotApplied, || {
+                made += 1;
+                if made == 1 { Err(error()) } else { Ok(()) }
+            });
+            assert_eq!(made, attempts, "{answer:?}");
+            assert_eq!(answer.is_ok(), attempts == 2);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! [`HttpApi`]: the service over HTTP.
 //!
-//! One attempt from credentials to answer, and which schedule each action is
-//! tried again on. Decides neither what a failure means nor how long to wait.
+//! One attempt, from credentials to answer. Decides neither what a failure means nor
+//! whether there is another attempt.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,15 +17,14 @@ use super::message::required_fields::Complete;
 use super::request::endpoint::Endpoint;
 use super::request::headers;
 use super::request::sign::header;
-use super::retry::{Patience, Schedule, retry};
 use super::transport::body::Bodies;
 use super::transport::wire;
-use super::{ANY_SIZE, Answer, Answered, MakeRoom, TunnelApi, failure};
+use super::{ANY_SIZE, Answer, Answered, Attempt, MakeRoom, TunnelApi, failure};
 use crate::config::TunnelConfig;
-use crate::credentials::CredentialsProvider;
-use crate::error::TunnelError;
+use crate::credentials::{Credentials, CredentialsError, CredentialsProvider};
+use crate::error::{ErrorClass, TunnelError};
 use crate::record::RawBatch;
-use crate::sync::stop::Stop;
+use crate::sync::catch_panic;
 use crate::{clock, protocol as p};
 
 const USER_AGENT: &str = concat!("tablestore-tunnel-rust/", env!("CARGO_PKG_VERSION"));
@@ -43,8 +42,6 @@ pub(crate) struct HttpApi {
     is_foreign_agent: bool,
     request_timeout: Duration,
     max_response_size: usize,
-    meta: Schedule,
-    read: Schedule,
 }
 
 /// A 2xx answer, not yet decoded.
@@ -70,26 +67,36 @@ impl HttpApi {
             credentials,
             request_timeout: config.request_timeout,
             max_response_size: config.max_response_size,
-            meta: Schedule::META,
-            read: Schedule::read_records(config.max_retry_elapsed_time),
             added: headers::check_added(config.headers)?,
             endpoint,
         })
     }
 
-    /// Another schedule for all actions but reads, to test what waits.
-    #[cfg(test)]
-    fn with_meta_schedule(mut self, schedule: Schedule) -> HttpApi {
-        self.meta = schedule;
-        self
+    fn call<M>(&self, uri: &'static str, request: &impl Message) -> Answer<M>
+    where
+        M: Message + Default + Complete,
+    {
+        answered(uri, self.attempt(uri, &request.encode_to_vec())?)
     }
 
-    fn call<M>(&self, uri: &'static str, request: &impl Message, stop: &Stop) -> Answer<M>
+    /// As [`call`](Self::call), with limits of this attempt's own.
+    fn call_within<M>(
+        &self,
+        uri: &'static str,
+        request: &impl Message,
+        attempt: Attempt,
+    ) -> Answer<M>
     where
         M: Message + Default + Complete,
     {
         let body = request.encode_to_vec();
-        answered(uri, retry(&self.meta, stop, || self.attempt(uri, &body))?)
+        let timeout = attempt.timeout.min(self.request_timeout);
+        let request = limited(
+            self.request(uri, &body)?,
+            timeout,
+            attempt.on_new_connection,
+        );
+        answered(uri, self.send(uri, &body, request, timeout, ANY_SIZE)?)
     }
 
     /// One attempt: signed afresh, sent, answered.
@@ -134,18 +141,35 @@ impl HttpApi {
     }
 
     fn request(&self, uri: &str, body: &[u8]) -> Result<RequestBuilder<WithBody>, TunnelError> {
-        let credentials = self.credentials.credentials().map_err(|error| {
-            TunnelError::client("the credentials provider gave no credentials").with_source(error)
-        })?;
+        let credentials = self.credentials()?;
         let instance = self.endpoint.instance();
         let now = clock::utc();
-        let headers = headers::signed(uri, body, now, instance, &credentials, &self.added)?;
+        // A provider may give keys that no request can be signed with.
+        let headers = headers::signed(uri, body, now, instance, &credentials, &self.added)
+            .map_err(|error| error.with_class(ErrorClass::Setup).unsent())?;
         let url = format!("{}{uri}", self.endpoint.url());
         let mut request = self.configure(self.agent.post(url));
         for (name, value) in headers {
             request = request.header(name, value);
         }
         Ok(request.header("user-agent", USER_AGENT))
+    }
+
+    /// The provider is the user's code: it may fail or panic, and may close the worker
+    /// that asks it.
+    fn credentials(&self) -> Result<Credentials, TunnelError> {
+        let credentials = catch_panic::call_user(|| self.credentials.credentials());
+        let error = match credentials {
+            Ok(Ok(credentials)) => return Ok(credentials),
+            Ok(Err(error)) => error,
+            Err(panic) => format!("it panicked: {panic}").into(),
+        };
+        let class = match error.downcast_ref::<CredentialsError>() {
+            Some(_) => ErrorClass::Setup,
+            None => ErrorClass::Passing,
+        };
+        let failed = TunnelError::client("the credentials provider gave no credentials");
+        Err(failed.with_source(error).with_class(class).unsent())
     }
 
     /// What has to hold whatever the user's agent is configured to do.
@@ -167,113 +191,75 @@ impl HttpApi {
 }
 
 impl TunnelApi for HttpApi {
-    fn create(
-        &self,
-        request: &p::CreateTunnelRequest,
-        stop: &Stop,
-    ) -> Answer<p::CreateTunnelResponse> {
-        self.call("/tunnel/create", request, stop)
+    fn create(&self, request: &p::CreateTunnelRequest) -> Answer<p::CreateTunnelResponse> {
+        self.call("/tunnel/create", request)
     }
 
-    fn delete(
-        &self,
-        request: &p::DeleteTunnelRequest,
-        stop: &Stop,
-    ) -> Answer<p::DeleteTunnelResponse> {
-        self.call("/tunnel/delete", request, stop)
+    fn delete(&self, request: &p::DeleteTunnelRequest) -> Answer<p::DeleteTunnelResponse> {
+        self.call("/tunnel/delete", request)
     }
 
-    fn list(&self, request: &p::ListTunnelRequest, stop: &Stop) -> Answer<p::ListTunnelResponse> {
-        self.call("/tunnel/list", request, stop)
+    fn list(&self, request: &p::ListTunnelRequest) -> Answer<p::ListTunnelResponse> {
+        self.call("/tunnel/list", request)
     }
 
-    fn describe(
-        &self,
-        request: &p::DescribeTunnelRequest,
-        stop: &Stop,
-    ) -> Answer<p::DescribeTunnelResponse> {
-        self.call("/tunnel/describe", request, stop)
+    fn describe(&self, request: &p::DescribeTunnelRequest) -> Answer<p::DescribeTunnelResponse> {
+        self.call("/tunnel/describe", request)
     }
 
-    fn get_rpo(&self, request: &p::GetRpoRequest, stop: &Stop) -> Answer<p::GetRpoResponse> {
-        self.call("/tunnel/getrpo", request, stop)
+    fn get_rpo(&self, request: &p::GetRpoRequest) -> Answer<p::GetRpoResponse> {
+        self.call("/tunnel/getrpo", request)
     }
 
-    fn get_rpo_by_offset(
-        &self,
-        request: &p::GetRpoRequest,
-        stop: &Stop,
-    ) -> Answer<p::GetRpoResponse> {
-        self.call("/tunnel/getrpobyoffset", request, stop)
+    fn get_rpo_by_offset(&self, request: &p::GetRpoRequest) -> Answer<p::GetRpoResponse> {
+        self.call("/tunnel/getrpobyoffset", request)
     }
 
-    fn schedule(&self, request: &p::ScheduleRequest, stop: &Stop) -> Answer<p::ScheduleResponse> {
-        self.call("/tunnel/schedule", request, stop)
+    fn schedule(&self, request: &p::ScheduleRequest) -> Answer<p::ScheduleResponse> {
+        self.call("/tunnel/schedule", request)
     }
 
-    fn connect(&self, request: &p::ConnectRequest, stop: &Stop) -> Answer<p::ConnectResponse> {
-        self.call("/tunnel/connect", request, stop)
-    }
-
-    fn heartbeat(
-        &self,
-        request: &p::HeartbeatRequest,
-        patience: Patience,
-        stop: &Stop,
-    ) -> Answer<p::HeartbeatResponse> {
-        let (uri, body) = ("/tunnel/heartbeat", request.encode_to_vec());
-        let timeout = patience.attempt.min(self.request_timeout);
-        let schedule = Schedule {
-            give_up: patience.in_all.min(self.meta.give_up),
-            ..self.meta.read_again()
-        };
-        let mut idle_age = None;
-        let attempt = || {
-            let request = self.request(uri, &body)?;
-            // None of the idle connections is younger than that.
-            let max_idle_age = idle_age.replace(Duration::ZERO);
-            let request = limited(request, timeout, max_idle_age);
-            answered(uri, self.send(uri, &body, request, timeout, ANY_SIZE)?)
-        };
-        retry(&schedule, stop, attempt)
-    }
-
-    fn shutdown(&self, request: &p::ShutdownRequest, stop: &Stop) -> Answer<p::ShutdownResponse> {
-        self.call("/tunnel/shutdown", request, stop)
+    fn connect(&self, request: &p::ConnectRequest) -> Answer<p::ConnectResponse> {
+        self.call("/tunnel/connect", request)
     }
 
     fn get_checkpoint(
         &self,
         request: &p::GetCheckpointRequest,
-        stop: &Stop,
     ) -> Answer<p::GetCheckpointResponse> {
-        let (uri, body) = ("/tunnel/getcheckpoint", request.encode_to_vec());
-        let attempt = || answered(uri, self.attempt(uri, &body)?);
-        retry(&self.meta.read_again(), stop, attempt)
+        self.call("/tunnel/getcheckpoint", request)
     }
 
-    fn checkpoint(
+    fn checkpoint(&self, request: &p::CheckpointRequest) -> Answer<p::CheckpointResponse> {
+        self.call("/tunnel/checkpoint", request)
+    }
+
+    fn heartbeat(
         &self,
-        request: &p::CheckpointRequest,
-        stop: &Stop,
-    ) -> Answer<p::CheckpointResponse> {
-        self.call("/tunnel/checkpoint", request, stop)
+        request: &p::HeartbeatRequest,
+        attempt: Attempt,
+    ) -> Answer<p::HeartbeatResponse> {
+        self.call_within("/tunnel/heartbeat", request, attempt)
+    }
+
+    fn shutdown(
+        &self,
+        request: &p::ShutdownRequest,
+        attempt: Attempt,
+    ) -> Answer<p::ShutdownResponse> {
+        self.call_within("/tunnel/shutdown", request, attempt)
     }
 
     fn read_records(
         &self,
         request: &p::ReadRecordsRequest,
         room: MakeRoom<'_>,
-        stop: &Stop,
     ) -> Result<RawBatch, TunnelError> {
         let body = request.encode_to_vec();
         let uri = "/tunnel/readrecords";
-        let attempt = || {
-            let request = self.request(uri, &body)?;
-            let reply = self.send(uri, &body, request, self.request_timeout, room)?;
-            RawBatch::parse(reply.body, reply.request_id)
-        };
-        retry(&self.read, stop, attempt)
+        let request = self.request(uri, &body)?;
+        let reply = self.send(uri, &body, request, self.request_timeout, room)?;
+        RawBatch::parse(reply.body, reply.request_id)
     }
 }
 
@@ -304,12 +290,13 @@ fn check_limits(config: &TunnelConfig) -> Result<(), TunnelError> {
 fn limited(
     request: RequestBuilder<WithBody>,
     timeout: Duration,
-    max_idle_age: Option<Duration>,
+    on_new_connection: bool,
 ) -> RequestBuilder<WithBody> {
     let config = request.config().timeout_global(Some(timeout));
-    match max_idle_age {
-        Some(age) => config.max_idle_age(age).build(),
-        None => config.build(),
+    match on_new_connection {
+        // No idle connection is younger than that.
+        true => config.max_idle_age(Duration::ZERO).build(),
+        false => config.build(),
     }
 }
 

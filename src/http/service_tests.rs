@@ -54,7 +54,7 @@ fn api_with(
 
 fn list(api: &HttpApi) -> Answer<p::ListTunnelResponse> {
     let table_name = Some("a".into());
-    api.list(&p::ListTunnelRequest { table_name }, &Stop::new())
+    api.list(&p::ListTunnelRequest { table_name })
 }
 
 fn read(api: &HttpApi) -> Result<RawBatch, TunnelError> {
@@ -64,7 +64,7 @@ fn read(api: &HttpApi) -> Result<RawBatch, TunnelError> {
         channel_id: "ch".into(),
         token: "token".into(),
     };
-    api.read_records(&request, ANY_SIZE, &Stop::new())
+    api.read_records(&request, ANY_SIZE)
 }
 
 fn expected_signature(request: &Request, secret: &str) -> String {
@@ -115,7 +115,16 @@ fn every_attempt_is_signed_afresh_with_credentials_of_its_own() {
         let n = asked.fetch_add(1, Ordering::Relaxed);
         Ok(Credentials::new(format!("id-{n}"), format!("secret-{n}")))
     };
-    list(&api_with(&server, provider, TunnelConfig::new())).expect("an answer");
+    let api = api_with(&server, provider, TunnelConfig::new());
+    let attempts = [(); 3].map(|()| {
+        // The date header counts milliseconds.
+        let before = clock::utc().millisecond();
+        while clock::utc().millisecond() == before {
+            thread::yield_now();
+        }
+        list(&api)
+    });
+    assert_eq!(attempts.map(|answer| answer.is_ok()), [false, false, true]);
     let requests = server.requests();
     assert_eq!(requests.len(), 3);
     for (n, request) in requests.iter().enumerate() {
@@ -133,89 +142,69 @@ fn every_attempt_is_signed_afresh_with_credentials_of_its_own() {
     }
 }
 
+type ProviderError = Box<dyn std::error::Error + Send + Sync>;
+
 #[test]
-fn a_provider_that_fails_ends_the_request_with_its_error() {
-    let server = TestServer::start([ok()]);
-    let provider = || -> Result<Credentials, Box<dyn std::error::Error + Send + Sync>> {
-        Err("no role here".into())
+fn what_goes_wrong_in_a_provider_passes_unless_it_says_otherwise() {
+    let server = TestServer::start([]);
+    let fails = || -> Result<Credentials, ProviderError> { Err("no role here".into()) };
+    let panics = || -> Result<Credentials, ProviderError> { panic!("no role here") };
+    let never = || -> Result<Credentials, ProviderError> {
+        Err(CredentialsError::permanent("no role here").into())
     };
-    let error = list(&api_with(&server, provider, TunnelConfig::new())).expect_err("no keys");
-    assert_eq!(error.code(), &ErrorCode::ClientError);
-    assert_eq!(error.source().expect("a cause").to_string(), "no role here");
+    // A key that no request can be signed with.
+    let broken = || -> Result<Credentials, ProviderError> { Ok(Credentials::new("i", "s\n")) };
+    let error = |api: HttpApi| list(&api).expect_err("no keys");
+    for (error, is_temporary) in [
+        (error(api_with(&server, fails, TunnelConfig::new())), true),
+        (error(api_with(&server, panics, TunnelConfig::new())), true),
+        (error(api_with(&server, never, TunnelConfig::new())), false),
+    ] {
+        assert_eq!(error.code(), &ErrorCode::ClientError);
+        assert!(
+            error
+                .source()
+                .expect("a cause")
+                .to_string()
+                .contains("no role here")
+        );
+        assert_eq!(error.is_temporary(), is_temporary, "{error:?}");
+        assert!(error.is_not_applied());
+    }
+    let error = error(api_with(&server, broken, TunnelConfig::new()));
+    assert!(
+        error
+            .message()
+            .contains("access key secret ends with a line end")
+    );
+    assert!(!error.is_temporary());
     assert!(server.requests().is_empty());
 }
 
 #[test]
-fn what_passes_is_tried_again() {
-    let failures = [
-        ("503", service_error(503, "OTSTunnelServerUnavailable")),
-        (
-            "502 of a gateway",
-            Step::Answer(502, "", b"<html>".to_vec()),
-        ),
-        ("closed", Step::Close),
-        ("reset", Step::Reset),
-        ("cut", Step::Cut(100, vec![10])),
-    ];
-    for (name, failure) in failures {
-        let server = TestServer::start([failure, ok()]);
-        let answer = list(&api(&server, TunnelConfig::new()));
-        answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+fn every_call_is_one_attempt() {
+    let busy = || service_error(503, "OTSTunnelServerUnavailable");
+    let server = TestServer::start([busy(), busy(), ok()]);
+    let api = api(&server, TunnelConfig::new());
+    for error in [list(&api).map(drop), read(&api).map(drop)] {
+        let error = error.expect_err("busy");
+        assert_eq!(error.code(), &ErrorCode::ServerUnavailable);
+        assert!(error.request_id().is_some());
     }
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]
-fn a_read_is_tried_again_too() {
+fn a_read_comes_with_its_request_id() {
     let batch = p::ReadRecordsResponse {
         records: Vec::new(),
         next_token: "next".into(),
         may_more_record: Some(false),
     };
-    let server = TestServer::start([
-        Step::Cut(100, vec![10]),
-        service_error(503, "OTSTunnelServerUnavailable"),
-        Step::Answer(200, "", batch.encode_to_vec()),
-    ]);
+    let server = TestServer::start([Step::Answer(200, "", batch.encode_to_vec())]);
     let batch = read(&api(&server, TunnelConfig::new())).expect("a batch");
     assert_eq!(batch.next_token, "next");
     assert_eq!(batch.request_id, "req-200");
-    assert_eq!(server.requests().len(), 3);
-}
-
-#[test]
-fn a_read_gives_up_when_its_time_is_over() {
-    let busy = || service_error(503, "OTSTunnelServerUnavailable");
-    let server = TestServer::start([busy(), ok()]);
-    let config = TunnelConfig::new().max_retry_elapsed_time(Duration::ZERO);
-    let error = read(&api(&server, config)).expect_err("busy");
-    assert_eq!(error.code(), &ErrorCode::ServerUnavailable);
-    assert_eq!(server.requests().len(), 1);
-}
-
-#[test]
-fn what_does_not_pass_is_not_tried_again() {
-    for (step, code) in [
-        (
-            service_error(400, "OTSParameterInvalid"),
-            ErrorCode::ParameterInvalid,
-        ),
-        (service_error(403, "OTSAuthFailed"), ErrorCode::AuthFailed),
-        (
-            service_error(410, "OTSResourceGone"),
-            ErrorCode::ResourceGone,
-        ),
-        (
-            Step::Answer(404, "", b"not here".to_vec()),
-            ErrorCode::ClientError,
-        ),
-        (garbage(), ErrorCode::Malformed),
-    ] {
-        let server = TestServer::start([step, ok()]);
-        let error = list(&api(&server, TunnelConfig::new())).expect_err("refused");
-        assert_eq!(error.code(), &code);
-        assert!(error.request_id().is_some(), "{error:?}");
-        assert_eq!(server.requests().len(), 1, "{error}");
-    }
 }
 
 fn garbage() -> Step {
@@ -223,18 +212,13 @@ fn garbage() -> Step {
 }
 
 #[test]
-fn an_answer_that_cannot_be_read_is_asked_for_again_where_that_does_no_harm() {
-    let checkpoint = p::GetCheckpointResponse {
-        checkpoint: Some("token".into()),
-        sequence_number: Some(1),
-    };
-    let good = Step::Answer(200, "", checkpoint.encode_to_vec());
-    let server = TestServer::start([garbage(), garbage(), good]);
-    let api = api(&server, TunnelConfig::new());
+fn an_answer_that_cannot_be_read_is_a_failure_that_passes() {
+    let server = TestServer::start([garbage()]);
     let request = p::GetCheckpointRequest::default();
-    api.get_checkpoint(&request, &Stop::new())
-        .expect("the third answer");
-    assert_eq!(server.requests().len(), 3);
+    let answer = api(&server, TunnelConfig::new()).get_checkpoint(&request);
+    let error = answer.expect_err("garbage");
+    assert_eq!(error.code(), &ErrorCode::Malformed);
+    assert!(error.is_temporary());
 }
 
 #[test]
@@ -245,7 +229,7 @@ fn an_incomplete_answer_names_what_is_missing() {
         tunnel_id: "t".into(),
         client_config: None,
     };
-    let error = api.connect(&request, &Stop::new()).expect_err("incomplete");
+    let error = api.connect(&request).expect_err("incomplete");
     assert_eq!(error.code(), &ErrorCode::Malformed);
     assert!(error.message().contains("client_id"), "{error}");
 }
@@ -258,29 +242,8 @@ fn an_empty_answer_is_one() {
         tunnel_id: "t".into(),
         client_id: "c".into(),
     };
-    api.shutdown(&request, &Stop::new()).expect("an answer");
-}
-
-#[test]
-fn a_stop_ends_the_wait_between_attempts() {
-    let server = TestServer::start([service_error(503, "OTSTunnelServerUnavailable"), ok()]);
-    let hours = Duration::from_secs(36_000);
-    let api = api(&server, TunnelConfig::new()).with_meta_schedule(Schedule {
-        first: hours,
-        longest: hours,
-        give_up: Duration::MAX,
-        unreadable: 0,
-    });
-    let stop = Stop::new();
-    let caller = thread::spawn({
-        let stop = stop.clone();
-        move || api.list(&p::ListTunnelRequest::default(), &stop)
-    });
-    server.next_request();
-    stop.trigger();
-    let error = caller.join().expect("caller").expect_err("stopped");
-    assert_eq!(error.code(), &ErrorCode::ServerUnavailable);
-    assert!(server.requests().is_empty(), "a second attempt");
+    api.shutdown(&request, attempt(Duration::MAX))
+        .expect("an answer");
 }
 
 #[test]
@@ -341,13 +304,15 @@ fn a_connection_that_the_server_closed_meanwhile_does_no_harm() {
     list(&api).expect("another answer");
 }
 
-fn patience(attempt: Duration) -> Patience {
-    let in_all = Duration::MAX;
-    Patience { attempt, in_all }
+fn attempt(timeout: Duration) -> Attempt {
+    Attempt {
+        timeout,
+        on_new_connection: false,
+    }
 }
 
 #[test]
-fn a_heartbeat_without_an_answer_soon_goes_out_again_on_a_new_connection() {
+fn a_heartbeat_ends_in_its_own_time_and_the_next_can_have_a_new_connection() {
     let both = Arc::new(Barrier::new(2));
     let answer = p::HeartbeatResponse::default().encode_to_vec();
     let server = TestServer::start([
@@ -365,8 +330,13 @@ fn a_heartbeat_without_an_answer_soon_goes_out_again_on_a_new_connection() {
     let began = clock::now();
     let request = p::HeartbeatRequest::default();
     let soon = Duration::from_millis(50);
-    api.heartbeat(&request, patience(soon), &Stop::new())
-        .expect("answered");
+    let silent = api.heartbeat(&request, attempt(soon)).expect_err("silence");
+    assert_eq!(silent.code(), &ErrorCode::Network);
+    let again = Attempt {
+        timeout: Duration::from_secs(60),
+        on_new_connection: true,
+    };
+    api.heartbeat(&request, again).expect("answered");
     assert!(clock::now() - began < Duration::from_secs(30));
     let connections: Vec<_> = server.requests().iter().map(|r| r.connection).collect();
     assert!(connections[2] < 2, "a kept one first, {connections:?}");
@@ -405,7 +375,7 @@ fn nobody_listening_is_a_network_failure() {
 }
 
 #[test]
-fn tls_with_something_else_is_not_tried_again() {
+fn a_peer_that_does_not_speak_tls_is_a_network_failure() {
     // Answers a TLS greeting with HTTP.
     let greeting = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = greeting.local_addr().expect("an address");
@@ -426,8 +396,9 @@ fn tls_with_something_else_is_not_tried_again() {
         .attempt("/tunnel/list", b"")
         .err()
         .expect("no TLS there");
-    assert_eq!(error.code(), &ErrorCode::ClientError, "{error:?}");
+    assert_eq!(error.code(), &ErrorCode::Network, "{error:?}");
     assert!(error.message().contains("TLS"), "{error}");
+    assert!(error.is_temporary());
     answerer.join().expect("answerer");
 }
 
@@ -483,6 +454,8 @@ fn an_agent_of_the_user_changes_nothing_but_the_connections() {
         .agent(follows_redirects())
         .request_timeout(Duration::from_secs(5));
     let api = api(&server, config);
+    let busy = list(&api).expect_err("busy");
+    assert_eq!(busy.code(), &ErrorCode::ServerUnavailable);
     list(&api).expect("an answer");
     let error = list(&api).expect_err("refused");
     assert_eq!(error.code(), &ErrorCode::ParameterInvalid);
@@ -542,24 +515,23 @@ fn repeat(api: &HttpApi, exchange: &Exchange) -> Result<(), TunnelError> {
     fn decoded<M: Message + Default>(exchange: &Exchange) -> M {
         M::decode(exchange.request_body().as_slice()).expect("a request")
     }
-    let stop = &Stop::new();
     match exchange.uri() {
-        "/tunnel/create" => api.create(&decoded(exchange), stop).map(drop),
-        "/tunnel/list" => api.list(&decoded(exchange), stop).map(drop),
-        "/tunnel/describe" => api.describe(&decoded(exchange), stop).map(drop),
-        "/tunnel/getrpo" => api.get_rpo(&decoded(exchange), stop).map(drop),
-        "/tunnel/getrpobyoffset" => api.get_rpo_by_offset(&decoded(exchange), stop).map(drop),
-        "/tunnel/schedule" => api.schedule(&decoded(exchange), stop).map(drop),
-        "/tunnel/connect" => api.connect(&decoded(exchange), stop).map(drop),
+        "/tunnel/create" => api.create(&decoded(exchange)).map(drop),
+        "/tunnel/list" => api.list(&decoded(exchange)).map(drop),
+        "/tunnel/describe" => api.describe(&decoded(exchange)).map(drop),
+        "/tunnel/getrpo" => api.get_rpo(&decoded(exchange)).map(drop),
+        "/tunnel/getrpobyoffset" => api.get_rpo_by_offset(&decoded(exchange)).map(drop),
+        "/tunnel/schedule" => api.schedule(&decoded(exchange)).map(drop),
+        "/tunnel/connect" => api.connect(&decoded(exchange)).map(drop),
         "/tunnel/heartbeat" => api
-            .heartbeat(&decoded(exchange), patience(Duration::MAX), stop)
+            .heartbeat(&decoded(exchange), attempt(Duration::MAX))
             .map(drop),
-        "/tunnel/shutdown" => api.shutdown(&decoded(exchange), stop).map(drop),
-        "/tunnel/getcheckpoint" => api.get_checkpoint(&decoded(exchange), stop).map(drop),
-        "/tunnel/readrecords" => api
-            .read_records(&decoded(exchange), ANY_SIZE, stop)
+        "/tunnel/shutdown" => api
+            .shutdown(&decoded(exchange), attempt(Duration::MAX))
             .map(drop),
-        "/tunnel/checkpoint" => api.checkpoint(&decoded(exchange), stop).map(drop),
+        "/tunnel/getcheckpoint" => api.get_checkpoint(&decoded(exchange)).map(drop),
+        "/tunnel/readrecords" => api.read_records(&decoded(exchange), ANY_SIZE).map(drop),
+        "/tunnel/checkpoint" => api.checkpoint(&decoded(exchange)).map(drop),
         uri => panic!("no such action: {uri}"),
     }
 }
@@ -590,7 +562,7 @@ fn deleting_goes_to_its_own_place() {
         tunnel_id: None,
     };
     let api = api(&server, TunnelConfig::new());
-    api.delete(&request, &Stop::new()).expect("an answer");
+    api.delete(&request).expect("an answer");
     let request = server.next_request();
     assert_eq!(request.uri, "/tunnel/delete");
     assert_eq!(request.body, b"\n\x01a\x12\x01b");

@@ -21,9 +21,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
+
 use super::semaphore::Semaphore;
 use crate::error::TunnelError;
-use crate::sync::latest::Latest;
 use crate::sync::stop::Stop;
 
 /// The usual upper limit of the service for one response, in bytes.
@@ -111,7 +112,9 @@ impl SizeEstimate {
 /// soon as it knows the size of the response.
 #[derive(Debug)]
 pub(crate) struct Room {
-    permit: Latest<MemoryPermit>,
+    /// Only [`leave`](Room::leave) takes it out, so that a connection of the program
+    /// that reads on another thread cannot make it disappear.
+    permit: Mutex<Option<MemoryPermit>>,
     /// Size of the response that did not fit into the budget; 0 if there was none.
     rejected: AtomicUsize,
 }
@@ -119,7 +122,7 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new() -> Room {
         Room {
-            permit: Latest::new(),
+            permit: Mutex::new(None),
             rejected: AtomicUsize::new(0),
         }
     }
@@ -127,12 +130,13 @@ impl Room {
     /// Stores the permit at the start of a read.
     pub(crate) fn enter(&self, permit: MemoryPermit) {
         self.rejected.store(0, Ordering::Relaxed);
-        self.permit.set(permit);
+        let before = self.permit.lock().replace(permit);
+        drop(before);
     }
 
     /// Takes the permit at the end of the read.
     pub(crate) fn leave(&self) -> Option<MemoryPermit> {
-        self.permit.take()
+        self.permit.lock().take()
     }
 
     /// The size of the rejected response; `None` if the read did not fail for that reason.
@@ -146,13 +150,12 @@ impl Room {
     ///
     /// If the budget has not enough free bytes. The read then has to be abandoned.
     pub(crate) fn make(&self, bytes: usize) -> Result<(), TunnelError> {
-        // No read of a worker is in flight: the program reads the channel itself, and
-        // such reads are not limited.
-        let Some(mut permit) = self.permit.take() else {
-            return Ok(());
+        let fits = match &mut *self.permit.lock() {
+            Some(permit) => permit.grow(bytes),
+            // No read of a worker is in flight: the program reads the channel itself, and
+            // such reads are not limited.
+            None => true,
         };
-        let fits = permit.grow(bytes);
-        self.permit.set(permit);
         if fits {
             return Ok(());
         }

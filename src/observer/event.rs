@@ -33,12 +33,12 @@ pub enum WorkerEventKind<'a> {
     /// A heartbeat has been answered.
     #[non_exhaustive]
     HeartbeatAnswered {
-        /// From the sending to the answer, retries included.
+        /// From the sending to the answer.
         elapsed: Duration,
         /// How many channels the service says are ours.
         channels: usize,
     },
-    /// A heartbeat has failed, all its retries too; the next one is sent in time.
+    /// A heartbeat has failed; the next one follows soon.
     #[non_exhaustive]
     HeartbeatFailed {
         /// How many have failed in a row, this one included.
@@ -96,6 +96,19 @@ pub enum WorkerEventKind<'a> {
         bytes: usize,
         /// How long the last callback took; zero if it was not called.
         elapsed: Duration,
+    },
+    /// A request of a channel has failed and will be sent again, while the channel stays
+    /// ours: a failure that passes. On a thread of its own, like heartbeats.
+    #[non_exhaustive]
+    RequestFailed {
+        /// The channel.
+        channel_id: &'a str,
+        /// The path of the request, as `/tunnel/readrecords`.
+        path: &'a str,
+        /// When the next attempt follows: after this delay.
+        delay: Duration,
+        /// Why it failed.
+        error: &'a TunnelError,
     },
     /// A callback has failed and gets its batch again.
     #[non_exhaustive]
@@ -220,6 +233,7 @@ impl WorkerEventKind<'_> {
             | K::ChannelNotOpened { channel_id, .. }
             | K::BatchRead { channel_id, .. }
             | K::BatchDone { channel_id, .. }
+            | K::RequestFailed { channel_id, .. }
             | K::BatchRetried { channel_id, .. }
             | K::BatchSkipped { channel_id, .. }
             | K::CheckpointSaved { channel_id, .. }
@@ -261,6 +275,9 @@ impl WorkerEventKind<'_> {
             K::BatchDone {
                 records, elapsed, ..
             } => write!(f, "{records} records done in {elapsed:?}"),
+            K::RequestFailed {
+                path, delay, error, ..
+            } => write!(f, "{path} failed, again in {delay:?}: {error}"),
             K::BatchRetried { delay, error, .. } => {
                 write!(f, "batch given again in {delay:?}: {error}")
             }

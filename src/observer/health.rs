@@ -77,6 +77,14 @@ pub enum HealthReason {
         /// For how long.
         age: Duration,
     },
+    /// The session has had no channels for longer than two heartbeat intervals, and
+    /// none of its channels has been consumed to its end. Normal for a worker that
+    /// stands by because there are fewer channels than workers.
+    #[non_exhaustive]
+    NoChannels {
+        /// For how long.
+        age: Duration,
+    },
     /// A channel has been at one stage for too long.
     #[non_exhaustive]
     ChannelStalled {
@@ -161,8 +169,12 @@ fn slow(snapshot: &WorkerSnapshot) -> Vec<HealthReason> {
             if failures > 0 {
                 reasons.push(HealthReason::HeartbeatsFailing { failures });
             }
-            if age > heartbeat.interval.saturating_mul(2) {
+            let late = heartbeat.interval.saturating_mul(2);
+            if age > late {
                 reasons.push(HealthReason::HeartbeatLate { age });
+            }
+            if let Some(age) = snapshot.without_channels_for.filter(|age| *age > late) {
+                reasons.push(HealthReason::NoChannels { age });
             }
         }
         _ => {}
@@ -207,8 +219,8 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Health::Ok => "ok",
-            Health::Degraded { .. } => "slow",
-            Health::Stalled { .. } => "stuck",
+            Health::Degraded { .. } => "degraded",
+            Health::Stalled { .. } => "stalled",
             Health::Dead => "dead",
         })?;
         for (n, reason) in self.reasons().iter().enumerate() {
@@ -228,6 +240,7 @@ impl fmt::Display for HealthReason {
             HealthReason::HeartbeatLate { age } => {
                 write!(f, "no heartbeat answered for {age:?}")
             }
+            HealthReason::NoChannels { age } => write!(f, "no channels for {age:?}"),
             HealthReason::ChannelStalled {
                 channel_id,
                 stage,
@@ -278,6 +291,7 @@ mod tests {
             read: BatchCounts::default(),
             done: BatchCounts::default(),
             channels: vec![at(ChannelStage::Idle, 3000)],
+            without_channels_for: None,
             stuck_after: seconds(300),
         }
     }
@@ -327,8 +341,16 @@ mod tests {
             }
         };
         check(connecting(30), "ok");
-        check(connecting(31), "slow: no session for 31s");
-        check(connecting(9999), "slow: no session for 9999s");
+        check(connecting(31), "degraded: no session for 31s");
+        check(connecting(9999), "degraded: no session for 9999s");
+    }
+
+    #[test]
+    fn a_session_without_channels_is_visible_after_two_heartbeats() {
+        let without =
+            |age| move |s: &mut WorkerSnapshot| s.without_channels_for = Some(seconds(age));
+        check(without(60), "ok");
+        check(without(61), "degraded: no channels for 61s");
     }
 
     #[test]
@@ -339,12 +361,12 @@ mod tests {
             }
         };
         check(answered(60), "ok");
-        check(answered(61), "slow: no heartbeat answered for 61s");
-        check(answered(600), "slow: no heartbeat answered for 600s");
+        check(answered(61), "degraded: no heartbeat answered for 61s");
+        check(answered(600), "degraded: no heartbeat answered for 600s");
         check(answered(601), "dead");
         check(
             |s| s.heartbeat.failures = 1,
-            "slow: 1 heartbeats failed in a row",
+            "degraded: 1 heartbeats failed in a row",
         );
         check(
             |s| (s.state, s.heartbeat.failures) = (WorkerState::Draining, 1),
@@ -357,7 +379,7 @@ mod tests {
         );
         check(
             |s| (s.heartbeat.answered_age, s.state_age) = (None, seconds(61)),
-            "slow: no heartbeat answered for 61s",
+            "degraded: no heartbeat answered for 61s",
         );
     }
 
@@ -379,7 +401,7 @@ mod tests {
             (S::Closing, true),
             (S::Released, false),
         ] {
-            let text = format!("stuck: channel x: {stage} for 301s");
+            let text = format!("stalled: channel x: {stage} for 301s");
             check(|s| s.channels.push(at(stage, 300)), "ok");
             check(
                 |s| s.channels.push(at(stage, 301)),
@@ -393,12 +415,12 @@ mod tests {
         check(|s| s.channels[0].failures = failing(300), "ok");
         check(
             |s| s.channels[0].failures = failing(301),
-            "stuck: channel x: fails for 301s: no disk",
+            "stalled: channel x: fails for 301s: no disk",
         );
         check(|s| s.channels[0].save_failures = failing(300), "ok");
         check(
             |s| s.channels[0].save_failures = failing(301),
-            "stuck: channel x: no checkpoint saved for 301s: no disk",
+            "stalled: channel x: no checkpoint saved for 301s: no disk",
         );
         let over = FailureSnapshot {
             failing_for: None,
@@ -414,7 +436,7 @@ mod tests {
                 s.heartbeat.failures = 2;
                 s.channels.push(at(ChannelStage::Opening, 400));
             },
-            "stuck: channel x: opening for 400s; 2 heartbeats failed in a row",
+            "stalled: channel x: opening for 400s; 2 heartbeats failed in a row",
         );
         check(
             |s| {

@@ -36,6 +36,12 @@ pub(crate) enum OwnedEvent {
         pause: Duration,
         error: TunnelError,
     },
+    RequestFailed {
+        channel_id: Arc<str>,
+        path: &'static str,
+        delay: Duration,
+        error: TunnelError,
+    },
     ChannelStalled {
         channel_id: Arc<str>,
         stage: ChannelStage,
@@ -57,6 +63,17 @@ impl OwnedEvent {
             },
             OwnedEvent::Reconnecting { pause, error } => K::Reconnecting {
                 pause: *pause,
+                error,
+            },
+            OwnedEvent::RequestFailed {
+                channel_id,
+                path,
+                delay,
+                error,
+            } => K::RequestFailed {
+                channel_id,
+                path,
+                delay: *delay,
                 error,
             },
             OwnedEvent::ChannelStalled {

@@ -27,7 +27,7 @@ pub struct WorkerSnapshot {
     pub heartbeat: HeartbeatSnapshot,
     /// How often a daemon has begun another session.
     pub reconnects: u64,
-    /// Why the last session ended or could not begin, if it failed.
+    /// Why the last session ended or the last connect failed, if it did.
     pub last_error: Option<String>,
     /// Everything read since the worker or daemon was made, closed channels included.
     pub read: BatchCounts,
@@ -36,6 +36,10 @@ pub struct WorkerSnapshot {
     /// The channels that are open, opening or closing, and those that were
     /// given back after a failure and not handed out again yet.
     pub channels: Vec<ChannelSnapshot>,
+    /// For how long the session has had no channels, although none of its channels has
+    /// been consumed to its end; `None` if it has some, has finished some, or there is no
+    /// session.
+    pub without_channels_for: Option<Duration>,
     /// The configured
     /// [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after).
     pub stuck_after: Duration,
@@ -169,6 +173,9 @@ pub enum ChannelStage {
     WaitingForPredecessor,
     /// Its checkpoint is asked for, its processor made and opened.
     Opening,
+    /// It failed when it was open the last time, and a pause passes before it is opened
+    /// again.
+    WaitingToReopen,
     /// Nothing to do until the next read.
     Idle,
     /// A read is on its way, or what it brought is decoded, and nothing else to do.
@@ -203,9 +210,10 @@ impl ChannelStage {
         match self {
             ChannelStage::WaitingForPredecessor => "waiting for an earlier callback",
             ChannelStage::Opening => "opening",
+            ChannelStage::WaitingToReopen => "waiting to reopen",
             ChannelStage::Idle => "idle",
             ChannelStage::Reading => "reading",
-            ChannelStage::WaitingForPermit => "waiting for a place",
+            ChannelStage::WaitingForPermit => "waiting for a permit",
             ChannelStage::WaitingForMemory => "waiting for memory",
             ChannelStage::Queued => "queued",
             ChannelStage::InCallback => "in callback",
@@ -213,7 +221,7 @@ impl ChannelStage {
             ChannelStage::WaitingForCommit => "waiting for commit",
             ChannelStage::Saving => "saving",
             ChannelStage::Closing => "closing",
-            ChannelStage::Released => "given back",
+            ChannelStage::Released => "released",
         }
     }
 

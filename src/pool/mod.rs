@@ -113,7 +113,8 @@ impl Pool {
     pub(crate) fn spawn(&self, task: impl FnOnce() + Send + 'static) {
         match &self.threads {
             Threads::Own { tasks, .. } => tasks.add(Box::new(task)),
-            Threads::Passed(pool) => pool.spawn_fifo(task),
+            // A panic would end the process that owns the pool.
+            Threads::Passed(pool) => pool.spawn_fifo(move || run(Box::new(task))),
         }
     }
 

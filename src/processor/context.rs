@@ -192,33 +192,59 @@ impl fmt::Display for ChannelContext {
 /// Go: the `ChannelProcessor` in `ChannelContext.Processor`.
 #[derive(Clone, Debug)]
 pub struct ProcessorHandle {
-    checkpointer: Arc<dyn Checkpointer>,
+    saver: Arc<dyn Commit>,
     ownership: Ownership,
 }
 
+/// Saves tokens in their order.
+pub(crate) trait Commit: fmt::Debug + Send + Sync {
+    /// Refuses a token that is older than one that was committed before.
+    fn commit(&self, token: &str) -> Result<(), TunnelError>;
+
+    /// Saves any token.
+    fn rewind_to(&self, token: &str) -> Result<(), TunnelError>;
+}
+
 impl ProcessorHandle {
-    pub(crate) fn new(checkpointer: Arc<dyn Checkpointer>, ownership: Ownership) -> Self {
-        ProcessorHandle {
-            checkpointer,
-            ownership,
-        }
+    pub(crate) fn new(saver: Arc<dyn Commit>, ownership: Ownership) -> Self {
+        ProcessorHandle { saver, ownership }
     }
 
     /// Saves `token` as the position from which the channel continues. The token is a
     /// [`ChannelContext::next_token`], and may be `finished`.
     ///
-    /// Blocks until the service has responded. May be called on any thread, also after
-    /// the callback has returned.
+    /// Blocks until the service has responded, for up to 35 s of retries. May be called on
+    /// any thread, also after the callback has returned.
     ///
-    /// Go: `CommitToken`.
+    /// Commit tokens in the order in which their batches were delivered: a token that is
+    /// older than one that was committed before is refused, because it would move the
+    /// checkpoint back and records would be delivered again. The last token may be
+    /// committed again. A token that this session never delivered (or more than 65 536
+    /// batches ago) is saved as it is; the
+    /// [`ChannelReport`](crate::ChannelReport) then cannot say how many records will be
+    /// delivered again.
+    ///
+    /// Go: `CommitToken`, which saves any token.
     ///
     /// # Errors
     ///
     /// [`ErrorCode::ChannelLost`](crate::ErrorCode::ChannelLost), without a request, if
     /// the worker has lost the channel: another worker continues from the last saved
-    /// token. Otherwise the error of the last attempt; the token can be committed again.
+    /// token. [`ErrorCode::CheckpointOutOfOrder`](crate::ErrorCode::CheckpointOutOfOrder),
+    /// without a request, if a newer token was committed before. Otherwise the error of
+    /// the last attempt; the token can be committed again.
     pub fn commit_token(&self, token: &str) -> Result<(), TunnelError> {
-        self.checkpointer.checkpoint(token)
+        self.saver.commit(token)
+    }
+
+    /// Saves `token` even if a newer one was committed before: whoever opens the channel
+    /// next reads again from there. The channel itself reads on where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit_token`](Self::commit_token), but never `CheckpointOutOfOrder`.
+    pub fn rewind_to(&self, token: &str) -> Result<(), TunnelError> {
+        self.saver.rewind_to(token)
     }
 
     fn may_checkpoint(&self) -> bool {

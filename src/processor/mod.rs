@@ -15,7 +15,7 @@ mod factory;
 mod outcome;
 mod traits;
 
-pub(crate) use self::context::{BatchContext, ChannelIdentity};
+pub(crate) use self::context::{BatchContext, ChannelIdentity, Commit};
 pub use self::context::{ChannelContext, Checkpointer, ParallelReleaseManager, ProcessorHandle};
 pub use self::dialer::{ChannelBatch, ChannelConn, ChannelDialer};
 pub use self::factory::{AsyncProcessFactory, SimpleProcessFactory};

@@ -10,8 +10,9 @@ use super::kind::ActionType;
 use super::plainbuffer::cursor::{Cursor, DecodeError, Problem};
 use super::plainbuffer::fast;
 use super::plainbuffer::fast::decode_cache::{self, DecodeCache};
+use super::plainbuffer::layout::Parts;
 use super::protobuf::Field;
-use super::record::{Checked, Layout, Parts, Record};
+use super::record::{Checked, Layout, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 /// Fields of ReadRecordsResponse.

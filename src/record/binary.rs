@@ -14,7 +14,8 @@ use super::batch::{self, RawBatch, SHORTEST_RECORD};
 use super::kind::ActionType;
 use super::plainbuffer::cursor::{Cursor, DecodeError, Problem};
 use super::plainbuffer::fast::decode_cache::{self, DecodeCache};
-use super::record::{Layout, Parts, Record};
+use super::plainbuffer::layout::Parts;
+use super::record::{Layout, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 const VERSION: u8 = 1;

@@ -6,7 +6,7 @@
 //! - [`record`]: a record, which borrows the bytes of its response.
 //! - [`display`]: prints records.
 //! - [`kind`], [`value`], [`sequence`]: the parts of a record.
-//! - [`owned`]: records whose parts can be changed.
+//! - [`owned`], [`owned_column`]: records whose parts can be changed.
 //! - [`token`]: read positions in a channel.
 //! - [`binary`]: batches stored as bytes.
 //! - [`protobuf`]: finds the fields of a protobuf message.
@@ -19,6 +19,7 @@ mod binary;
 mod display;
 mod kind;
 mod owned;
+mod owned_column;
 pub(crate) mod plainbuffer;
 mod protobuf;
 #[expect(clippy::module_inception, reason = "the file of the type `Record`")]
@@ -33,7 +34,8 @@ pub(crate) use self::batch::RawBatch;
 pub(crate) use self::binary::binary_records;
 pub use self::binary::parse_binary_records;
 pub use self::kind::{ActionType, ColumnKind};
-pub use self::owned::{OwnedColumn, OwnedRecord};
+pub use self::owned::OwnedRecord;
+pub use self::owned_column::OwnedColumn;
 pub use self::plainbuffer::encode::encode_row;
 pub(crate) use self::record::Checked;
 pub use self::record::{PrimaryKeyColumn, PrimaryKeyColumns, Record, RecordColumn, RecordColumns};

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
-use super::kind::{ActionType, ColumnKind};
+use super::kind::ActionType;
+use super::owned_column::OwnedColumn;
 use super::plainbuffer::encode::encode_row;
-use super::record::{Layout, Parts, Record, RecordColumn, RecordColumns};
+use super::plainbuffer::layout::Parts;
+use super::record::{Layout, Record, RecordColumn, RecordColumns};
 use super::sequence::SequenceInfo;
 use super::value::Value;
 use crate::error::TunnelError;
@@ -138,52 +140,6 @@ impl OwnedRecord {
                 .origin_columns
                 .as_deref()
                 .map(|columns| Bytes::from(encode_row(&[], columns, false, None))),
-        }
-    }
-}
-
-/// The change of one column, in parts that can be changed.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OwnedColumn {
-    /// Name of the column.
-    pub name: String,
-    /// The action on the column.
-    pub kind: ColumnKind,
-    /// The value; `None` for a deletion.
-    pub value: Option<Value>,
-    /// The version, in milliseconds since 1970; `None` for a deletion of all versions.
-    pub timestamp: Option<i64>,
-}
-
-impl OwnedColumn {
-    /// Creates a written version; `timestamp` is in milliseconds since 1970.
-    pub fn put(name: impl Into<String>, value: impl Into<Value>, timestamp: i64) -> OwnedColumn {
-        OwnedColumn {
-            name: name.into(),
-            kind: ColumnKind::Put,
-            value: Some(value.into()),
-            timestamp: Some(timestamp),
-        }
-    }
-
-    /// Creates the deletion of one version; `timestamp` is in milliseconds since 1970.
-    pub fn delete_one_version(name: impl Into<String>, timestamp: i64) -> OwnedColumn {
-        OwnedColumn {
-            name: name.into(),
-            kind: ColumnKind::DeleteOneVersion,
-            value: None,
-            timestamp: Some(timestamp),
-        }
-    }
-
-    /// Creates the deletion of all versions of a column.
-    pub fn delete_all_versions(name: impl Into<String>) -> OwnedColumn {
-        OwnedColumn {
-            name: name.into(),
-            kind: ColumnKind::DeleteAllVersions,
-            value: None,
-            timestamp: None,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! [`Record`]: a checked record, which borrows the bytes of its response.
 
 use std::fmt;
-use std::num::NonZeroU32;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use super::kind::{ActionType, ColumnKind};
 use super::plainbuffer::cells::{Cells, CheckedCell};
 use super::plainbuffer::cursor::{Cursor, DecodeError, Problem};
 use super::plainbuffer::fast::decode_cache::DecodeCache;
-use super::plainbuffer::row::{self, Row, Section};
+use super::plainbuffer::layout::{Parts, Row, Section, parse_sequence_info};
 use super::sequence::SequenceInfo;
 use super::value::ValueRef;
 
@@ -69,18 +68,6 @@ pub(crate) struct Checked {
     parts: Parts,
 }
 
-/// The decoded header fields of a record, and the spans of its parts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Parts {
-    action: ActionType,
-    delete_marker: bool,
-    /// Offset of the sequence info, which is decoded on access.
-    sequence_info: Option<NonZeroU32>,
-    primary_key: Section,
-    columns: Section,
-    origin_columns: Option<Section>,
-}
-
 /// Spans of the parts of a record that is not decoded yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -121,19 +108,6 @@ impl Parts {
             origin_columns,
             ..Parts::of_row(layout.action, row)
         })
-    }
-
-    /// The parts of a record with one row, that is, without an origin row.
-    #[inline(always)]
-    pub(crate) fn of_row(action: ActionType, row: Row) -> Parts {
-        Parts {
-            action,
-            delete_marker: row.delete_marker,
-            sequence_info: row.sequence_info,
-            primary_key: row.primary_key,
-            columns: row.columns,
-            origin_columns: None,
-        }
     }
 }
 
@@ -188,7 +162,7 @@ impl Record<'_> {
     /// Position of the record in the log of its channel; `None` for base data.
     pub fn sequence_info(&self) -> Option<SequenceInfo> {
         let at = self.parts.sequence_info?.get() as usize;
-        row::parse_sequence_info(self.storage.bytes().get(at..)?.first_chunk()?)
+        parse_sequence_info(self.storage.bytes().get(at..)?.first_chunk()?)
     }
 
     /// Time of the change, in microseconds since 1970; 0 for base data, as in Go.

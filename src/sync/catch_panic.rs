@@ -7,7 +7,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::TunnelError;
+use crate::error::{ErrorClass, TunnelError};
 
 thread_local! {
     /// How many calls into user code this thread is in.
@@ -29,11 +29,20 @@ pub(crate) fn call_user<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+/// Drops a value of the user's, whose drop may panic.
+pub(crate) fn drop_user<T>(value: T) {
+    if let Err(panic) = call_user(|| drop(value)) {
+        log::error!("a value of the program panicked when it was dropped: {panic}");
+    }
+}
+
 /// Runs code of ours that calls into parts of the user's (a credentials
 /// provider, say); a panic comes back as an error.
 pub(crate) fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, TunnelError> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
-        TunnelError::client(format!("a worker thread panicked: {}", message(&*payload)))
+        let message = format!("a worker thread panicked: {}", message(&*payload));
+        // Nobody knows what went wrong, so it may pass: no consumer ends over it.
+        TunnelError::client(message).with_class(ErrorClass::Passing)
     })
 }
 

@@ -37,8 +37,22 @@ impl<T> Latest<T> {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
     pub(crate) fn take(&self) -> Option<T> {
         self.receiver.try_recv().ok()
+    }
+
+    /// A copy of the value, unless another thread is replacing it right now.
+    pub(crate) fn get(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        let value = self.take()?;
+        self.give_back(value.clone());
+        Some(value)
     }
 
     /// Returns a taken value to the slot, unless the slot has a newer one.

@@ -7,6 +7,7 @@
 //! - [`catch_panic`]: the only place that catches panics.
 //! - [`latest`]: the newest value between two threads.
 //! - [`threads`]: how threads are started.
+//! - [`timed_state`]: a state and since when, in one word.
 //! - [`buffer_pool`]: buffers that are used again.
 
 pub(crate) mod buffer_pool;
@@ -15,3 +16,4 @@ pub(crate) mod latest;
 pub(crate) mod lease;
 pub(crate) mod stop;
 pub(crate) mod threads;
+pub(crate) mod timed_state;

@@ -3,6 +3,7 @@
 use std::io;
 use std::thread;
 
+use super::catch_panic::catch_panic;
 use crate::clock::Clock;
 
 /// Stack size of all threads, in bytes.
@@ -23,6 +24,12 @@ pub(crate) fn spawn(
     thread::Builder::new()
         .name(name.to_owned())
         .stack_size(STACK_SIZE)
-        .spawn(move || task.run(work))
+        .spawn(move || {
+            task.run(|| {
+                if let Err(error) = catch_panic(work) {
+                    log::error!("{error}");
+                }
+            });
+        })
         .map(drop)
 }

@@ -1,20 +1,22 @@
 //! What every part of a session shares, and the events that they send to its loop.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use super::connection_id::ConnectionId;
 use super::report::ChannelReport;
+use super::status::outages::Asked;
 use super::status::worker::WorkerStatus;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::error::TunnelError;
+use crate::error::{ErrorClass, TunnelError};
 use crate::http::TunnelApi;
 use crate::limits::memory::MemoryBudget;
 use crate::limits::parallel::Quota;
 use crate::observer::{OwnedEvent, WorkerEventKind};
+use crate::policy::Reaction;
 use crate::pool::Pool;
 use crate::protocol::Channel;
 use crate::sync::lease::{Lease, Ownership};
@@ -64,6 +66,28 @@ impl SessionContext {
         }
     }
 
+    /// A request of a channel has failed and will be sent again after `pause`: logs it
+    /// and has the observer told. Never waits.
+    pub(crate) fn request_failed(
+        &self,
+        asked: Asked,
+        channel_id: &Arc<str>,
+        error: &TunnelError,
+        reaction: Reaction,
+        pause: Duration,
+    ) {
+        let outages = &self.status.outages;
+        outages.failed(asked, Some(channel_id), error, reaction, pause);
+        if self.settings.observer.is_some() {
+            self.notify(OwnedEvent::RequestFailed {
+                channel_id: channel_id.clone(),
+                path: asked.path(),
+                delay: pause,
+                error: error.copy(),
+            });
+        }
+    }
+
     /// Has the observer told; never waits.
     pub(crate) fn notify(&self, notice: OwnedEvent) {
         if let Some(observer) = &self.settings.observer {
@@ -78,7 +102,11 @@ pub(crate) enum Event {
     /// The connect request has come back, with the client id.
     Connected(Result<String, TunnelError>),
     /// A heartbeat has come back, with the channels that we own now.
-    Beat(Result<Vec<Channel>, TunnelError>),
+    Heartbeat(Result<Vec<Channel>, TunnelError>),
+    /// The thread that sends heartbeats has ended.
+    HeartbeatThreadEnded,
+    /// The lease is in doubt: a heartbeat is to go out immediately.
+    LeaseInDoubt,
     /// The last report and the shutdown request have been sent.
     Left,
     /// A connection is to close that has not begun to read, and never will.
@@ -97,6 +125,10 @@ pub(crate) struct Ended {
     pub(crate) connection: ConnectionId,
     /// Nothing of the channel is left and the service knows `finished`.
     pub(crate) finished: bool,
+    /// It ended by itself, because of a failure of this class.
+    pub(crate) failed: Option<ErrorClass>,
+    /// For how long it was open.
+    pub(crate) open_for: Duration,
     /// What became of it, if it had been opened.
     pub(crate) report: Option<ChannelReport>,
     /// Why the whole session has to end with it, if it does.
@@ -111,6 +143,8 @@ pub(crate) enum Timer {
     Resume(ConnectionId),
     /// Save what has been processed since the last checkpoint.
     Save(ConnectionId),
+    /// Open the channel.
+    Open(ConnectionId),
 }
 
 #[cfg(test)]
@@ -124,7 +158,6 @@ impl SessionContext {
         let config = config.expect("config");
         let (events, receiver) = crossbeam_channel::unbounded();
         let clock = &config.settings.clock;
-        let now = clock.now();
         let session = SessionContext {
             api: client.expect("client").api().clone(),
             tunnel_id: "tunnel".into(),
@@ -135,8 +168,10 @@ impl SessionContext {
             quota: None,
             lease: Arc::new(Lease::new(
                 clock,
-                now,
-                now + std::time::Duration::from_secs(3600),
+                clock.now(),
+                clock.utc(),
+                std::time::Duration::from_secs(3600),
+                || (),
             )),
             status: WorkerStatus::for_worker("tunnel", &config.settings),
             events,

@@ -7,25 +7,30 @@ use std::time::{Duration, Instant};
 use log::{error, warn};
 use parking_lot::Mutex;
 
+use super::reconnects::{LastSession, Reconnects};
 use super::report::{ChannelReport, ShutdownReport};
 use super::running::RunningDaemon;
 use super::session::predecessors::Predecessors;
 use super::status::failures::full_text;
+use super::status::outages::Asked;
 use super::status::worker::WorkerStatus;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
 use crate::clock::{self, Clock};
 use crate::config::TunnelWorkerConfig;
-use crate::error::{TunnelError, Verdict};
+use crate::error::TunnelError;
 use crate::observer::{Health, OwnedEvent, WorkerSnapshot};
+use crate::policy::Reaction;
 use crate::sync::catch_panic;
 use crate::sync::stop::Stop;
 
-/// The longest random pause before connecting again.
-const MAX_RECONNECT_PAUSE_MS: u64 = 10_000;
-
-/// Consumes a tunnel until told to stop: connects again when the session is
-/// lost, with a new worker after a random pause of 1 ms to 10 s.
+/// Consumes a tunnel until it is closed. When the session is lost it connects again,
+/// with a new worker: the first time after a random pause of up to 1 s, then with
+/// backoff and jitter after up to 10 s.
+///
+/// Failures that pass never end it: an overloaded or failing service, a broken network,
+/// a credentials provider that fails, answers that cannot be read, error codes that this
+/// version does not know. What ends it is listed at [`run`](Self::run).
 ///
 /// Go: `TunnelWorkerDaemon`. Clones are handles to the same daemon, so
 /// [`close`](Self::close) can be called from anywhere.
@@ -63,6 +68,8 @@ struct Inner {
     running: AtomicBool,
     /// The worker at work, or the last one.
     worker: Mutex<Option<TunnelWorker>>,
+    /// How far the channels of the last session came, if it was lost.
+    lost: Mutex<ShutdownReport>,
 }
 
 impl TunnelWorkerDaemon {
@@ -86,6 +93,7 @@ impl TunnelWorkerDaemon {
                 config,
                 running: AtomicBool::new(false),
                 worker: Mutex::new(None),
+                lost: Mutex::default(),
             }),
         }
     }
@@ -99,10 +107,21 @@ impl TunnelWorkerDaemon {
     /// # Errors
     ///
     /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) while another
-    /// thread is in `run`: each daemon is one client of the tunnel. Otherwise
-    /// what no new connection can help: `OTSParameterInvalid` (no such tunnel,
-    /// say), `OTSTunnelExpired`, `OTSPermissionDenied`, `OTSAuthFailed`.
-    /// Everything else is logged and tried again.
+    /// thread is in `run`: each daemon is one client of the tunnel. Otherwise what no new
+    /// connection can help:
+    ///
+    /// - `OTSParameterInvalid` (no such tunnel, say), `OTSPermissionDenied` and
+    ///   `OTSTunnelExpired`, whenever the service answers so to a connect or a heartbeat,
+    ///   the last also to any request of a channel;
+    /// - `OTSAuthFailed` (and any other 401 or 403) on the first connect, or if connects
+    ///   have been answered so for the heartbeat timeout;
+    /// - on the first connect, what is set up wrongly: a certificate that is refused, a
+    ///   proxy that answers 403 or 407, an address or a header that cannot be used, and a
+    ///   [`CredentialsError`](crate::CredentialsError) of the provider.
+    ///
+    /// Before it returns, the session is given back: callbacks that run may finish within
+    /// the [`shutdown_timeout`](crate::TunnelWorkerConfigBuilder::shutdown_timeout) and
+    /// processed tokens are saved. Everything else is logged and tried again.
     pub fn run(&self) -> Result<(), TunnelError> {
         self.run_as(AtWork::begin(&self.inner)?)
     }
@@ -135,44 +154,74 @@ impl TunnelWorkerDaemon {
     }
 
     fn run_as(&self, _at_work: AtWork) -> Result<(), TunnelError> {
-        let end = self.clock().task().run(|| self.work());
-        self.inner.status.ended();
-        end
+        // However this thread leaves, health must show that the daemon is gone.
+        let _ended = ShowEnd(&self.inner.status);
+        self.clock().task().run(|| self.work())
     }
 
     fn work(&self) -> Result<(), TunnelError> {
+        let inner = &*self.inner;
+        let mut reconnects = Reconnects::new(inner.config.settings.heartbeat_timeout);
         while let Some(worker) = self.next_worker()? {
             let Err(error) = worker.connect_and_working() else {
                 return Ok(());
             };
-            if self.inner.closed.is_triggered() {
+            if inner.closed.is_triggered() {
                 return Ok(());
             }
-            if error.verdict() == Verdict::Fatal {
-                error!("tunnel {}: cannot go on: {error}", self.inner.tunnel_id);
+            let session = match (worker.was_connected(), inner.status.was_answered()) {
+                (false, _) => LastSession::NotConnected,
+                (true, false) => LastSession::NotAnswered,
+                (true, true) => LastSession::Worked,
+            };
+            let now = self.clock().now();
+            let (reaction, pause) = reconnects.next(&error, session, now, fastrand::f64());
+            if reaction == Reaction::EndDaemon {
+                error!(
+                    "tunnel {}: cannot go on: {}",
+                    inner.tunnel_id,
+                    full_text(&error)
+                );
                 return Err(error);
             }
-            let pause = Duration::from_millis(fastrand::u64(1..=MAX_RECONNECT_PAUSE_MS));
-            warn!(
-                "tunnel {}: connecting again in {pause:?}: {}",
-                self.inner.tunnel_id,
-                full_text(&error)
-            );
-            self.tell_reconnect(pause, error);
-            self.inner.closed.wait_for(pause);
+            if session != LastSession::NotConnected {
+                *inner.lost.lock() = worker.report();
+            }
+            self.report_reconnect(session, reaction, pause, error);
+            inner.closed.wait_for(pause);
         }
         Ok(())
     }
 
-    fn tell_reconnect(&self, pause: Duration, error: TunnelError) {
+    fn report_reconnect(
+        &self,
+        session: LastSession,
+        reaction: Reaction,
+        pause: Duration,
+        error: TunnelError,
+    ) {
         let inner = &*self.inner;
+        match session {
+            LastSession::NotConnected => {
+                let outages = &inner.status.outages;
+                outages.failed(Asked::Connect, None, &error, reaction, pause);
+                inner.status.connect_failed(&error);
+            }
+            LastSession::NotAnswered | LastSession::Worked => warn!(
+                "tunnel {}: session over, connecting again in {pause:?}: {}",
+                inner.tunnel_id,
+                full_text(&error)
+            ),
+        }
         inner.status.reconnecting();
-        if let Some(observer) = &inner.config.settings.observer {
-            observer.notify(
+        match &inner.config.settings.observer {
+            Some(observer) => observer.notify(
                 &inner.tunnel_id,
                 "",
                 OwnedEvent::Reconnecting { pause, error },
-            );
+            ),
+            // Its causes may be the program's.
+            None => catch_panic::drop_user(error),
         }
     }
 
@@ -194,7 +243,16 @@ impl TunnelWorkerDaemon {
         let until = clock::after(self.clock().now(), deadline);
         let worker = self.inner.worker.lock().clone();
         let mut report = match worker {
-            Some(worker) => worker.shutdown(deadline),
+            Some(worker) => {
+                let mut report = worker.shutdown(deadline);
+                // Nothing has been consumed since the session that was lost.
+                if !worker.was_connected() {
+                    report
+                        .channels
+                        .extend(self.inner.lost.lock().channels.clone());
+                }
+                report
+            }
             None => {
                 self.inner.status.ended();
                 ShutdownReport {
@@ -240,11 +298,22 @@ impl TunnelWorkerDaemon {
             inner.config.clone(),
             inner.predecessors.clone(),
             inner.status.clone(),
+            // The daemon tries again itself.
+            Duration::ZERO,
         )?;
         let previous = inner.worker.lock().replace(worker.clone());
         drop(previous);
         // Looked at only now: a close that missed this worker has fired before.
         Ok((!inner.closed.is_triggered()).then_some(worker))
+    }
+}
+
+/// Shows that the daemon has ended, when dropped.
+struct ShowEnd<'a>(&'a WorkerStatus);
+
+impl Drop for ShowEnd<'_> {
+    fn drop(&mut self) {
+        self.0.ended();
     }
 }
 

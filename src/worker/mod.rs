@@ -3,6 +3,7 @@
 //! In reading order:
 //!
 //! - [`daemon`]: [`TunnelWorkerDaemon`], which makes workers until it is closed.
+//! - [`reconnects`]: whether a daemon connects again, and when (pure).
 //! - [`running`]: [`RunningDaemon`], a daemon on a thread of its own.
 //! - [`worker`]: [`TunnelWorker`], one connected client.
 //! - [`report`]: [`ShutdownReport`], what a shutdown left unfinished.
@@ -18,6 +19,7 @@ mod channel;
 mod connection_id;
 mod context;
 mod daemon;
+mod reconnects;
 mod report;
 mod running;
 mod session;

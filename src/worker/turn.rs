@@ -18,7 +18,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Clock;
-use crate::worker::status::timed_state::TimedState;
+use crate::sync::timed_state::TimedState;
 
 /// The states; `Closing` is final and belongs to who closes the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,18 +1,21 @@
 //! [`TunnelWorker`]: one connected client of a tunnel, from connect to shutdown.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, info};
 use parking_lot::Mutex;
+use time::OffsetDateTime;
 
 use super::context::{Event, SessionContext};
 use super::report::ShutdownReport;
-use super::session::event_loop::{End, Session};
-use super::session::heartbeat::{Call, Heartbeat};
+use super::session::event_loop::{End, Parts, Session};
+use super::session::heartbeat::{Call, Heartbeat, SessionRequests};
 use super::session::predecessors::Predecessors;
 use super::session::schedule::{HeartbeatSchedule, attempt_timeout};
+use super::status::outages::Asked;
 use super::status::worker::WorkerStatus;
 use crate::client::TunnelClient;
 use crate::clock::{self, Clock};
@@ -52,9 +55,29 @@ struct Inner {
     status: Arc<WorkerStatus>,
     /// To the session's loop, from the beginning: a shutdown can come first.
     events: Sender<Event>,
+    /// For how long a connect is tried again.
+    connect_again_for: Duration,
+    was_connected: AtomicBool,
     life: Mutex<Life>,
     /// The worker is not ready or started any more; the report is there.
     ended: Stop,
+}
+
+/// For how long a worker without a daemon tries to connect.
+const CONNECT_TIME: Duration = Duration::from_secs(35);
+
+/// The end of a worker: makes its report known when dropped.
+struct Ending<'a> {
+    worker: &'a TunnelWorker,
+    report: ShutdownReport,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let inner = &self.worker.inner;
+        *inner.life.lock() = Life::Ended(std::mem::take(&mut self.report));
+        inner.ended.trigger();
+    }
 }
 
 /// The single life of a worker.
@@ -89,6 +112,7 @@ impl TunnelClient {
             config.clone(),
             Predecessors::default(),
             WorkerStatus::for_worker(tunnel_id, &config.settings),
+            CONNECT_TIME,
         )
     }
 }
@@ -100,6 +124,7 @@ impl TunnelWorker {
         config: TunnelWorkerConfig,
         predecessors: Predecessors,
         status: Arc<WorkerStatus>,
+        connect_again_for: Duration,
     ) -> Result<TunnelWorker, TunnelError> {
         names::check_id("tunnel id", &tunnel_id)?;
         let (events, receiver) = unbounded();
@@ -112,6 +137,8 @@ impl TunnelWorker {
                 predecessors,
                 status,
                 events,
+                connect_again_for,
+                was_connected: AtomicBool::new(false),
                 life: Mutex::new(Life::Ready(receiver)),
                 ended,
             }),
@@ -125,27 +152,32 @@ impl TunnelWorker {
     ///
     /// # Errors
     ///
-    /// Why the session could not begin or was lost: the service no longer
-    /// knows us (`OTSResourceGone`), no heartbeat has been answered for the
-    /// heartbeat timeout, or anything else that the service refused. `Ok`
-    /// after a shutdown. [`ErrorCode::ClientError`](crate::ErrorCode::ClientError)
-    /// when this worker has been started or shut down before.
+    /// Why the session could not begin or was lost: no connect succeeded within 35 s,
+    /// the service no longer knows us (`OTSResourceGone`), no heartbeat has been answered
+    /// for the heartbeat timeout, or the service refuses for good. Failures that pass do
+    /// not end a session. `Ok` after a shutdown.
+    /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) when this worker has
+    /// been started or shut down before.
     pub fn connect_and_working(&self) -> Result<(), TunnelError> {
         let events = self.start()?;
         self.clock().task().run(|| self.live(events))
     }
 
     fn live(&self, events: Receiver<Event>) -> Result<(), TunnelError> {
-        self.inner.status.connecting();
-        let end = self.work(events);
-        self.inner.status.session_over(end.as_ref().err());
-        let report = match &end {
-            Ok(report) => report.clone(),
-            Err(_) => complete(),
+        // However this thread leaves, nobody must wait for the worker's end forever.
+        let mut ending = Ending {
+            worker: self,
+            report: ShutdownReport::default(),
         };
-        *self.inner.life.lock() = Life::Ended(report);
-        self.inner.ended.trigger();
-        end.map(|_| ())
+        self.inner.status.connecting();
+        // Our own code only, but a consumer must not end over a mistake in it.
+        let end = catch_panic::catch_panic(|| self.work(events)).unwrap_or_else(|error| End {
+            result: Err(error),
+            report: ShutdownReport::default(),
+        });
+        self.inner.status.session_over(end.result.as_ref().err());
+        ending.report = end.report;
+        end.result
     }
 
     /// Shuts the worker down: takes no new batches, lets running callbacks
@@ -184,6 +216,19 @@ impl TunnelWorker {
         self.snapshot().health()
     }
 
+    /// Whether it got a session.
+    pub(crate) fn was_connected(&self) -> bool {
+        self.inner.was_connected.load(Ordering::Acquire)
+    }
+
+    /// How far its channels came, once it has ended.
+    pub(crate) fn report(&self) -> ShutdownReport {
+        match &*self.inner.life.lock() {
+            Life::Ended(report) => report.clone(),
+            Life::Ready(_) | Life::Started => ShutdownReport::default(),
+        }
+    }
+
     fn clock(&self) -> &Clock {
         &self.inner.config.settings.clock
     }
@@ -218,44 +263,78 @@ impl TunnelWorker {
     fn work(&self, events: Receiver<Event>) -> End {
         let inner = &*self.inner;
         let hang_up = Stop::on(self.clock());
-        let sent = self.clock().now();
-        let heartbeat = self.heartbeat(hang_up.clone()).spawn()?;
+        let (sent, sent_utc) = (self.clock().now(), self.clock().utc());
+        let requests = self.requests(hang_up.clone());
+        let heartbeat = match self.heartbeat(requests.clone()).spawn() {
+            Ok(heartbeat) => heartbeat,
+            Err(error) => return End::failed(error),
+        };
         let end = match self.connected(&events) {
             Connected::As(client_id) => {
+                inner.was_connected.store(true, Ordering::Release);
+                inner.status.outages.succeeded(Asked::Connect, None);
                 info!("tunnel {}: connected as {client_id}", inner.tunnel_id);
-                self.session(client_id, sent, events, heartbeat).run()
+                let session = self.session(client_id, sent, sent_utc);
+                Session::new(Parts {
+                    schedule: self.schedule(sent),
+                    session,
+                    events,
+                    heartbeat,
+                    requests,
+                    predecessors: inner.predecessors.clone(),
+                })
+                .run()
             }
-            Connected::Failed(error) => Err(error),
+            Connected::Failed(error) => End::failed(error),
             Connected::ShutDown => {
-                // The service never gave us anything; should the connect still
-                // succeed, the thread says goodbye.
-                let (report, within) = (Vec::new(), Duration::ZERO);
-                let _ = heartbeat.send(Call::Leave { report, within });
-                Ok(complete())
+                // The service never gave us anything; should the connect still succeed,
+                // the thread gives the session back.
+                let _ = heartbeat.send(Call::Leave);
+                End {
+                    result: Ok(()),
+                    report: complete(),
+                }
             }
         };
         hang_up.trigger();
         end
     }
 
-    fn heartbeat(&self, hang_up: Stop) -> Heartbeat {
+    fn requests(&self, hang_up: Stop) -> SessionRequests {
         let inner = &*self.inner;
         let settings = &inner.config.settings;
-        let seconds = whole_seconds(settings.heartbeat_timeout);
-        Heartbeat {
+        SessionRequests {
             api: inner.api.clone(),
             tunnel_id: inner.tunnel_id.clone(),
-            client: ClientConfig {
-                timeout: Some(seconds),
-                client_tag: Some(settings.client_tag.clone()),
-            },
             attempt_timeout: attempt_timeout(
                 settings.heartbeat_interval,
                 settings.heartbeat_timeout,
             ),
             hang_up,
+        }
+    }
+
+    fn heartbeat(&self, requests: SessionRequests) -> Heartbeat {
+        let inner = &*self.inner;
+        let settings = &inner.config.settings;
+        Heartbeat {
+            requests,
+            client: ClientConfig {
+                timeout: Some(whole_seconds(settings.heartbeat_timeout)),
+                client_tag: Some(settings.client_tag.clone()),
+            },
+            connect_again_for: inner.connect_again_for,
             events: inner.events.clone(),
         }
+    }
+
+    fn schedule(&self, connected: Instant) -> HeartbeatSchedule {
+        let settings = &self.inner.config.settings;
+        HeartbeatSchedule::new(
+            settings.heartbeat_interval,
+            settings.heartbeat_timeout,
+            connected,
+        )
     }
 
     fn connected(&self, events: &Receiver<Event>) -> Connected {
@@ -272,46 +351,36 @@ impl TunnelWorker {
         Connected::ShutDown
     }
 
+    /// The session that was connected by a request sent at that time.
     fn session(
         &self,
         client_id: String,
         sent: Instant,
-        events: Receiver<Event>,
-        heartbeat: Sender<Call>,
-    ) -> Session {
+        sent_utc: OffsetDateTime,
+    ) -> Arc<SessionContext> {
         let inner = &*self.inner;
         let settings = inner.config.settings.clone();
-        let beats = HeartbeatSchedule::new(
-            settings.heartbeat_interval,
-            settings.heartbeat_timeout,
-            sent,
-        );
+        let events = inner.events.clone();
+        let on_doubt = move || {
+            let _ = events.send(Event::LeaseInDoubt);
+        };
+        let timeout = settings.heartbeat_timeout;
+        let lease = Lease::new(self.clock(), sent, sent_utc, timeout, on_doubt);
         let session = Arc::new(SessionContext {
             api: inner.api.clone(),
             tunnel_id: inner.tunnel_id.as_str().into(),
             client_id: client_id.into(),
-            settings,
             pool: inner.config.pool.clone(),
             budget: inner.config.budget.clone(),
-            quota: inner
-                .config
-                .settings
-                .reading
-                .max_channel_parallel
-                .map(Quota::new),
-            lease: Arc::new(Lease::new(self.clock(), sent, beats.lost_at())),
+            quota: settings.reading.max_channel_parallel.map(Quota::new),
+            settings,
+            lease: Arc::new(lease),
             status: inner.status.clone(),
             events: inner.events.clone(),
         });
         inner.status.connected(&session.client_id);
         session.notify(OwnedEvent::Connected);
-        Session::new(
-            session,
-            events,
-            heartbeat,
-            inner.predecessors.clone(),
-            beats,
-        )
+        session
     }
 }
 

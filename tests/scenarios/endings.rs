@@ -77,9 +77,9 @@ fn a_daemon_rejects_a_second_run_and_can_run_again_after_an_error() {
     assert!(daemon.spawn().is_err());
     scene
         .emulator
-        .fault(Fault::on(Action::Heartbeat).fail(403, "OTSAuthFailed", "no"));
+        .fault(Fault::on(Action::Heartbeat).fail(403, "OTSPermissionDenied", "no"));
     let error = running.join().expect_err("the session is rejected");
-    assert_eq!(error.code(), &ErrorCode::AuthFailed);
+    assert_eq!(error.code(), &ErrorCode::PermissionDenied);
     let running = daemon.spawn().expect("the first run has ended");
     scene.put_rows(50);
     processed.wait_for_all(&scene);

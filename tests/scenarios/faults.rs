@@ -128,7 +128,6 @@ fn fatal_errors_end_the_daemon() {
         (400, "OTSParameterInvalid"),
         (400, "OTSTunnelExpired"),
         (403, "OTSPermissionDenied"),
-        (403, "OTSAuthFailed"),
     ] {
         let scene = Scene::new(1);
         let tunnel = scene.tunnel(TunnelType::Stream);

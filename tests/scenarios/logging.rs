@@ -102,7 +102,7 @@ fn log_levels_are_as_documented_and_no_secrets_are_logged() {
         let errors = lines(&channel);
         assert!(errors.iter().all(|(level, _)| *level != Level::Error));
     }
-    assert_logged(&channel(true), Level::Warn, "given again");
+    assert_logged(&channel(true), Level::Warn, "attempt 2 of 3 in ");
     let smooth = lines(&channel(false));
     assert!(
         smooth.iter().all(|(level, _)| *level > Level::Warn),

@@ -12,6 +12,7 @@
 //! - `faults`: an unreliable network and service.
 //! - `logging`: what is logged, and which secrets are not.
 //! - `observing`: events, snapshots and health.
+//! - `policy`: what each failure costs, in each request.
 //! - `parts`: implementations of the crate's traits.
 //! - `promises`: the numbered guarantees of the crate docs.
 //! - `driven`: long scenarios on a manual clock.
@@ -36,6 +37,7 @@ mod logging;
 mod loss;
 mod observing;
 mod parts;
+mod policy;
 mod promises;
 mod quota;
 mod reading;

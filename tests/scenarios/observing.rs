@@ -51,6 +51,7 @@ impl EventLog {
             K::ChannelNotOpened { reason, .. } => ("not opened", 0, Some(reason)),
             K::BatchRead { records, .. } => ("read", records, None),
             K::BatchDone { records, .. } => ("done", records, None),
+            K::RequestFailed { .. } => ("request failed", 0, None),
             K::BatchRetried { .. } => ("retried", 0, None),
             K::BatchSkipped { records, .. } => ("skipped", records, None),
             K::CheckpointSaved { .. } => ("saved", 0, None),
@@ -195,10 +196,10 @@ fn assert_failures_are_reported(
     let config = log.observe(config.stuck_after(STUCK_AFTER));
     let running = scene.start(tunnel, config);
     scene.put_rows(30);
-    let is_save = event_name == "save failed";
-    let failures = |channel: &ChannelSnapshot| match is_save {
-        true => channel.save_failures.clone(),
-        false => channel.failures.clone(),
+    // Whichever kind of failure it is.
+    let failures = |channel: &ChannelSnapshot| match channel.save_failures.count {
+        0 => channel.failures.clone(),
+        _ => channel.save_failures.clone(),
     };
     let channel = wait_for_channel(&running, "snapshots show failures", |channel| {
         let failures = failures(channel);
@@ -225,10 +226,41 @@ fn assert_failures_are_reported(
     log
 }
 
-/// A fault that makes every request fail, with an error that is not retried.
+/// A fault that makes every request fail, with an error for which the channel is
+/// released.
 fn always(target: FaultTarget) -> Fault {
     let target = target.times(1_000_000);
+    target.fail(400, "OTSParameterInvalid", "on purpose")
+}
+
+/// A fault that makes every request fail, with an error that passes.
+fn for_now(target: FaultTarget) -> Fault {
+    let target = target.times(1_000_000);
     target.fail(500, "OTSInternalServerError", "on purpose")
+}
+
+#[test]
+fn promise_05_requests_that_are_tried_again_are_reported() {
+    for action in [
+        Action::GetCheckpoint,
+        Action::ReadRecords,
+        Action::Checkpoint,
+    ] {
+        let (scene, tunnel) = one_channel();
+        let processed = Processed::default();
+        scene.emulator.fault(for_now(Fault::on(action)));
+        let config = config(processed.factory());
+        let repair = || scene.emulator.clear_faults();
+        let log = assert_failures_are_reported(&scene, &tunnel, config, "request failed", repair);
+        let failed = log.named("request failed");
+        assert!(failed[0].line.contains("on purpose"), "{failed:?}");
+        for event in ["not opened", "closed"] {
+            let reasons = log.named(event).into_iter().map(|event| event.reason);
+            let by_us = reasons.filter(|reason| *reason != Some(CloseReason::Shutdown));
+            assert_eq!(by_us.count(), 0, "{action:?}: the channel stays ours");
+        }
+        assert_exactly_once(&scene, &processed);
+    }
 }
 
 #[test]
@@ -305,7 +337,8 @@ fn promise_05_repeated_failures_to_save_are_reported() {
     let log = assert_failures_are_reported(&scene, &tunnel, config, "save failed", repair);
     let failed = log.named("save failed");
     assert!(failed[0].line.contains("on purpose"), "{failed:?}");
-    assert_exactly_once(&scene, &processed);
+    // The channel is released each time, without a checkpoint.
+    assert_at_least_once(&scene, &processed);
 }
 
 #[test]

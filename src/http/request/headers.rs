@@ -6,6 +6,7 @@ use uuid::{Builder, Uuid};
 use super::sign::{self, header};
 use crate::credentials::Credentials;
 use crate::error::TunnelError;
+use crate::text;
 
 /// Version of the service's API to which the messages belong.
 const API_VERSION: &str = "2018-04-01";
@@ -99,6 +100,8 @@ fn reason_to_reject(name: &str, value: &str) -> Option<&'static str> {
         Some("cannot be added: the name must begin with `x-ots-`")
     } else if !name.bytes().all(is_name) {
         Some("cannot be added: only letters, digits, `-` and `_` are allowed in a name")
+    } else if let Some(problem) = text::problem(value) {
+        Some(problem)
     } else if value.trim().is_empty() || !value.bytes().all(is_value) {
         Some("needs a value of printable ASCII characters")
     } else {
@@ -186,7 +189,9 @@ mod tests {
             ("x-ots-a b", "x", "letters"),
             ("x-ots-a\r\nhost", "x", "letters"),
             ("x-ots-a", "", "printable"),
-            ("x-ots-a", "1\r\nhost: x", "printable"),
+            ("x-ots-a", "1\r\nhost: x", "control character"),
+            ("x-ots-a", "v\n", "ends with a line end"),
+            ("x-ots-a", "v ", "ends with a blank"),
         ] {
             let error = check(name, value).expect_err(name);
             assert!(error.message().contains(reason), "{name}: {error}");

@@ -3,7 +3,7 @@
 
 use super::{crc8, tag};
 use crate::record::kind::ColumnKind;
-use crate::record::owned::OwnedColumn;
+use crate::record::owned_column::OwnedColumn;
 use crate::record::sequence::SequenceInfo;
 use crate::record::value::Value;
 

@@ -5,6 +5,7 @@
 //! - [`cursor`]: the only code that slices untrusted bytes.
 //! - [`tag`]: the constants of the format.
 //! - [`cell`]: one cell.
+//! - [`layout`]: where the parts of a checked row are.
 //! - [`row`]: one row.
 //! - [`cells`]: iterates over the cells of a checked row.
 //! - [`encode`]: values to bytes.
@@ -17,5 +18,6 @@ pub(crate) mod crc8;
 pub(crate) mod cursor;
 pub(crate) mod encode;
 pub(crate) mod fast;
+pub(crate) mod layout;
 pub(crate) mod row;
 pub(crate) mod tag;

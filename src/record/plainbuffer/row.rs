@@ -1,50 +1,17 @@
-//! One row: checks it once, from its header to its last byte.
+//! Checks one row once, from its header to its last byte.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use super::cell::Cell;
 use super::crc8::simd::LANES;
 use super::cursor::{Cursor, DecodeError, Problem};
+use super::fast;
 use super::fast::decode_cache::DecodeCache;
-use super::fast::{self, SEQUENCE_INFO};
+use super::layout::{Row, Section};
 use super::{crc8, tag};
-use crate::record::sequence::SequenceInfo;
 
-/// The span of some cells, relative to the start of their record. Records are shorter
-/// than 4 GiB.
-///
-/// Start and end share one word: two fields are written separately but copied together,
-/// and such a load stalls until both stores have completed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Section(NonZeroU64);
-
-impl Section {
-    /// Creates a section from a span after the header of a row.
-    #[inline]
-    pub(crate) fn new(span: Range<usize>) -> Section {
-        // The header comes first, so the end is not 0 and the fallback is unreachable.
-        let both = (span.end as u64) << 32 | u64::from(span.start as u32);
-        Section(NonZeroU64::new(both).unwrap_or(NonZeroU64::MIN))
-    }
-
-    #[inline]
-    pub(crate) fn span(self) -> Range<usize> {
-        let both = self.0.get();
-        (both as u32) as usize..(both >> 32) as usize
-    }
-}
-
-/// The parts of a checked row, as offsets.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) primary_key: Section,
-    pub(crate) columns: Section,
-    pub(crate) delete_marker: bool,
-    /// Offset of the three numbers of the sequence info, each with its tag.
-    pub(crate) sequence_info: Option<NonZeroU32>,
-}
-
+/// Here and not beside the type, because the fast path returns rows, too.
 impl Row {
     /// Checks that the PlainBuffer at `span` is exactly one valid row. Offsets in the
     /// result are relative to `base`, the start of the record.
@@ -125,25 +92,6 @@ impl Row {
     }
 }
 
-/// Decodes the three numbers of a sequence info, which are always in this order.
-#[inline]
-pub(crate) fn parse_sequence_info(info: &[u8; SEQUENCE_INFO]) -> Option<SequenceInfo> {
-    let [tag::SEQ_INFO_EPOCH, e0, e1, e2, e3, info @ ..] = *info else {
-        return None;
-    };
-    let [tag::SEQ_INFO_TS, t0, t1, t2, t3, t4, t5, t6, t7, info @ ..] = info else {
-        return None;
-    };
-    let [tag::SEQ_INFO_ROW_INDEX, i0, i1, i2, i3] = info else {
-        return None;
-    };
-    Some(SequenceInfo {
-        epoch: i32::from_le_bytes([e0, e1, e2, e3]),
-        timestamp: i64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
-        row_index: i32::from_le_bytes([i0, i1, i2, i3]),
-    })
-}
-
 /// The cells of a row, during the check.
 struct Cells<'h, 'a> {
     cache: &'h mut Option<DecodeCache<'a>>,
@@ -207,7 +155,7 @@ fn extension(mut cursor: Cursor<'_>) -> Result<Option<usize>, DecodeError> {
     Ok(found)
 }
 
-/// Reports the first error in the input of [`parse_sequence_info`].
+/// Reports the first error in the input of [`parse_sequence_info`](super::layout::parse_sequence_info).
 fn check_sequence_info(mut cursor: Cursor<'_>) -> Result<(), DecodeError> {
     cursor.expect(tag::SEQ_INFO_EPOCH, "sequence epoch")?;
     cursor.i32("sequence epoch")?;

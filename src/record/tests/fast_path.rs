@@ -3,7 +3,8 @@
 
 use super::{checks_agree, parse, response};
 use crate::protocol;
-use crate::record::owned::{OwnedColumn, OwnedRecord};
+use crate::record::owned::OwnedRecord;
+use crate::record::owned_column::OwnedColumn;
 use crate::record::plainbuffer::encode::encode_row;
 use crate::record::sequence::SequenceInfo;
 use crate::record::value::Value;

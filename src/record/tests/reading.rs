@@ -2,7 +2,8 @@
 
 use super::{batch, decode};
 use crate::record::kind::{ActionType, ColumnKind};
-use crate::record::owned::{OwnedColumn, OwnedRecord};
+use crate::record::owned::OwnedRecord;
+use crate::record::owned_column::OwnedColumn;
 use crate::record::record::Record;
 use crate::record::sequence::SequenceInfo;
 use crate::record::value::{Value, ValueRef};

@@ -3,7 +3,8 @@
 use super::{decode, decode_all, decode_row, parse, response};
 use crate::error::{ErrorCode, TunnelError};
 use crate::record::binary::parse_binary_records;
-use crate::record::owned::{OwnedColumn, OwnedRecord};
+use crate::record::owned::OwnedRecord;
+use crate::record::owned_column::OwnedColumn;
 use crate::record::plainbuffer::encode::encode_row;
 use crate::record::record::Record;
 

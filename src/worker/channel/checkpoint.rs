@@ -4,14 +4,23 @@ use std::sync::{Arc, Weak};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::debug;
+use parking_lot::Mutex;
 
-use crate::error::{ErrorCode, TunnelError};
+use super::connection::Connection;
+use super::tokens::Tokens;
+use crate::error::{ErrorClass, TunnelError};
+use crate::http::retry::Schedule;
+use crate::policy::{Reaction, Request, reaction};
 use crate::processor::Checkpointer;
 use crate::protocol::{CheckpointRequest, GetCheckpointRequest};
+use crate::sync::catch_panic::drop_user;
 use crate::sync::lease::Ownership;
 use crate::worker::context::SessionContext;
+use crate::worker::status::channel::ChannelStats;
+use crate::worker::status::outages::Asked;
 
-/// How often a token is sent again after a sequence number that did not match.
+/// How often a token is sent again after a sequence number that did not match. More than
+/// one answer may get lost.
 const REPAIRS: usize = 3;
 
 /// Go: `defaultCheckpointer`.
@@ -19,10 +28,14 @@ pub(crate) struct ChannelCheckpointer {
     /// Weak: a checkpointer that the user keeps must not keep the pool.
     session: Weak<SessionContext>,
     ownership: Ownership,
-    /// Holds the number of the next save while no save is on its way: who
-    /// takes it out saves, the others wait. (Not a lock, since a request is
-    /// made meanwhile: a wait for it ends when the channel is lost.)
+    /// Holds the number of the next save while no save is in flight: whoever takes it
+    /// out saves, the others wait. (Not a lock, since a request is made meanwhile: a
+    /// wait for it ends when the channel is lost.)
     next: (Sender<i64>, Receiver<i64>),
+    /// What may be stored unless somebody else has written: the token that the channel
+    /// was opened with, and those that were sent since, because answers get lost.
+    ours: Mutex<Tokens>,
+    stats: Arc<ChannelStats>,
 }
 
 impl std::fmt::Debug for ChannelCheckpointer {
@@ -34,18 +47,22 @@ impl std::fmt::Debug for ChannelCheckpointer {
 }
 
 impl ChannelCheckpointer {
-    /// A checkpointer that goes on from the sequence number of get-checkpoint.
+    /// A checkpointer that goes on from what get-checkpoint answered.
     pub(crate) fn new(
-        session: &Arc<SessionContext>,
-        ownership: Ownership,
+        connection: &Connection,
+        stored_token: &str,
         sequence_number: i64,
     ) -> ChannelCheckpointer {
         let next = bounded(1);
-        let _ = next.0.send(sequence_number + 1);
+        let _ = next.0.send(sequence_number.saturating_add(1));
+        let mut ours = Tokens::default();
+        ours.note(stored_token, 0);
         ChannelCheckpointer {
-            session: Arc::downgrade(session),
-            ownership,
+            session: Arc::downgrade(&connection.session),
+            ownership: connection.ownership(),
             next,
+            ours: Mutex::new(ours),
+            stats: connection.stats.clone(),
         }
     }
 
@@ -66,29 +83,58 @@ impl ChannelCheckpointer {
 
     /// Sends the token, with another number where the one we have is wrong.
     fn save(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
-        let mut attempt = 0;
-        loop {
-            self.ownership.check()?;
-            match self.send(next.number, token) {
+        // Before it is sent: the answer may get lost.
+        self.ours.lock().note(token, 0);
+        for _ in 0..=REPAIRS {
+            let error = match self.persist(|| self.send(next.number, token)) {
                 Ok(()) => {
-                    next.number += 1;
+                    next.number = next.number.saturating_add(1);
                     return Ok(());
                 }
-                Err(error) if *error.code() == ErrorCode::SequenceNumberNotMatch => {
-                    attempt += 1;
-                    if attempt > REPAIRS {
-                        return Err(error);
-                    }
-                    debug!(
-                        "channel {}: {error}; asking for the number",
-                        self.ownership.channel_id
-                    );
-                    if self.repair(next, token)? {
-                        return Ok(());
-                    }
-                }
-                Err(error) => return Err(error),
+                Err(error) => error,
+            };
+            if error.class() != ErrorClass::SequenceMismatch {
+                return Err(error);
             }
+            debug!(
+                "channel {}: {error}; comparing with the stored checkpoint",
+                self.ownership.channel_id
+            );
+            if self.compare(next, token, error)? {
+                return Ok(());
+            }
+        }
+        Err(self.ownership.lost_error())
+    }
+
+    /// Repeats a request for as long as its failures pass, but not beyond the schedule
+    /// of the meta API, so that whoever commits gets an answer.
+    fn persist<T>(&self, attempt: impl Fn() -> Result<T, TunnelError>) -> Result<T, TunnelError> {
+        let lost = &self.ownership.lost;
+        let began = lost.clock().now();
+        let mut retries = 0;
+        loop {
+            self.ownership.check()?;
+            let error = match attempt() {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let elapsed = lost.clock().now().saturating_duration_since(began);
+            let pause = Schedule::META.pause(retries, elapsed, fastrand::f64());
+            let reaction = reaction(error.class(), Request::Channel);
+            let (Reaction::Retry | Reaction::RetryAndLogError, Some(pause)) = (reaction, pause)
+            else {
+                return Err(error);
+            };
+            let session = self.session()?;
+            self.stats.request_failed(true, &error);
+            let channel_id = &self.ownership.channel_id;
+            session.request_failed(Asked::Checkpoint, channel_id, &error, reaction, pause);
+            if lost.wait_for(pause) {
+                return Err(error);
+            }
+            drop_user(error);
+            retries += 1;
         }
     }
 
@@ -101,26 +147,35 @@ impl ChannelCheckpointer {
             checkpoint: token.to_owned(),
             sequence_number,
         };
-        session
-            .api
-            .checkpoint(&request, &self.ownership.lost)
-            .map(|_| ())
+        session.api.checkpoint(&request).map(|_| ())
     }
 
-    /// Asks for the number that the service has; true when it has our token
-    /// already (the answer to an earlier attempt was lost on its way).
-    fn repair(&self, next: &mut NextNumber<'_>, token: &str) -> Result<bool, TunnelError> {
+    /// Gets the number that the service expects; true when it has our token already
+    /// (the answer to an earlier attempt was lost on its way).
+    ///
+    /// # Errors
+    ///
+    /// `mismatch`, if the stored token is not one of ours: another owner has written,
+    /// and nothing of it must be overwritten.
+    fn compare(
+        &self,
+        next: &mut NextNumber<'_>,
+        token: &str,
+        mismatch: TunnelError,
+    ) -> Result<bool, TunnelError> {
         let session = self.session()?;
         let request = GetCheckpointRequest {
             tunnel_id: session.tunnel_id.to_string(),
             client_id: session.client_id.to_string(),
             channel_id: self.ownership.channel_id.to_string(),
         };
-        let stored = session
-            .api
-            .get_checkpoint(&request, &self.ownership.lost)?
+        let stored = self
+            .persist(|| session.api.get_checkpoint(&request))?
             .message;
-        next.number = stored.sequence_number() + 1;
+        if self.ours.lock().place(stored.checkpoint()).is_none() {
+            return Err(mismatch);
+        }
+        next.number = stored.sequence_number().saturating_add(1);
         Ok(stored.checkpoint() == token)
     }
 }
@@ -132,7 +187,7 @@ impl Checkpointer for ChannelCheckpointer {
     }
 }
 
-/// The right to save, with the number to save with; goes home when dropped.
+/// The permit to save, with the number to save with; returned when dropped.
 struct NextNumber<'a> {
     number: i64,
     home: &'a Sender<i64>,
@@ -146,30 +201,35 @@ impl Drop for NextNumber<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::sync::stop::Stop;
+    use crate::error::ErrorCode;
 
     #[test]
     fn nothing_is_sent_once_the_channel_or_the_lease_is_lost() {
-        let checkpointer = |lost: Stop, lease_is_out: bool| {
+        let checkpointer = |is_lost: bool, lease_is_out: bool| {
             let (session, _events) = SessionContext::for_tests();
             let session = Arc::new(session);
             if lease_is_out {
-                session.lease.extend(session.clock().now());
+                let clock = session.clock();
+                session
+                    .lease
+                    .renew(clock.now(), clock.utc(), Duration::ZERO);
             }
-            let ownership = session.ownership("c".into(), lost);
-            (ChannelCheckpointer::new(&session, ownership, 0), session)
+            let connection = Connection::new(session.clone(), Default::default(), "c".into());
+            if is_lost {
+                connection.lost.trigger();
+            }
+            (ChannelCheckpointer::new(&connection, "", 0), session)
         };
-        let lost = Stop::new();
-        lost.trigger();
-        let without_session = (checkpointer(Stop::new(), false).0, None);
-        let with = |(checkpointer, session)| (checkpointer, Some(session));
-        for (checkpointer, _link) in [
-            with(checkpointer(lost, false)),
-            with(checkpointer(Stop::new(), true)),
-            without_session,
+        let without_session = checkpointer(false, false).0;
+        for (checkpointer, _session) in [
+            checkpointer(true, false),
+            checkpointer(false, true),
+            (without_session, checkpointer(false, false).1),
         ] {
-            // A request would fail with what the network says.
+            // A request would fail with an error of the network.
             let error = checkpointer.checkpoint("token").expect_err("lost");
             assert_eq!(error.code(), &ErrorCode::ChannelLost);
         }

@@ -1,26 +1,28 @@
-//! The end of a channel: save what is processed, call the user's shutdown, tell.
+//! The end of a channel: save what is processed, call the user's shutdown, report.
 //!
 //! Runs on a thread of its own once the turn is ours for good, so that neither
-//! a read on its way nor a full pool can hold it up.
+//! a read in flight nor a full pool can hold it up.
 
 use std::sync::Arc;
 
-use log::{info, warn};
+use log::warn;
 
 use super::connection::Connection;
 use crate::observer::WorkerEventKind;
-use crate::sync::{catch_panic, threads};
+use crate::sync::catch_panic::drop_user;
+use crate::sync::threads;
+use crate::worker::status::failures::full_text;
 
 /// Closes `connection` on a thread of its own.
 pub(crate) fn spawn(connection: Arc<Connection>) {
     let closing = connection.clone();
     let clock = connection.session.clock();
-    let spawned = threads::spawn(clock, "tunnel-close", move || run(&closing));
+    let spawned = threads::spawn(clock, "tunnel-close", move || {
+        run(&closing);
+        drop_user(closing);
+    });
     if let Err(error) = spawned {
-        warn!(
-            "channel {}: no thread to close it, the pool does: {error}",
-            connection.channel_id
-        );
+        warn!("{connection}: no thread to close it, the pool does: {error}");
         let pool = connection.session.pool.clone();
         pool.spawn(move || run(&connection));
     }
@@ -34,15 +36,15 @@ pub(crate) fn run(connection: &Arc<Connection>) {
         let closing = WorkerEventKind::ChannelClosing { channel_id };
         connection.session.observe(closing);
     }
-    if connection.is_ours()
-        && let Err(error) =
-            catch_panic::catch_panic(|| connection.save_now()).and_then(|saved| saved)
+    if !connection.lost.is_triggered()
+        && let Err(error) = connection.save_last()
     {
         // The next owner goes on from the last token that was saved.
         warn!(
-            "channel {}: last checkpoint not saved: {error}",
-            connection.channel_id
+            "{connection}: last checkpoint not saved: {}",
+            full_text(&error)
         );
+        drop_user(error);
         connection.not_finished();
     }
     if let Some(runner) = connection.take_runner() {
@@ -52,6 +54,5 @@ pub(crate) fn run(connection: &Arc<Connection>) {
         connection.not_finished();
     }
     let report = connection.was_opened().then(|| connection.report(false));
-    info!("channel {}: closed", connection.channel_id);
     connection.end(report);
 }

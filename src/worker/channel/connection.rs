@@ -4,32 +4,37 @@
 //! processor and the batch it is at, the [`turn`](crate::worker::turn) says who may
 //! take the runner. Between them are queues and signals only.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use log::{debug, error, warn};
+use log::{debug, error, info, warn};
 
 use super::batch::ReadBatch;
 use super::closing;
 use super::runner::{Runner, Step};
 use super::saver::Saver;
 use crate::clock::{self, Clock};
-use crate::error::{ErrorCode, TunnelError};
+use crate::error::{ErrorClass, TunnelError};
+use crate::http::retry::Schedule;
 use crate::limits::parallel::{ChannelQuota, Entry};
 use crate::observer::{CloseReason, WorkerEventKind};
+use crate::policy::{Reaction, Request, reaction};
 use crate::pool;
 use crate::processor::{CheckpointMode, ProcessError};
+use crate::sync::catch_panic::{catch_panic, drop_user};
 use crate::sync::latest::Latest;
-use crate::sync::lease::Ownership;
+use crate::sync::lease::{LEASE_PAUSE, Ownership};
 use crate::sync::stop::Stop;
-use crate::sync::{catch_panic, threads};
+use crate::sync::threads;
 use crate::worker::connection_id::ConnectionId;
 use crate::worker::context::{Ended, Event, SessionContext, Timer};
 use crate::worker::report::{ChannelReport, Progress};
 use crate::worker::status::channel::{ChannelStats, ReaderStage};
 use crate::worker::status::failures::full_text;
+use crate::worker::status::outages::Asked;
 use crate::worker::turn::{Turn, TurnAction, TurnEvent, TurnStage};
 
 /// The least pause after a save that failed: an interval of zero would ask a
@@ -48,7 +53,6 @@ pub(crate) enum Item {
 pub(crate) struct ChannelProgress {
     pub(crate) delivered: Latest<Progress>,
     pub(crate) finished: Latest<Progress>,
-    pub(crate) saved: Latest<Progress>,
 }
 
 /// One open channel. Go: `channelConn`.
@@ -79,15 +83,42 @@ pub(crate) struct Connection {
     saver: OnceLock<Arc<Saver>>,
     finished: AtomicBool,
     failure: Latest<TunnelError>,
+    /// When it was opened, by [`Clock::micros`].
+    opened_at: OnceLock<u64>,
+    /// The class of its first failure, if it ends by itself.
+    failed: OnceLock<ErrorClass>,
+    /// A request has failed and none has succeeded since.
+    is_failing: AtomicBool,
+}
+
+fn is_retry(reaction: Reaction) -> bool {
+    matches!(reaction, Reaction::Retry | Reaction::RetryAndLogError)
 }
 
 impl pool::Turn for Connection {
     fn run(self: Arc<Self>) {
-        self.take_turn();
+        // The last handle to a channel drops values of the program.
+        let connection = self.clone();
+        if let Err(error) = catch_panic(|| self.take_turn()) {
+            connection.fail(error);
+            connection.after(Step::End);
+        }
+        drop_user(connection);
     }
 
     fn clock(&self) -> &Clock {
         self.session.clock()
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Connection {
+            session,
+            channel_id,
+            ..
+        } = self;
+        write!(f, "tunnel {}, channel {channel_id}", session.tunnel_id)
     }
 }
 
@@ -119,7 +150,6 @@ impl Connection {
             progress: ChannelProgress {
                 delivered: Latest::new(),
                 finished: Latest::new(),
-                saved: Latest::new(),
             },
             stats,
             unsaved: Latest::new(),
@@ -133,6 +163,9 @@ impl Connection {
             saver: OnceLock::new(),
             finished: AtomicBool::new(false),
             failure: Latest::new(),
+            opened_at: OnceLock::new(),
+            failed: OnceLock::new(),
+            is_failing: AtomicBool::new(false),
         })
     }
 
@@ -158,34 +191,165 @@ impl Connection {
         self.act(self.turn.on(TurnEvent::Resume));
     }
 
-    /// Saves what has been processed, on a thread of its own: neither the
-    /// loop nor the pool waits for a request.
+    /// It is not opened yet, because it failed the last time.
+    pub(crate) fn waits_to_reopen(&self) {
+        self.stats.reader_is(ReaderStage::WaitingToReopen);
+    }
+
+    /// Saves what has been processed, on a thread of its own: neither the loop nor the
+    /// pool waits for a request. There is one such thread at a time, because no timer is
+    /// set again before the thread is done.
     pub(crate) fn save_soon(self: &Arc<Self>) {
-        // Progress from here on asks for the next save.
-        self.save_is_due.store(false, Ordering::Release);
         let connection = self.clone();
         let clock = self.session.clock();
-        let spawned = threads::spawn(clock, "tunnel-checkpoint", move || connection.save());
+        let spawned = threads::spawn(clock, "tunnel-checkpoint", move || {
+            connection.save();
+            drop_user(connection);
+        });
         if let Err(error) = spawned {
-            warn!(
-                "channel {}: no thread to save a checkpoint: {error}",
-                self.channel_id
-            );
-            self.ask_for_save(SAVE_RETRY_PAUSE);
+            warn!("{self}: no thread to save a checkpoint: {error}");
+            self.save_again(SAVE_RETRY_PAUSE);
         }
     }
 
     fn save(&self) {
-        if let Err(error) = catch_panic::catch_panic(|| self.save_now()).and_then(|saved| saved)
+        let saved = catch_panic(|| self.save_now()).and_then(|saved| saved);
+        let pause = match saved {
+            Ok(()) => Duration::ZERO,
             // Closed meanwhile, which saves by itself what may be saved.
-            && *error.code() != ErrorCode::ChannelLost
-        {
-            warn!(
-                "channel {}: checkpoint not saved, tried again later: {error}",
-                self.channel_id
-            );
-            if !self.lost.is_triggered() {
-                self.ask_for_save(SAVE_RETRY_PAUSE);
+            Err(error) if error.class() == ErrorClass::Gone => {
+                return drop_user(error);
+            }
+            Err(error) => {
+                let pause = SAVE_RETRY_PAUSE;
+                self.request_failed(Asked::Checkpoint, &error, Reaction::Retry, pause);
+                drop_user(error);
+                pause
+            }
+        };
+        self.save_again(pause);
+    }
+
+    /// The save is over. Progress that was made meanwhile saw that a save was due and
+    /// set no timer, so it is looked for after the flag is cleared.
+    fn save_again(&self, pause: Duration) {
+        self.save_is_due.swap(false, Ordering::AcqRel);
+        if !self.unsaved.is_empty() && !self.lost.is_triggered() {
+            self.ask_for_save(pause);
+        }
+    }
+
+    // Requests that are tried again.
+
+    /// Repeats a request of this channel until it succeeds or fails for a reason that
+    /// does not pass. Ends with the last error when `stop` is triggered or the schedule
+    /// gives up. The channel stays ours meanwhile, and shows what fails.
+    pub(crate) fn persist<T>(
+        &self,
+        asked: Asked,
+        schedule: Schedule,
+        stop: &Stop,
+        mut attempt: impl FnMut() -> Result<T, TunnelError>,
+    ) -> Result<T, TunnelError> {
+        let began = stop.clock().now();
+        let mut retries = 0;
+        loop {
+            let error = match attempt() {
+                Ok(answer) => {
+                    self.request_succeeded(asked);
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let reaction = reaction(error.class(), Request::Channel);
+            let elapsed = stop.clock().now().saturating_duration_since(began);
+            let pause = schedule.pause(retries, elapsed, fastrand::f64());
+            let Some(pause) = pause.filter(|_| is_retry(reaction)) else {
+                return Err(error);
+            };
+            self.request_failed(asked, &error, reaction, pause);
+            if stop.wait_for(pause) || !self.waits_for_lease(stop) {
+                return Err(error);
+            }
+            drop_user(error);
+            retries += 1;
+        }
+    }
+
+    /// Waits while the lease is in doubt or over; false if `stop` is triggered first.
+    pub(crate) fn waits_for_lease(&self, stop: &Stop) -> bool {
+        while !self.is_ours() {
+            if stop.wait_for(LEASE_PAUSE) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A request has failed and will be tried again after `pause`.
+    pub(crate) fn request_failed(
+        &self,
+        asked: Asked,
+        error: &TunnelError,
+        reaction: Reaction,
+        pause: Duration,
+    ) {
+        self.stats.request_failed(asked == Asked::Checkpoint, error);
+        let session = &self.session;
+        session.request_failed(asked, &self.channel_id, error, reaction, pause);
+        self.is_failing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn request_succeeded(&self, asked: Asked) {
+        if self.is_failing.swap(false, Ordering::Relaxed) {
+            let outages = &self.session.status.outages;
+            outages.succeeded(asked, Some(&self.channel_id));
+        }
+        if asked != Asked::Checkpoint {
+            self.stats.history.requests.succeeded();
+        }
+    }
+
+    /// A save has failed for good: carries out what the failure policy says.
+    pub(crate) fn save_failed(self: &Arc<Self>, error: &TunnelError) {
+        match reaction(error.class(), Request::Channel) {
+            // Somebody else has written, or the service does not know us any more.
+            Reaction::LoseChannel | Reaction::CompareCheckpoint => self.lose(full_text(error)),
+            Reaction::EndDaemon => self.give_back(error),
+            // Refused by the service, not by the program's own checkpointer.
+            Reaction::ReleaseChannel if error.class() == ErrorClass::Refused => {
+                self.give_back(error);
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes the channel because the service has said that it is not ours.
+    pub(crate) fn lose(self: &Arc<Self>, text: String) {
+        if !self.lost.is_triggered() {
+            warn!("{self}: lost, it goes on from its last checkpoint: {text}");
+            self.stats.history.work.failed(text);
+            self.stats.closes_for(CloseReason::Lost);
+            self.has_failed_as(ErrorClass::Gone);
+            self.drop_lost();
+        }
+    }
+
+    /// Closes the channel in order because of a failure that was met elsewhere.
+    fn give_back(self: &Arc<Self>, error: &TunnelError) {
+        if !self.closing.is_triggered() {
+            self.fail(error.copy());
+            self.close_gracefully();
+        }
+    }
+
+    /// The reader has ended because of a mistake of ours.
+    pub(crate) fn reader_died(self: &Arc<Self>, error: TunnelError) {
+        match self.begin_making() {
+            true => self.not_opened(Some(error)),
+            false => {
+                self.fail(error);
+                self.close_gracefully();
             }
         }
     }
@@ -254,6 +418,7 @@ impl Connection {
     /// read it; otherwise it has been closed meanwhile.
     pub(crate) fn opened(self: &Arc<Self>, runner: Box<Runner>, saver: Arc<Saver>) -> bool {
         let _ = self.saver.set(saver);
+        let _ = self.opened_at.set(self.session.clock().micros());
         self.seat.set(runner);
         if self.turn.on(TurnEvent::Opened) == TurnAction::Close {
             closing::run(self);
@@ -278,11 +443,11 @@ impl Connection {
             return;
         }
         let Some(mut runner) = self.seat.take() else {
-            error!("channel {}: nobody in the seat", self.channel_id);
+            error!("{self}: its processor is missing");
             return;
         };
-        let step = catch_panic::catch_panic(|| runner.step(&self)).unwrap_or_else(|error| {
-            error!("channel {}: {error}", self.channel_id);
+        let step = catch_panic(|| runner.step(&self)).unwrap_or_else(|error| {
+            error!("{self}: {error}");
             self.fail(error);
             Step::End
         });
@@ -342,6 +507,13 @@ impl Connection {
         }
     }
 
+    /// A batch will be delivered, after which its token may be committed.
+    pub(crate) fn delivers(&self, progress: &Progress) {
+        if let Some(saver) = self.saver.get() {
+            saver.delivers(progress);
+        }
+    }
+
     /// Nothing of the channel is left.
     pub(crate) fn finish(&self) {
         self.finished.store(true, Ordering::Release);
@@ -362,7 +534,13 @@ impl Connection {
     /// The channel has to be given back because of `error`.
     pub(crate) fn fail(&self, error: TunnelError) {
         self.stats.history.work.failed(full_text(&error));
+        self.has_failed_as(error.class());
         self.failure.set(error);
+    }
+
+    /// The first failure decides when the channel is opened again.
+    fn has_failed_as(&self, class: ErrorClass) {
+        let _ = self.failed.set(class);
     }
 
     /// Saves after the configured interval, and not before `pause` has passed.
@@ -391,10 +569,26 @@ impl Connection {
         let Some(saver) = self.saver.get() else {
             return Ok(());
         };
-        while saver.save_newest(&self.unsaved, &self.progress.saved)? {
-            debug!("channel {}: checkpoint saved", self.channel_id);
+        while saver.save_newest(&self.unsaved)? {
+            debug!("{self}: checkpoint saved");
         }
         Ok(())
+    }
+
+    /// Saves what is left when the channel closes: for as long as failures pass and the
+    /// channel is ours, because its records would come again.
+    pub(crate) fn save_last(&self) -> Result<(), TunnelError> {
+        loop {
+            let error = match catch_panic(|| self.save_now()).and_then(|saved| saved) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let again = is_retry(reaction(error.class(), Request::Channel));
+            if !again || self.lost.wait_for(SAVE_RETRY_PAUSE) || !self.is_ours() {
+                return Err(error);
+            }
+            drop_user(error);
+        }
     }
 
     /// Tells everyone that nothing of this connection runs any more.
@@ -405,36 +599,41 @@ impl Connection {
         self.quota.end();
         self.discard_queue();
         let finished = self.finished.load(Ordering::Acquire);
+        if finished {
+            info!("{self}: finished");
+        }
         let error = self.failure.take();
-        // Before a connection that follows can tell anything.
+        // Before a connection that follows can report anything.
         self.observe_end(finished, error.as_ref(), report.is_some());
         let fatal = error.and_then(|error| self.drop_later(error));
+        info!("{self}: closed");
         self.ended.trigger();
         self.session.send(Event::Ended(Ended {
             connection: self.id,
             channel_id: self.channel_id.clone(),
             finished,
+            failed: self.failed.get().copied(),
+            open_for: self.open_for(),
             fatal,
             report,
         }));
     }
 
-    /// Tells of a failure and lets go of it here: its causes are the user's,
-    /// and the session's loop must not wait for their drop. What no other
-    /// worker and no later try can pass goes on to the session.
+    fn open_for(&self) -> Duration {
+        let opened_at = self.opened_at.get();
+        opened_at.map_or(Duration::ZERO, |at| self.session.clock().age(*at))
+    }
+
+    /// Reports a failure and drops it here: its causes are the program's, and the
+    /// session's loop must not wait for their drop. What ends the daemon goes on to the
+    /// session.
     fn drop_later(&self, error: TunnelError) -> Option<TunnelError> {
-        if *error.code() == ErrorCode::TunnelExpired {
+        if reaction(error.class(), Request::Channel) == Reaction::EndDaemon {
             return Some(error);
         }
-        let id = &self.channel_id;
-        let dropped = catch_panic::call_user(|| {
-            let text = full_text(&error);
-            warn!("channel {id}: given back, it comes back from its last checkpoint: {text}");
-            drop(error);
-        });
-        if let Err(panic) = dropped {
-            error!("channel {id}: dropping what it failed with panicked: {panic}");
-        }
+        let text = full_text(&error);
+        warn!("{self}: released, it comes back from its last checkpoint: {text}");
+        drop_user(error);
         None
     }
 
@@ -472,29 +671,23 @@ impl Connection {
         self.finished.store(false, Ordering::Release);
     }
 
-    /// How far the channel has come.
+    /// How far the channel has come. May be asked for more than once.
     pub(crate) fn report(&self, is_abandoned: bool) -> ChannelReport {
-        // In this order, since what goes on meanwhile may only make the
-        // answer too high: a callback may be under way to its next progress.
-        let saved = self.progress.saved.take();
-        let finished = self.progress.finished.take();
-        let delivered = self.progress.delivered.take();
-        let records =
-            |progress: &Option<Progress>| progress.as_ref().map_or(0, |progress| progress.records);
-        let again = records(&delivered).saturating_sub(records(&saved));
-        let by_worker = matches!(
-            self.session.settings.options.checkpoint,
-            CheckpointMode::Every(_)
-        );
+        // In this order, since what goes on meanwhile may only make the number of
+        // records too high: a callback may be under way to its next progress.
+        let saved = self.saver.get().map(|saver| saver.last_saved());
+        let saved = saved.unwrap_or_default();
+        let finished = self.progress.finished.get();
+        let delivered = self.progress.delivered.get();
+        let records = delivered.as_ref().map_or(0, |progress| progress.records);
         let token =
             |progress: Option<Progress>| progress.map(|progress| progress.token.to_string());
-        let committed = || Some(self.saver.get()?.last_saved()?.to_string());
         ChannelReport {
             channel_id: self.channel_id.to_string(),
             last_delivered: token(delivered),
             last_finished: token(finished),
-            last_saved: if by_worker { token(saved) } else { committed() },
-            records_to_redeliver: by_worker.then_some(again),
+            last_saved: saved.token.map(|token| token.to_string()),
+            records_to_redeliver: saved.records.map(|saved| records.saturating_sub(saved)),
             is_abandoned,
         }
     }

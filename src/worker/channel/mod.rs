@@ -10,6 +10,7 @@
 //! - [`runner`]: gives batches to the callback.
 //! - [`saver`]: which token is saved, and when that is known.
 //! - [`checkpoint`]: saves at the service.
+//! - [`tokens`]: the tokens of the channel, in their order (pure).
 //! - [`closing`]: the end of a channel.
 
 mod backoff;
@@ -21,3 +22,4 @@ pub(crate) mod reader;
 mod runner;
 mod saver;
 mod service_conn;
+mod tokens;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, info};
 
@@ -10,22 +10,27 @@ use super::backoff::{Backoff, is_full};
 use super::batch::{self, Claim, ReadBatch};
 use super::checkpoint::ChannelCheckpointer;
 use super::connection::{Connection, Item};
-use super::runner::{LEASE_PAUSE, Runner};
+use super::runner::Runner;
 use super::saver::Saver;
 use super::service_conn::ServiceConn;
 use crate::FINISH_TAG;
-use crate::error::{ErrorCode, TunnelError};
+use crate::error::{ErrorClass, ErrorCode, TunnelError};
+use crate::http::retry::Schedule;
 use crate::limits::memory::{MemoryPermit, OpenChannel, Room, SizeEstimate};
 use crate::limits::parallel::ParallelPermit;
 use crate::observer::WorkerEventKind;
+use crate::policy::{Reaction, Request, reaction};
 use crate::processor::{
     ChannelConn, ChannelContext, ChannelIdentity, ChannelProcessor, Checkpointer, ProcessorHandle,
 };
 use crate::protocol::{GetCheckpointRequest, GetCheckpointResponse};
 use crate::record::{self, RawBatch};
+use crate::sync::catch_panic::{call_user, catch_panic, drop_user};
 use crate::sync::stop::Stop;
-use crate::sync::{catch_panic, threads};
+use crate::sync::threads;
 use crate::worker::status::channel::ReaderStage;
+use crate::worker::status::failures::full_text;
+use crate::worker::status::outages::Asked;
 
 /// The thread of one channel.
 pub(crate) struct Reader {
@@ -48,33 +53,37 @@ enum Opened {
 }
 
 impl Reader {
-    /// Starts the thread. Its end, however it comes, is told to the session.
+    /// Starts the thread. Its end, however it comes, is reported to the session.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started, which passes.
     pub(crate) fn spawn(
         connection: Arc<Connection>,
         predecessors: Vec<Stop>,
         room: Option<OpenChannel>,
-    ) {
+    ) -> Result<(), TunnelError> {
         let reader = Reader {
             connection: connection.clone(),
             predecessors,
             _room: room,
         };
-        let clock = connection.session.clock();
-        let spawned = threads::spawn(clock, "tunnel-reader", move || reader.run());
-        if let Err(error) = spawned {
-            let error = TunnelError::client("no thread to read a channel").with_source(error);
-            // Not here: the observer hears of it, and this is the worker's loop.
-            let pool = connection.session.pool.clone();
-            pool.spawn(move || {
-                if connection.begin_making() {
-                    connection.not_opened(Some(error));
-                }
-            });
-        }
+        let clock = connection.session.clock().clone();
+        let work = move || {
+            if let Err(error) = catch_panic(|| reader.run()) {
+                connection.reader_died(error);
+            }
+            drop_user(connection);
+        };
+        threads::spawn(&clock, "tunnel-reader", work).map_err(|error| {
+            TunnelError::client("no thread to read a channel")
+                .with_source(error)
+                .with_class(ErrorClass::Passing)
+        })
     }
 
     fn run(self) {
-        match catch_panic::catch_panic(|| self.open()).and_then(|opened| opened) {
+        match catch_panic(|| self.open()).and_then(|opened| opened) {
             Ok(Opened::At(token, context)) => self.read_on(token, &context),
             Ok(Opened::Finished) => {
                 self.connection.finish();
@@ -89,12 +98,20 @@ impl Reader {
 
     fn read_on(&self, token: String, context: &ChannelContext) {
         let connection = &self.connection;
-        let read = catch_panic::catch_panic(|| self.read_all(token, context)).and_then(|read| read);
+        let read = catch_panic(|| self.read_all(token, context)).and_then(|read| read);
         connection.quota.leave();
-        if let Err(error) = read
-            && !connection.closing.is_triggered()
-        {
-            connection.enqueue(Item::Failed(error));
+        let Err(error) = read else {
+            return;
+        };
+        if connection.closing.is_triggered() {
+            return drop_user(error);
+        }
+        match reaction(error.class(), Request::Channel) {
+            Reaction::LoseChannel => {
+                connection.lose(full_text(&error));
+                drop_user(error);
+            }
+            _ => connection.enqueue(Item::Failed(error)),
         }
     }
 
@@ -102,7 +119,7 @@ impl Reader {
 
     fn open(&self) -> Result<Opened, TunnelError> {
         let connection = &self.connection;
-        let stored = catch_panic::catch_panic(|| self.stored()).and_then(|stored| stored);
+        let stored = catch_panic(|| self.stored()).and_then(|stored| stored);
         if !connection.begin_making() {
             return Ok(Opened::Closed);
         }
@@ -111,13 +128,13 @@ impl Reader {
             return Ok(Opened::Finished);
         }
         let is_stream = record::is_stream(&connection.channel_id, stored.checkpoint());
-        let saver = Arc::new(self.saver(stored.sequence_number())?);
+        let saver = Arc::new(self.saver(&stored)?);
         connection.stats.set_stream(is_stream);
         let context = self.context(is_stream, saver.clone())?;
         let processor = self.open_processor(&context)?;
         let place = Opened::At(stored.checkpoint().to_owned(), context.same_channel());
         let runner = Box::new(Runner::new(processor, context));
-        info!("channel {}: open", connection.channel_id);
+        info!("{connection}: open");
         connection.session.observe(WorkerEventKind::ChannelOpened {
             channel_id: &connection.channel_id,
             is_stream,
@@ -142,10 +159,7 @@ impl Reader {
             connection
                 .stats
                 .reader_is(ReaderStage::WaitingForPredecessor);
-            info!(
-                "channel {}: waits for its last callback from before",
-                connection.channel_id
-            );
+            info!("{connection}: waits for its last callback from before");
             let clock = connection.session.clock();
             clock.wait(&[predecessor, &connection.closing], None);
             if connection.closing.is_triggered() {
@@ -163,29 +177,34 @@ impl Reader {
             channel_id: connection.channel_id.to_string(),
         };
         let api = &connection.session.api;
-        Ok(api.get_checkpoint(&request, &connection.closing)?.message)
+        let (schedule, closing) = (Schedule::META.endless(), &connection.closing);
+        let stored = connection.persist(Asked::GetCheckpoint, schedule, closing, || {
+            api.get_checkpoint(&request)
+        })?;
+        Ok(stored.message)
     }
 
     /// Saves at the service, or by the user's checkpointer around that.
-    fn saver(&self, sequence_number: i64) -> Result<Saver, TunnelError> {
+    fn saver(&self, stored: &GetCheckpointResponse) -> Result<Saver, TunnelError> {
         let connection = &self.connection;
         let session = &connection.session;
         let id = &connection.channel_id;
         let ownership = connection.ownership();
-        let service = ChannelCheckpointer::new(session, ownership.clone(), sequence_number);
+        let (token, number) = (stored.checkpoint(), stored.sequence_number());
+        let service = ChannelCheckpointer::new(connection, token, number);
         let service: Arc<dyn Checkpointer> = Arc::new(service);
         let checkpointer = match &session.settings.checkpointer {
-            Some(wrap) => catch_panic::call_user(|| wrap(id, service))
+            Some(wrap) => call_user(|| wrap(id, service))
                 .map_err(|panic| user_failed("made no checkpointer", panic.into()))?,
             None => service,
         };
-        Ok(Saver::new(connection, ownership, checkpointer))
+        Ok(Saver::new(connection, ownership, checkpointer, token))
     }
 
     fn context(&self, is_stream: bool, saver: Arc<Saver>) -> Result<ChannelContext, TunnelError> {
         let connection = &self.connection;
         let session = &connection.session;
-        let custom_value = catch_panic::call_user(|| session.settings.factory.custom_value())
+        let custom_value = call_user(|| session.settings.factory.custom_value())
             .map_err(|panic| factory_failed(panic.into()))?;
         let identity = Arc::new(ChannelIdentity {
             tunnel_id: session.tunnel_id.clone(),
@@ -204,32 +223,32 @@ impl Reader {
     ) -> Result<Box<dyn ChannelProcessor>, TunnelError> {
         let factory = &self.connection.session.settings.factory;
         self.check_wanted()?;
-        let mut processor = catch_panic::call_user(|| factory.new_processor(context))
+        let mut processor = call_user(|| factory.new_processor(context))
             .map_err(|panic| factory_failed(panic.into()))?
             .map_err(|error| factory_failed(error.into_source()))?;
         // What fails from here on drops the processor, which is user code too.
         let opened = self.check_wanted().and_then(|()| {
-            catch_panic::call_user(|| processor.open(context))
+            call_user(|| processor.open(context))
                 .map_err(|panic| open_failed(panic.into()))?
                 .map_err(|error| open_failed(error.into_source()))
         });
         match opened {
             Ok(()) => Ok(processor),
             Err(error) => {
-                let _ = catch_panic::call_user(|| drop(processor));
+                drop_user(processor);
                 Err(error)
             }
         }
     }
 
     fn check_wanted(&self) -> Result<(), TunnelError> {
-        match self.connection.may_call() {
-            true => Ok(()),
-            false => Err(TunnelError::new(
-                ErrorCode::ChannelLost,
-                "the channel was taken back before it was open",
-            )),
+        if self.wait_for_lease() && self.connection.may_call() {
+            return Ok(());
         }
+        Err(TunnelError::new(
+            ErrorCode::ChannelLost,
+            "the channel was taken back before it was open",
+        ))
     }
 
     // Reading.
@@ -243,13 +262,23 @@ impl Reader {
         let connection = &self.connection;
         let mut pause = Backoff::new(connection.session.settings.backoff.max_delay);
         let mut without_pause = None;
+        let mut retries = 0;
         while connection.acquire_credit()
             && connection.acquire_parallel_permit()
             && self.wait_for_lease()
         {
-            let Some(mut brought) = self.read_round(&mut at)? else {
-                return Ok(());
+            let mut brought = match self.read_round(&mut at)? {
+                Round::Closing => return Ok(()),
+                Round::Failed(error, reaction) => {
+                    without_pause = None;
+                    self.wait_to_read_again(error, reaction, retries);
+                    retries = retries.saturating_add(1);
+                    continue;
+                }
+                Round::Read(brought) => brought,
             };
+            retries = 0;
+            connection.request_succeeded(Asked::Read);
             // Before any pause.
             let (read_on, error) = (brought.read_on, brought.error.take());
             let had_records = brought.round.record_count() > 0;
@@ -258,7 +287,7 @@ impl Reader {
                 return Err(error);
             }
             if at.token == FINISH_TAG {
-                debug!("channel {}: read to its end", connection.channel_id);
+                debug!("{connection}: read to its end");
                 connection.stats.reader_is(ReaderStage::Done);
                 return Ok(());
             }
@@ -283,16 +312,25 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether to read: past the lease the session is lost, unless a late answer
-    /// renews it. A machine that slept wakes here before the loop has noticed.
-    fn wait_for_lease(&self) -> bool {
+    /// Waits after a read that failed and may succeed later. Others use meanwhile what
+    /// this channel would hold for nothing.
+    fn wait_to_read_again(&self, error: TunnelError, reaction: Reaction, retries: u32) {
         let connection = &self.connection;
-        while !connection.is_ours() {
-            if connection.closing.wait_for(LEASE_PAUSE) {
-                return false;
-            }
-        }
-        true
+        let schedule = Schedule::read_records(Duration::MAX);
+        // An endless schedule always has a pause.
+        let pause = schedule.pause(retries, Duration::ZERO, fastrand::f64());
+        let pause = pause.unwrap_or(Duration::from_secs(1));
+        connection.request_failed(Asked::Read, &error, reaction, pause);
+        drop_user(error);
+        connection.release_credit();
+        connection.quota.pause(false);
+        connection.closing.wait_for(pause);
+    }
+
+    /// Whether to read: past the lease the session is lost, unless a late answer
+    /// renews it. A machine that was suspended wakes here before the loop has noticed.
+    fn wait_for_lease(&self) -> bool {
+        self.connection.waits_for_lease(&self.connection.closing)
     }
 
     fn place_to_read(
@@ -319,19 +357,20 @@ impl Reader {
     ) -> Result<Box<dyn ChannelConn>, TunnelError> {
         let service = Box::new(ServiceConn::new(&self.connection, room));
         match &self.connection.session.settings.dialer {
-            Some(dialer) => catch_panic::call_user(|| dialer.dial(context, service))
+            Some(dialer) => call_user(|| dialer.dial(context, service))
                 .map_err(|panic| user_failed("dialed no connection", panic.into()))?
                 .map_err(|error| user_failed("dialed no connection", error.into_source())),
             None => Ok(service),
         }
     }
 
-    /// Reads once, or more often if the configuration joins reads; none when
-    /// closing.
-    fn read_round(&self, at: &mut PlaceToRead) -> Result<Option<ReadOutcome>, TunnelError> {
+    /// Reads once, or more often if the configuration joins reads.
+    fn read_round(&self, at: &mut PlaceToRead) -> Result<Round, TunnelError> {
         let connection = &self.connection;
-        let Some((first, began)) = self.read_first(at)? else {
-            return Ok(None);
+        let (first, began) = match self.read_first(at) {
+            Ok(Some(first)) => first,
+            Ok(None) => return Ok(Round::Closing),
+            Err(error) => return retried(error),
         };
         let mut brought = first.begin_round(connection.quota.permit(), began);
         while brought.read_on && self.goes_on(at, &brought.round) {
@@ -341,16 +380,17 @@ impl Reader {
             };
             match self.read(at, permit) {
                 Ok(Read::Answer(answer)) => brought.join(answer),
-                Ok(Read::Closing) => return Ok(None),
+                Ok(Read::Closing) => return Ok(Round::Closing),
                 Ok(Read::NoRoom) => break,
-                // What came before is good.
+                // What came before is good. A failure that passes is met again, if it
+                // has not passed, by the next round.
                 Err(error) => {
-                    brought.error = Some(error);
+                    brought.error = retried(error).err();
                     break;
                 }
             }
         }
-        Ok(Some(brought))
+        Ok(Round::Read(brought))
     }
 
     /// Waits for memory and reads; none when closing. Also when the read began.
@@ -389,7 +429,7 @@ impl Reader {
         at.room.enter(permit);
         connection.stats.reader_is(ReaderStage::Reading);
         // It may be the user's.
-        let batch = catch_panic::call_user(|| at.conn.read(&at.token));
+        let batch = call_user(|| at.conn.read(&at.token));
         connection.stats.reader_is(ReaderStage::Waiting);
         let permit = at.room.leave();
         let batch = batch.map_err(|panic| user_failed("panicked in a read", panic.into()))?;
@@ -402,10 +442,11 @@ impl Reader {
             at.estimate.learn(bytes);
             return Ok(Read::NoRoom);
         }
-        // The room gives back what was put into it.
-        let (batch, Some(mut permit)) = (batch?.into_raw(), permit) else {
-            return Ok(Read::Closing);
-        };
+        let mut permit = permit.ok_or_else(|| {
+            // Nobody else takes what was put into the room.
+            TunnelError::client("the permit of a read is missing")
+        })?;
+        let batch = batch?.into_raw();
         let (body, index) = (batch.body.len(), self.index_bytes(&batch));
         permit.settle_with(index, body);
         at.estimate.learn(body.saturating_add(index));
@@ -479,6 +520,24 @@ struct PlaceToRead {
     is_stream: bool,
     estimate: SizeEstimate,
     room: Arc<Room>,
+}
+
+/// How a round of reads ended.
+enum Round {
+    Read(ReadOutcome),
+    Closing,
+    /// It will be tried again.
+    Failed(TunnelError, Reaction),
+}
+
+/// A failure that is met by reading again; others end reading.
+fn retried(error: TunnelError) -> Result<Round, TunnelError> {
+    match reaction(error.class(), Request::Channel) {
+        reaction @ (Reaction::Retry | Reaction::RetryAndLogError) => {
+            Ok(Round::Failed(error, reaction))
+        }
+        _ => Err(error),
+    }
 }
 
 /// How a read ended.
@@ -557,9 +616,10 @@ mod ahead_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::OwnedRecord;
     use crate::processor::ChannelBatch;
+    use crate::sync::lease::LEASE_PAUSE;
     use crate::worker::context::SessionContext;
-    use crate::{OwnedRecord, clock};
     use crossbeam_channel::{Sender, bounded};
     use std::time::Duration;
 
@@ -578,6 +638,11 @@ mod tests {
         }
     }
 
+    fn renew(session: &SessionContext, timeout: Duration) {
+        let clock = session.clock();
+        session.lease.renew(clock.now(), clock.utc(), timeout);
+    }
+
     #[test]
     fn nothing_is_read_past_the_lease_until_it_is_renewed_or_the_channel_closes() {
         let (session, _events) = SessionContext::for_tests();
@@ -589,15 +654,13 @@ mod tests {
         };
         let (told, answers) = bounded(2);
         std::thread::scope(|scope| {
-            session.lease.extend(session.clock().now());
+            renew(&session, Duration::ZERO);
             scope.spawn(|| told.send(reader.wait_for_lease()));
             assert!(answers.recv_timeout(LEASE_PAUSE * 2).is_err(), "it waits");
-            session
-                .lease
-                .extend(clock::after(session.clock().now(), Duration::MAX));
+            renew(&session, Duration::MAX);
             assert_eq!(answers.recv(), Ok(true));
 
-            session.lease.extend(session.clock().now());
+            renew(&session, Duration::ZERO);
             scope.spawn(|| told.send(reader.wait_for_lease()));
             reader.connection.closing.trigger();
             assert_eq!(answers.recv(), Ok(false));

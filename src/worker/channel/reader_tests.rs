@@ -63,7 +63,7 @@ impl Stage {
     fn open(session: &Arc<SessionContext>) -> Stage {
         let connection = Connection::new(session.clone(), Default::default(), "channel".into());
         let ownership = connection.ownership();
-        let saver = Arc::new(Saver::new(&connection, ownership, Arc::new(Saves)));
+        let saver = Arc::new(Saver::new(&connection, ownership, Arc::new(Saves), ""));
         let reader = Reader {
             connection: connection.clone(),
             predecessors: Vec::new(),

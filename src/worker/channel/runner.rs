@@ -18,12 +18,10 @@ use crate::processor::{
     ParallelReleaseManager, ProcessError,
 };
 use crate::record::Record;
-use crate::sync::catch_panic;
+use crate::sync::catch_panic::{call_user, drop_user};
+use crate::sync::lease::LEASE_PAUSE;
 use crate::worker::context::SessionContext;
 use crate::worker::report::Progress;
-
-/// Until a channel looks again whether the session's lease was renewed.
-pub(crate) const LEASE_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is to become of the turn.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,6 +91,8 @@ impl Runner {
         }
         match connection.next_item() {
             None => Step::Done,
+            // `give` asks again whether it may: the item may only be the first because
+            // those before it were discarded when the channel began to close.
             Some(Item::Batch(round)) => self.begin(connection, round),
             Some(Item::Failed(error)) => {
                 connection.fail(error);
@@ -105,14 +105,15 @@ impl Runner {
     pub(crate) fn shut_down(mut self: Box<Self>) {
         let context = &mut self.context;
         context.set_batch(BatchContext::default());
-        let channel_id = context.channel_id().to_owned();
-        if let Err(panic) = catch_panic::call_user(|| self.processor.shutdown(&self.context)) {
-            error!("channel {channel_id}: the shutdown callback panicked: {panic}");
+        let (tunnel, channel) = (
+            context.tunnel_id().to_owned(),
+            context.channel_id().to_owned(),
+        );
+        if let Err(panic) = call_user(|| self.processor.shutdown(&self.context)) {
+            error!("tunnel {tunnel}, channel {channel}: the shutdown callback panicked: {panic}");
         }
         // What the user's closures own may do anything when dropped.
-        if let Err(panic) = catch_panic::call_user(|| drop(self)) {
-            error!("channel {channel_id}: dropping the processor panicked: {panic}");
-        }
+        drop_user(self);
     }
 
     fn step_to_commit(&self, connection: &Connection) -> Step {
@@ -124,7 +125,7 @@ impl Runner {
     }
 
     fn begin(&mut self, connection: &Connection, round: ReadBatch) -> Step {
-        match self.take_up(&connection.session, round) {
+        match self.take_up(connection, round) {
             Ok(current) => self.give(connection, current),
             Err(error) => damaged(connection, error),
         }
@@ -132,10 +133,10 @@ impl Runner {
 
     fn take_up(
         &mut self,
-        session: &SessionContext,
+        connection: &Connection,
         mut round: ReadBatch,
     ) -> Result<Current, TunnelError> {
-        let settings = &session.settings;
+        let settings = &connection.session.settings;
         let binary_records = match settings.options.need_binary_record {
             true => Some(round.binary_records()?),
             false => None,
@@ -147,6 +148,7 @@ impl Runner {
             token: next_token.clone(),
             records: self.records,
         };
+        connection.delivers(&progress);
         self.context.set_batch(BatchContext {
             trace_id,
             next_token,
@@ -173,6 +175,12 @@ impl Runner {
         // The last batch is given even without records to a program that
         // commits by itself: it has to commit `finished`.
         let last_to_commit = options.checkpoint == CheckpointMode::ByProcessor && current.is_last();
+        // Before progress of any kind: once the channel closes, a batch before this one
+        // may have been discarded, and a batch without records would pass over it.
+        if !connection.may_call() {
+            self.current = Some(current);
+            return not_now(connection);
+        }
         if self.context.record_count() == 0 && !options.always_call_back && !last_to_commit {
             return self.done(connection, current);
         }
@@ -195,7 +203,7 @@ impl Runner {
         self.delivered = Some(current.progress.clone());
         let clock = connection.session.clock();
         let began = clock.now();
-        let result = catch_panic::call_user(|| self.processor.process(&self.context, &records));
+        let result = call_user(|| self.processor.process(&self.context, &records));
         let newest = newest(&records);
         connection.session.pool.record_buffers.put(emptied(records));
         current.newest = newest;
@@ -213,11 +221,7 @@ impl Runner {
     fn done(&mut self, connection: &Connection, current: Current) -> Step {
         let is_last = current.is_last();
         self.observe_done(connection, &current);
-        trace!(
-            "channel {}: {} records done",
-            connection.channel_id,
-            self.context.record_count()
-        );
+        trace!("{connection}: {} records done", self.context.record_count());
         let Current {
             round, progress, ..
         } = current;
@@ -252,28 +256,32 @@ impl Runner {
         mut current: Current,
         error: ProcessError,
     ) -> Step {
-        let id = &connection.channel_id;
         match error.outcome() {
             Outcome::Skip => {
                 warn!(
-                    "channel {id}: {} records skipped as asked: {error}",
+                    "{connection}: {} records skipped as asked: {error}",
                     self.context.record_count()
                 );
                 connection.failed(&error);
                 connection.session.observe(WorkerEventKind::BatchSkipped {
-                    channel_id: id,
+                    channel_id: &connection.channel_id,
                     records: self.context.record_count(),
                     error: &error,
                 });
                 return self.done(connection, current);
             }
-            Outcome::RetryAfter(delay) => return self.pause(connection, current, delay, &error),
+            Outcome::RetryAfter(delay) => {
+                let attempt = format!("attempt {}", self.context.attempt() + 2);
+                return self.pause(connection, current, &attempt, delay, &error);
+            }
             Outcome::Close => {}
             Outcome::Retry => {
                 current.failures += 1;
-                if current.failures < connection.session.settings.process_attempts {
+                let attempts = connection.session.settings.process_attempts;
+                if current.failures < attempts {
                     let delay = current.delays.next_delay(fastrand::f64());
-                    return self.pause(connection, current, delay, &error);
+                    let attempt = format!("attempt {} of {attempts}", current.failures + 1);
+                    return self.pause(connection, current, &attempt, delay, &error);
                 }
             }
         }
@@ -282,18 +290,22 @@ impl Runner {
         Step::End
     }
 
+    /// `attempt`: the one that will follow, in words.
     fn pause(
         &mut self,
         connection: &Connection,
         current: Current,
+        attempt: &str,
         delay: Duration,
         error: &ProcessError,
     ) -> Step {
-        let id = &connection.channel_id;
-        warn!("channel {id}: batch given again in {delay:?}: {error}");
+        warn!(
+            "{connection}: the callback failed, {attempt} in {} ms: {error}",
+            delay.as_millis()
+        );
         connection.failed(error);
         connection.session.observe(WorkerEventKind::BatchRetried {
-            channel_id: id,
+            channel_id: &connection.channel_id,
             delay,
             error,
         });
@@ -304,6 +316,7 @@ impl Runner {
 }
 
 /// Nothing is skipped: the channel comes back to this very batch.
+/// It was damaged on its way most likely, so it will be read again soon.
 fn damaged(connection: &Connection, error: TunnelError) -> Step {
     connection.fail(error);
     Step::End
@@ -353,6 +366,7 @@ mod tests {
     use crate::record::RawBatch;
     use crate::worker::channel::batch::Claim;
     use crate::worker::channel::checkpoint::ChannelCheckpointer;
+    use crate::worker::channel::saver::Saver;
 
     /// Counts its calls.
     struct Count(Arc<std::sync::atomic::AtomicUsize>);
@@ -364,20 +378,18 @@ mod tests {
         }
     }
 
-    fn runner(
-        session: &Arc<SessionContext>,
-        connection: &Arc<Connection>,
-        processor: impl ChannelProcessor + 'static,
-    ) -> Runner {
+    fn runner(connection: &Arc<Connection>, processor: impl ChannelProcessor + 'static) -> Runner {
         let ownership = connection.ownership();
-        let checkpointer = ChannelCheckpointer::new(session, ownership.clone(), 0);
+        let checkpointer = ChannelCheckpointer::new(connection, "", 0);
+        let checkpointer = Arc::new(checkpointer);
+        let saver = Saver::new(connection, ownership.clone(), checkpointer, "");
         let identity = ChannelIdentity {
             tunnel_id: "t".into(),
             client_id: "c".into(),
             channel_id: "channel".into(),
             is_stream: true,
             closing: connection.closing.clone(),
-            handle: ProcessorHandle::new(Arc::new(checkpointer), ownership),
+            handle: ProcessorHandle::new(Arc::new(saver), ownership),
         };
         let context = ChannelContext::new(Arc::new(identity), None);
         Runner::new(Box::new(processor), context)
@@ -389,7 +401,7 @@ mod tests {
         let session = Arc::new(session);
         let connection = Connection::new(session.clone(), Default::default(), "channel".into());
         let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let mut runner = runner(&session, &connection, Count(calls.clone()));
+        let mut runner = runner(&connection, Count(calls.clone()));
         let called = || calls.load(std::sync::atomic::Ordering::SeqCst);
         runner.context.set_batch(BatchContext {
             record_count: 1,
@@ -414,12 +426,14 @@ mod tests {
             Some(progress.records)
         };
         assert_eq!(delivered(), Some(1));
-        session.lease.extend(session.clock().now());
+        let renew = |timeout| {
+            let clock = session.clock();
+            session.lease.renew(clock.now(), clock.utc(), timeout);
+        };
+        renew(Duration::ZERO);
         assert_eq!(runner.step(&connection), Step::Pause(LEASE_PAUSE));
         assert_eq!(called(), 1, "the session may be lost");
-        session
-            .lease
-            .extend(session.clock().now() + Duration::from_secs(60));
+        renew(Duration::from_secs(60));
         assert_eq!(runner.step(&connection), Step::Pause(Duration::ZERO));
         assert_eq!(called(), 2, "it was not, and the batch is there");
         connection.drop_lost();
@@ -490,7 +504,7 @@ mod tests {
         let session = Arc::new(session);
         let connection = Connection::new(session.clone(), Default::default(), "channel".into());
         let (tell, told) = crossbeam_channel::unbounded();
-        let mut runner = runner(&session, &connection, Tell(tell));
+        let mut runner = runner(&connection, Tell(tell));
         let spare = &session.pool.record_buffers;
         for is_ahead in [false, true, true] {
             // Of two reads, joined.
@@ -518,7 +532,7 @@ mod tests {
         let (session, _events) = SessionContext::for_tests();
         let session = Arc::new(session);
         let connection = Connection::new(session.clone(), Default::default(), "channel".into());
-        let mut runner = runner(&session, &connection, Accept);
+        let mut runner = runner(&connection, Accept);
         let mut cost = |count, is_ahead| {
             let mut round = Some(round(&session, count));
             let cost = allocation_counter::measure(|| {

@@ -8,7 +8,6 @@ use crate::http::TunnelApi;
 use crate::limits::memory::Room;
 use crate::processor::{ChannelBatch, ChannelConn};
 use crate::protocol::ReadRecordsRequest;
-use crate::sync::stop::Stop;
 
 /// The worker's own connection. Go: what `channelConn` reads with.
 pub(crate) struct ServiceConn {
@@ -17,7 +16,6 @@ pub(crate) struct ServiceConn {
     request: ReadRecordsRequest,
     /// What its answers may take.
     room: Arc<Room>,
-    closing: Stop,
 }
 
 impl ServiceConn {
@@ -32,7 +30,6 @@ impl ServiceConn {
                 token: String::new(),
             },
             room,
-            closing: connection.closing.clone(),
         }
     }
 }
@@ -41,9 +38,8 @@ impl ChannelConn for ServiceConn {
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
         self.request.token.clear();
         self.request.token.push_str(token);
-        let batch =
-            self.api
-                .read_records(&self.request, &|bytes| self.room.make(bytes), &self.closing)?;
+        let room = |bytes| self.room.make(bytes);
+        let batch = self.api.read_records(&self.request, &room)?;
         Ok(ChannelBatch::from_service(batch))
     }
 }

@@ -77,11 +77,27 @@ pub(crate) struct TunnelStateMachine {
     draining: bool,
     /// Something has changed here that the service does not know yet.
     news: bool,
+    /// The report that is in flight has news.
+    reported_news: bool,
+    /// What the service listed last.
+    listed: Vec<(Arc<str>, i32)>,
 }
 
 impl TunnelStateMachine {
+    /// Whether the service lists other channels, or another status of one, than the last
+    /// time. To be called before [`answer`](Self::answer).
+    pub(crate) fn is_new_list(&mut self, channels: &[Channel]) -> bool {
+        let state = |channel: &Channel| (Arc::from(channel.channel_id.as_str()), channel.status);
+        let mut listed: Vec<(Arc<str>, i32)> = channels.iter().map(state).collect();
+        listed.sort();
+        let is_new = listed != self.listed;
+        self.listed = listed;
+        is_new
+    }
+
     /// Takes over the service's list of the channels that we own now.
     pub(crate) fn answer(&mut self, channels: Vec<Channel>) -> Vec<Command> {
+        self.reported_news = false;
         let mut before = std::mem::take(&mut self.held);
         let mut commands = Vec::new();
         for channel in channels {
@@ -163,7 +179,7 @@ impl TunnelStateMachine {
                 let connection = held.connection.take();
                 commands.extend(connection.map(|(connection, _)| Command::Drop(connection)));
                 held.closing = None;
-                held.version += 1;
+                held.version = held.version.saturating_add(1);
                 held.status = ChannelStatus::Close;
                 self.news = true;
             }
@@ -181,7 +197,7 @@ impl TunnelStateMachine {
             return;
         }
         held.connection = None;
-        held.version += 1;
+        held.version = held.version.saturating_add(1);
         held.status = match finished {
             true => ChannelStatus::Terminated,
             false => ChannelStatus::Close,
@@ -202,7 +218,7 @@ impl TunnelStateMachine {
 
     /// What to tell the service of every channel, which then knows all.
     pub(crate) fn report(&mut self) -> Vec<Channel> {
-        self.news = false;
+        self.reported_news = std::mem::take(&mut self.news);
         let channels = self.held.iter().map(|(id, held)| Channel {
             channel_id: id.to_string(),
             version: held.version,
@@ -212,13 +228,23 @@ impl TunnelStateMachine {
         channels.collect()
     }
 
-    /// Whether the next heartbeat has something to tell.
+    /// The last report may not have arrived: what was news in it is news again.
+    pub(crate) fn not_reported(&mut self) {
+        self.news |= std::mem::take(&mut self.reported_news);
+    }
+
+    /// Whether the service listed any channel as ours the last time.
+    pub(crate) fn has_channels(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Whether the next heartbeat has something to report.
     pub(crate) fn has_news(&self) -> bool {
         self.news
     }
 
     fn raise(&mut self, held: &mut Held, status: ChannelStatus) {
-        held.version += 1;
+        held.version = held.version.saturating_add(1);
         held.status = status;
         self.news = true;
     }

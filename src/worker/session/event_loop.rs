@@ -10,29 +10,57 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use log::{debug, info, warn};
+use time::OffsetDateTime;
 
 use super::assignment::{Command, TunnelStateMachine};
-use super::heartbeat::Call;
+use super::heartbeat::{Call, LEAVE_TIME, SessionRequests};
 use super::predecessors::Predecessors;
+use super::reopening::Reopening;
 use super::schedule::HeartbeatSchedule;
 use super::stall_detector::StallDetector;
 use super::timers::Timers;
-use crate::error::{ErrorCode, TunnelError, Verdict};
+use crate::clock;
+use crate::error::{ErrorClass, ErrorCode, TunnelError};
 use crate::limits::memory::OpenChannel;
 use crate::observer::{CloseReason, OwnedEvent};
+use crate::policy::{Reaction, Request, reaction};
 use crate::protocol::Channel;
-use crate::sync::catch_panic;
+use crate::sync::{catch_panic, threads};
 use crate::worker::channel::connection::Connection;
 use crate::worker::channel::reader::Reader;
 use crate::worker::connection_id::ConnectionId;
 use crate::worker::context::{Ended, Event, SessionContext, Timer};
 use crate::worker::report::ShutdownReport;
+use crate::worker::status::failures::full_text;
+use crate::worker::status::outages::Asked;
 
 /// What is left of the time for a shutdown when the last requests must go out.
 const LEAVING_TIME: Duration = Duration::from_secs(1);
 
+/// Until a channel is opened for which no thread could be started.
+const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
+
 /// How a session ended.
-pub(crate) type End = Result<ShutdownReport, TunnelError>;
+#[derive(Debug)]
+pub(crate) struct End {
+    /// `Ok` after a shutdown that was asked for, otherwise why the session is over.
+    pub(crate) result: Result<(), TunnelError>,
+    /// How far its channels came.
+    pub(crate) report: ShutdownReport,
+}
+
+impl End {
+    /// Nothing was ever open.
+    pub(crate) fn failed(error: TunnelError) -> End {
+        End {
+            result: Err(error),
+            report: ShutdownReport {
+                is_complete: true,
+                ..ShutdownReport::default()
+            },
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -53,62 +81,84 @@ pub(crate) struct Session {
     session: Arc<SessionContext>,
     events: Receiver<Event>,
     heartbeat: Sender<Call>,
+    requests: SessionRequests,
     predecessors: Predecessors,
     machine: TunnelStateMachine,
-    beats: HeartbeatSchedule,
+    schedule: HeartbeatSchedule,
+    /// The calendar time at which the last heartbeat was sent.
+    sent_utc: OffsetDateTime,
     timers: Timers,
+    reopening: Reopening,
     stall_detector: StallDetector,
     /// All that have not ended yet, also those that the machine has forgotten.
     connections: HashMap<ConnectionId, Arc<Connection>>,
+    /// What a channel takes of the memory budget, until its reader starts.
+    rooms: HashMap<ConnectionId, OpenChannel>,
     phase: Phase,
+    /// Why we end the session ourselves, unless a shutdown was asked for.
+    failure: Option<TunnelError>,
     report: ShutdownReport,
 }
 
+/// What a session is made of.
+pub(crate) struct Parts {
+    pub(crate) session: Arc<SessionContext>,
+    pub(crate) events: Receiver<Event>,
+    pub(crate) heartbeat: Sender<Call>,
+    pub(crate) requests: SessionRequests,
+    pub(crate) predecessors: Predecessors,
+    pub(crate) schedule: HeartbeatSchedule,
+}
+
 impl Session {
-    pub(crate) fn new(
-        session: Arc<SessionContext>,
-        events: Receiver<Event>,
-        heartbeat: Sender<Call>,
-        predecessors: Predecessors,
-        beats: HeartbeatSchedule,
-    ) -> Session {
-        let stall_detector = StallDetector::new(session.settings.stuck_after, session.clock());
+    pub(crate) fn new(parts: Parts) -> Session {
+        let session = parts.session;
+        let settings = &session.settings;
+        let clock = session.clock();
         Session {
-            session,
-            events,
-            heartbeat,
-            predecessors,
+            stall_detector: StallDetector::new(settings.stuck_after, clock),
+            reopening: Reopening::new(settings.heartbeat_interval),
+            sent_utc: clock.utc(),
+            events: parts.events,
+            heartbeat: parts.heartbeat,
+            requests: parts.requests,
+            predecessors: parts.predecessors,
             machine: TunnelStateMachine::default(),
-            beats,
+            schedule: parts.schedule,
             timers: Timers::default(),
-            stall_detector,
             connections: HashMap::new(),
+            rooms: HashMap::new(),
             phase: Phase::Working,
+            failure: None,
             report: ShutdownReport::default(),
+            session,
         }
     }
 
-    /// Works until the shutdown is done (`Ok`) or the session is over (`Err`).
+    /// Works until the shutdown is done or the session is over.
     pub(crate) fn run(mut self) -> End {
         let end = self.work();
-        // Whatever is left is not ours any more.
-        for connection in self.connections.values() {
-            self.session.status.closed(connection.id, false);
-            connection.stats.closes_for(CloseReason::Lost);
-            connection.drop_lost();
+        if let Err(error) = &end
+            && self.phase != Phase::Working
+        {
+            warn!(
+                "tunnel {}: session lost while shutting down: {error}",
+                self.session.tunnel_id
+            );
         }
-        match (end, self.phase) {
-            // Who asked for the end gets the report, whatever came between.
-            (Err(error), Phase::Draining { .. } | Phase::Leaving { .. }) => {
-                warn!(
-                    "tunnel {}: session lost while shutting down: {error}",
-                    self.session.tunnel_id
-                );
-                self.abandon();
-                Ok(self.complete())
-            }
-            (Err(error), Phase::Working) => Err(error),
-            (Ok(()), _) => Ok(self.complete()),
+        // Whatever is left is not ours any more.
+        self.give_up_connections(CloseReason::Lost, false);
+        self.session.status.outages.forget(None);
+        self.report.is_complete = true;
+        let result = match (end, self.failure.take(), self.phase) {
+            (_, Some(failure), _) => Err(failure),
+            (Err(error), None, Phase::Working) => Err(error),
+            // Whoever asked for the end gets the report, whatever came between.
+            (_, None, _) => Ok(()),
+        };
+        End {
+            result,
+            report: std::mem::take(&mut self.report),
         }
     }
 
@@ -120,13 +170,13 @@ impl Session {
             if self.advance(now)? {
                 return Ok(());
             }
-            self.beat(now);
+            self.send_heartbeat(now);
             let wake = Some(self.next_wake());
             let Ok(event) = self.session.clock().recv(&self.events, wake) else {
                 continue;
             };
             self.handle(event)?;
-            // What came at the same time is heard before the next decision.
+            // What came at the same time is handled before the next decision.
             for event in self.events.clone().try_iter().take(1024) {
                 self.handle(event)?;
             }
@@ -141,7 +191,7 @@ impl Session {
         };
         let beat = match self.phase {
             Phase::Leaving { .. } => None,
-            _ => self.beats.next(self.machine.has_news()),
+            _ => self.schedule.next(self.machine.has_news()),
         };
         let others = [
             phase,
@@ -149,7 +199,7 @@ impl Session {
             self.timers.next(),
             Some(self.stall_detector.next()),
         ];
-        let lost = self.beats.lost_at();
+        let lost = self.schedule.lost_at();
         others.into_iter().flatten().fold(lost, Instant::min)
     }
 
@@ -157,12 +207,26 @@ impl Session {
 
     fn handle(&mut self, event: Event) -> Result<(), TunnelError> {
         match event {
-            Event::Beat(answer) => self.answered(answer)?,
+            Event::Heartbeat(Ok(channels)) => self.answered(channels),
+            Event::Heartbeat(Err(error)) => self.heartbeat_failed(error)?,
+            Event::HeartbeatThreadEnded => self.fail(
+                TunnelError::client("the heartbeat thread has ended unexpectedly")
+                    .with_class(ErrorClass::Passing),
+            ),
+            Event::LeaseInDoubt => {
+                warn!(
+                    "tunnel {}: the calendar clock is past the session's lease (a suspended \
+                     machine, or a clock that was set): callbacks and checkpoints pause until a \
+                     heartbeat is answered",
+                    self.session.tunnel_id
+                );
+                self.schedule.hurry();
+            }
             // The service need not wait for what still opens it here.
             Event::Unread(channel_id, connection) => {
                 self.machine.ended(&channel_id, connection, false);
             }
-            Event::Ended(ended) => self.ended(ended)?,
+            Event::Ended(ended) => self.ended(ended),
             Event::Later(at, timer) => self.timers.add(at, timer),
             Event::Shutdown(deadline) => self.shut_down(deadline),
             Event::Left => {
@@ -171,44 +235,61 @@ impl Session {
                     *deadline = self.session.clock().now();
                 }
             }
-            // Heard before the session began.
+            // Handled before the session began.
             Event::Connected(_) => {}
         }
         Ok(())
     }
 
-    fn answered(&mut self, answer: Result<Vec<Channel>, TunnelError>) -> Result<(), TunnelError> {
-        self.beats.returned(answer.is_ok());
-        match answer {
-            Ok(channels) => {
-                debug!(
-                    "tunnel {}: heartbeat, {} channels",
-                    self.session.tunnel_id,
-                    channels.len()
-                );
-                self.session.lease.extend(self.beats.lost_at());
-                let elapsed = self.session.status.beat_answered();
-                self.session.notify(OwnedEvent::HeartbeatAnswered {
-                    elapsed,
-                    channels: channels.len(),
-                });
-                let commands = self.machine.answer(channels);
-                self.carry_out(commands);
-                self.give_up_stuck();
-                Ok(())
-            }
-            Err(error) if error.verdict() == Verdict::Retry => {
-                warn!(
-                    "tunnel {}: heartbeat failed, tried again: {error}",
-                    self.session.tunnel_id
-                );
-                let failures = self.session.status.beat_failed();
+    fn answered(&mut self, channels: Vec<Channel>) {
+        let (session, now) = (&self.session, self.session.clock().now());
+        debug!(
+            "tunnel {}: heartbeat, {} channels",
+            session.tunnel_id,
+            channels.len()
+        );
+        if self.schedule.failures() > 0 {
+            session.status.outages.succeeded(Asked::Heartbeat, None);
+        }
+        self.schedule.answered();
+        let timeout = session.settings.heartbeat_timeout;
+        let sent = self.schedule.last_sent();
+        session.lease.renew(sent, self.sent_utc, timeout);
+        let elapsed = session.status.beat_answered();
+        session.notify(OwnedEvent::HeartbeatAnswered {
+            elapsed,
+            channels: channels.len(),
+        });
+        if self.machine.is_new_list(&channels) {
+            self.schedule.list_changed(now);
+        }
+        let commands = self.machine.answer(channels);
+        self.session
+            .status
+            .has_channels(self.machine.has_channels());
+        self.carry_out(commands);
+        self.give_up_stuck();
+    }
+
+    fn heartbeat_failed(&mut self, error: TunnelError) -> Result<(), TunnelError> {
+        self.schedule.failed(self.session.clock().now());
+        self.machine.not_reported();
+        let reaction = reaction(error.class(), Request::Heartbeat);
+        match reaction {
+            Reaction::EndSession => return Err(error),
+            Reaction::EndDaemon => self.fail(error),
+            _ => {
+                let status = &self.session.status;
+                let pause = self.schedule.retry_pause();
+                status
+                    .outages
+                    .failed(Asked::Heartbeat, None, &error, reaction, pause);
+                let failures = status.beat_failed();
                 self.session
                     .notify(OwnedEvent::HeartbeatFailed { failures, error });
-                Ok(())
             }
-            Err(error) => Err(error),
         }
+        Ok(())
     }
 
     fn give_up_stuck(&mut self) {
@@ -222,26 +303,37 @@ impl Session {
         }
     }
 
-    fn ended(&mut self, ended: Ended) -> Result<(), TunnelError> {
+    fn ended(&mut self, ended: Ended) {
         let known = self.connections.remove(&ended.connection);
         let is_known = known.is_some();
         self.drop_later(known);
-        self.session.status.closed(ended.connection, ended.finished);
+        self.rooms.remove(&ended.connection);
+        let status = &self.session.status;
+        status.closed(ended.connection, ended.finished);
+        status.outages.forget(Some(&ended.channel_id));
         self.machine
             .ended(&ended.channel_id, ended.connection, ended.finished);
         self.predecessors.forget(&ended.channel_id);
         if !is_known {
-            return Ok(());
+            return;
         }
-        let id = &ended.channel_id;
-        match ended.finished {
-            true => info!("channel {id}: finished"),
-            false => debug!("channel {id}: ended"),
+        if ended.finished {
+            status.channel_finished();
+        }
+        let now = self.session.clock().now();
+        match ended.failed {
+            Some(class) => {
+                self.reopening
+                    .failed(&ended.channel_id, class, ended.open_for, now);
+            }
+            None => self.reopening.forget(&ended.channel_id),
         }
         if self.phase != Phase::Working {
             self.report.channels.extend(ended.report);
         }
-        ended.fatal.map_or(Ok(()), Err)
+        if let Some(error) = ended.fatal {
+            self.fail(error);
+        }
     }
 
     /// Has a connection dropped elsewhere: a checkpointer of the user's may go
@@ -254,14 +346,18 @@ impl Session {
 
     // What goes out.
 
-    fn beat(&mut self, now: Instant) {
-        let due = self.beats.next(self.machine.has_news());
+    fn send_heartbeat(&mut self, now: Instant) {
+        let due = self.schedule.next(self.machine.has_news());
         if matches!(self.phase, Phase::Leaving { .. }) || due.is_none_or(|due| due > now) {
             return;
         }
-        self.beats.sent(now);
+        let is_retry = self.schedule.failures() > 0;
+        self.schedule.sent(now);
+        self.sent_utc = self.session.clock().utc();
         self.session.status.beat_sent();
-        let _ = self.heartbeat.send(Call::Beat(self.machine.report()));
+        let channels = self.machine.report();
+        // A thread that is gone has sent its event, which ends the session.
+        let _ = self.heartbeat.send(Call::Heartbeat { channels, is_retry });
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
@@ -269,7 +365,7 @@ impl Session {
             Phase::Working => CloseReason::TakenBack,
             Phase::Draining { .. } | Phase::Leaving { .. } => CloseReason::Shutdown,
         };
-        // Before the first of them borrows anything.
+        // Before the first of them acquires anything.
         let dials = commands.iter().filter(|c| matches!(c, Command::Dial(..)));
         let mut rooms: Vec<_> = dials.map(|_| self.session.budget.open_channel()).collect();
         for command in commands {
@@ -280,7 +376,7 @@ impl Session {
                     c.close_gracefully();
                 }),
                 Command::Drop(id) => self.with(id, |c| {
-                    info!("channel {}: lost while {}", c.channel_id, c.describe());
+                    info!("{c}: lost while {}", c.describe());
                     c.stats.closes_for(CloseReason::Lost);
                     c.drop_lost();
                 }),
@@ -289,11 +385,41 @@ impl Session {
     }
 
     fn dial(&mut self, channel_id: Arc<str>, id: ConnectionId, room: Option<OpenChannel>) {
+        let now = self.session.clock().now();
         let connection = Connection::new(self.session.clone(), id, channel_id.clone());
-        let ended = connection.ended.clone();
-        let predecessors = self.predecessors.add(channel_id, ended);
+        self.rooms.extend(room.map(|room| (id, room)));
         self.connections.insert(id, connection.clone());
-        Reader::spawn(connection, predecessors, room);
+        match self.reopening.ready_at(&channel_id) {
+            Some(at) if at > now => {
+                info!("{connection}: will be opened again in {:?}", at - now);
+                connection.waits_to_reopen();
+                self.timers.add(at, Timer::Open(id));
+            }
+            _ => self.open(id),
+        }
+    }
+
+    /// Starts the reader of a connection. Without a thread for it the channel stays ours
+    /// and is opened a little later.
+    fn open(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(&id).cloned() else {
+            return;
+        };
+        let room = self.rooms.remove(&id);
+        let ended = connection.ended.clone();
+        let channel_id = connection.channel_id.clone();
+        let predecessors = self.predecessors.add(channel_id, ended);
+        if let Err(error) = Reader::spawn(connection.clone(), predecessors, room) {
+            self.rooms.insert(id, self.session.budget.open_channel());
+            connection.request_failed(
+                Asked::GetCheckpoint,
+                &error,
+                Reaction::Retry,
+                NO_THREAD_PAUSE,
+            );
+            let at = self.session.clock().now() + NO_THREAD_PAUSE;
+            self.timers.add(at, Timer::Open(id));
+        }
     }
 
     fn with(&self, id: ConnectionId, act: impl FnOnce(&Arc<Connection>)) {
@@ -307,11 +433,38 @@ impl Session {
             match timer {
                 Timer::Resume(id) => self.with(id, |connection| connection.resume()),
                 Timer::Save(id) => self.with(id, |connection| connection.save_soon()),
+                Timer::Open(id) => self.open(id),
             }
         }
     }
 
     // The end.
+
+    /// Ends the session ourselves, because of `error`: it is given back in order.
+    fn fail(&mut self, error: TunnelError) {
+        if self.phase != Phase::Working {
+            warn!(
+                "tunnel {}: failed while shutting down: {}",
+                self.session.tunnel_id,
+                full_text(&error)
+            );
+            return self.drop_error(error);
+        }
+        warn!(
+            "tunnel {}: the session will be given back: {}",
+            self.session.tunnel_id,
+            full_text(&error)
+        );
+        self.failure = Some(error);
+        let now = self.session.clock().now();
+        let timeout = self.session.settings.shutdown_timeout;
+        self.shut_down(clock::after(now, timeout));
+    }
+
+    /// Its causes may be the program's, and this loop must not wait for their drop.
+    fn drop_error(&self, error: TunnelError) {
+        self.session.pool.spawn(move || drop(error));
+    }
 
     fn shut_down(&mut self, deadline: Instant) {
         match &mut self.phase {
@@ -335,7 +488,7 @@ impl Session {
 
     /// Goes on to the next phase where it is time; true when all is done.
     fn advance(&mut self, now: Instant) -> Result<bool, TunnelError> {
-        if now >= self.beats.lost_at() {
+        if now >= self.schedule.lost_at() {
             return Err(TunnelError::new(
                 ErrorCode::ResourceGone,
                 "no heartbeat has been answered for the heartbeat timeout",
@@ -349,36 +502,58 @@ impl Session {
         Ok(matches!(self.phase, Phase::Leaving { deadline } if now >= deadline))
     }
 
+    /// Sends the last requests, on a thread of its own: a heartbeat that hangs must not
+    /// hold them up.
     fn leave(&mut self, deadline: Instant) {
-        self.abandon();
+        self.give_up_connections(CloseReason::Abandoned, true);
         self.phase = Phase::Leaving { deadline };
         let report = match self.machine.has_news() {
             true => self.machine.report(),
             false => Vec::new(),
         };
-        let within = deadline.saturating_duration_since(self.session.clock().now());
-        let _ = self.heartbeat.send(Call::Leave { report, within });
-    }
-
-    /// Gives up on what has not closed in time.
-    fn abandon(&mut self) {
-        for connection in std::mem::take(&mut self.connections).into_values() {
+        let left = deadline.saturating_duration_since(self.session.clock().now());
+        let within = match self
+            .report
+            .channels
+            .iter()
+            .all(|channel| channel.is_clean())
+        {
+            true => left.min(LEAVE_TIME),
+            false => left,
+        };
+        let (requests, session) = (self.requests.clone(), self.session.clone());
+        let leave = move || {
+            requests.leave(&session.client_id, report, within);
+            session.send(Event::Left);
+        };
+        if let Err(error) = threads::spawn(self.session.clock(), "tunnel-leave", leave) {
             warn!(
-                "channel {}: abandoned at the deadline while {}",
-                connection.channel_id,
-                connection.describe()
+                "tunnel {}: no thread for the last requests: {error}",
+                self.session.tunnel_id
             );
-            self.session.status.closed(connection.id, false);
-            connection.stats.closes_for(CloseReason::Abandoned);
-            connection.drop_lost();
-            self.report.channels.push(connection.report(true));
-            self.drop_later(Some(connection));
+            self.session.send(Event::Left);
         }
     }
 
-    fn complete(&mut self) -> ShutdownReport {
-        self.report.is_complete = true;
-        std::mem::take(&mut self.report)
+    /// Gives up on the connections that have not ended. What they own may be the
+    /// program's, so it is dropped elsewhere.
+    fn give_up_connections(&mut self, reason: CloseReason, is_abandoned: bool) {
+        for connection in std::mem::take(&mut self.connections).into_values() {
+            if is_abandoned {
+                warn!(
+                    "{connection}: abandoned at the deadline while {}",
+                    connection.describe()
+                );
+            }
+            self.session.status.closed(connection.id, false);
+            connection.stats.closes_for(reason);
+            connection.drop_lost();
+            if connection.was_opened() || is_abandoned {
+                self.report.channels.push(connection.report(is_abandoned));
+            }
+            self.drop_later(Some(connection));
+        }
+        self.rooms.clear();
     }
 }
 

@@ -1,18 +1,19 @@
-//! The thread that talks to the service about the session: connect,
-//! heartbeats, the last report.
+//! The thread that sends the requests of a session: connect, heartbeats, the end.
 //!
-//! It decides nothing: the session's loop says when and what, and never waits
-//! for an answer, so that a slow one holds up nothing else.
+//! It decides nothing: the session's loop says when and what, and never waits for an
+//! answer, so that a slow one holds up nothing else.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, warn};
 
-use crate::error::TunnelError;
-use crate::http::TunnelApi;
-use crate::http::retry::Patience;
+use crate::clock;
+use crate::error::{ErrorClass, TunnelError};
+use crate::http::retry::Schedule;
+use crate::http::{Attempt, TunnelApi};
+use crate::policy::{Reaction, Request, reaction};
 use crate::protocol::{Channel, ClientConfig, ConnectRequest, HeartbeatRequest, ShutdownRequest};
 use crate::sync::stop::Stop;
 use crate::sync::{catch_panic, threads};
@@ -21,118 +22,111 @@ use crate::worker::context::Event;
 /// What the loop asks for.
 pub(crate) enum Call {
     /// Report these channels.
-    Beat(Vec<Channel>),
-    /// Report these channels, if any, and leave.
-    Leave {
-        report: Vec<Channel>,
-        /// How long somebody waits for it.
-        within: Duration,
+    Heartbeat {
+        channels: Vec<Channel>,
+        /// An attempt before this one has failed.
+        is_retry: bool,
     },
+    /// Nobody waits for the session any more: give it back.
+    Leave,
 }
 
-/// The thread's own data.
-pub(crate) struct Heartbeat {
+/// How the session talks to the service.
+#[derive(Clone)]
+pub(crate) struct SessionRequests {
     pub(crate) api: Arc<dyn TunnelApi>,
     pub(crate) tunnel_id: String,
-    pub(crate) client: ClientConfig,
     /// How long one attempt of a heartbeat may take.
     pub(crate) attempt_timeout: Duration,
     /// Nobody waits for us any more.
     pub(crate) hang_up: Stop,
+}
+
+/// The thread's own data.
+pub(crate) struct Heartbeat {
+    pub(crate) requests: SessionRequests,
+    pub(crate) client: ClientConfig,
+    /// For how long a connect is tried again; not at all for a daemon, which does that
+    /// itself.
+    pub(crate) connect_again_for: Duration,
     pub(crate) events: Sender<Event>,
 }
 
 impl Heartbeat {
-    /// Starts the thread, which connects and then does what it is asked for,
-    /// until the sender is dropped.
+    /// Starts the thread, which connects and then does what it is asked for, until the
+    /// sender is dropped.
     pub(crate) fn spawn(self) -> Result<Sender<Call>, TunnelError> {
         let (sender, calls) = unbounded();
-        let clock = self.hang_up.clock().clone();
-        threads::spawn(&clock, "tunnel-heartbeat", move || self.run(&calls)).map_err(|error| {
-            TunnelError::client("the heartbeat thread could not be started").with_source(error)
+        let clock = self.requests.hang_up.clock().clone();
+        let spawned = threads::spawn(&clock, "tunnel-heartbeat", move || {
+            let _ended = TellEnd(self.events.clone());
+            self.run(&calls);
+        });
+        spawned.map_err(|error| {
+            TunnelError::client("the heartbeat thread could not be started")
+                .with_source(error)
+                .with_class(ErrorClass::Passing)
         })?;
         Ok(sender)
     }
 
-    fn run(self, calls: &Receiver<Call>) {
+    fn run(&self, calls: &Receiver<Call>) {
         let connected = flatten(catch_panic::catch_panic(|| self.connect()));
         let client_id = connected.as_ref().ok().cloned();
         self.send(Event::Connected(connected));
         let Some(client_id) = client_id else {
             return;
         };
-        while let Ok(call) = self.hang_up.clock().recv(calls, None) {
+        let requests = &self.requests;
+        while let Ok(call) = requests.hang_up.clock().recv(calls, None) {
             match call {
-                // Too late for anything but the farewell.
-                Call::Beat(_) if self.hang_up.is_triggered() => {}
-                Call::Beat(channels) => {
-                    let patience = Patience {
-                        attempt: self.attempt_timeout,
-                        in_all: Duration::MAX,
+                // Too late for anything but the end.
+                Call::Heartbeat { .. } if requests.hang_up.is_triggered() => {}
+                Call::Heartbeat { channels, is_retry } => {
+                    let attempt = Attempt {
+                        timeout: requests.attempt_timeout,
+                        on_new_connection: is_retry,
                     };
-                    let beat = || self.beat(&client_id, channels, patience);
-                    let answer = flatten(catch_panic::catch_panic(beat));
-                    self.send(Event::Beat(answer));
+                    let answer = requests.heartbeat(&client_id, channels, attempt);
+                    self.send(Event::Heartbeat(answer));
                 }
-                Call::Leave { report, within } => {
-                    self.leave(&client_id, report, within);
-                    self.send(Event::Left);
+                Call::Leave => {
+                    requests.leave(&client_id, Vec::new(), LEAVE_TIME);
                     return;
                 }
             }
         }
-        if self.hang_up.is_triggered() {
-            debug!("tunnel {}: session dropped", self.tunnel_id);
+        if requests.hang_up.is_triggered() {
+            debug!("tunnel {}: session dropped", requests.tunnel_id);
         }
     }
 
     fn connect(&self) -> Result<String, TunnelError> {
         let request = ConnectRequest {
-            tunnel_id: self.tunnel_id.clone(),
+            tunnel_id: self.requests.tunnel_id.clone(),
             client_config: Some(self.client.clone()),
         };
-        Ok(self.api.connect(&request, &self.hang_up)?.message.client_id)
-    }
-
-    fn beat(
-        &self,
-        client_id: &str,
-        channels: Vec<Channel>,
-        patience: Patience,
-    ) -> Result<Vec<Channel>, TunnelError> {
-        let request = HeartbeatRequest {
-            tunnel_id: self.tunnel_id.clone(),
-            client_id: client_id.to_owned(),
-            channels,
+        let stop = &self.requests.hang_up;
+        let began = stop.clock().now();
+        let schedule = Schedule {
+            give_up: self.connect_again_for,
+            ..Schedule::META
         };
-        let answer = self.api.heartbeat(&request, patience, &self.hang_up)?;
-        Ok(answer.message.channels)
-    }
-
-    /// Both requests are a courtesy: without them the service finds out by
-    /// its timeout. Once nobody waits any more one is enough: with the
-    /// shutdown the service takes all channels back. So the report leaves it
-    /// half of the time.
-    fn leave(&self, client_id: &str, report: Vec<Channel>, within: Duration) {
-        let patience = Patience {
-            attempt: self.attempt_timeout.min(within / 2),
-            in_all: within / 2,
-        };
-        if !report.is_empty()
-            && !self.hang_up.is_triggered()
-            && let Err(error) = flatten(catch_panic::catch_panic(|| {
-                self.beat(client_id, report, patience)
-            }))
-        {
-            warn!("tunnel {}: last report not sent: {error}", self.tunnel_id);
-        }
-        let request = ShutdownRequest {
-            tunnel_id: self.tunnel_id.clone(),
-            client_id: client_id.to_owned(),
-        };
-        let shutdown = || self.api.shutdown(&request, &self.hang_up).map(|_| ());
-        if let Err(error) = flatten(catch_panic::catch_panic(shutdown)) {
-            warn!("tunnel {}: shutdown not told: {error}", self.tunnel_id);
+        let mut retries = 0;
+        loop {
+            let error = match self.requests.api.connect(&request) {
+                Ok(answer) => return Ok(answer.message.client_id),
+                Err(error) => error,
+            };
+            let again = Request::Call {
+                is_repeatable: true,
+            };
+            let elapsed = stop.clock().now().saturating_duration_since(began);
+            let pause = schedule.pause(retries, elapsed, fastrand::f64());
+            match (reaction(error.class(), again), pause) {
+                (Reaction::Retry, Some(pause)) if !stop.wait_for(pause) => retries += 1,
+                _ => return Err(error),
+            }
         }
     }
 
@@ -140,6 +134,101 @@ impl Heartbeat {
         let _ = self.events.send(event);
     }
 }
+
+/// Tells the loop that the thread has ended, however that came: without it the session
+/// would only find out when its lease is over.
+struct TellEnd(Sender<Event>);
+
+impl Drop for TellEnd {
+    fn drop(&mut self) {
+        let _ = self.0.send(Event::HeartbeatThreadEnded);
+    }
+}
+
+/// How long the requests at the end of a session may take, if nothing is unsaved.
+pub(crate) const LEAVE_TIME: Duration = Duration::from_secs(3);
+
+impl SessionRequests {
+    fn heartbeat(
+        &self,
+        client_id: &str,
+        channels: Vec<Channel>,
+        attempt: Attempt,
+    ) -> Result<Vec<Channel>, TunnelError> {
+        let request = HeartbeatRequest {
+            tunnel_id: self.tunnel_id.clone(),
+            client_id: client_id.to_owned(),
+            channels,
+        };
+        let heartbeat = || self.api.heartbeat(&request, attempt);
+        let answer = flatten(catch_panic::catch_panic(heartbeat))?;
+        Ok(answer.message.channels)
+    }
+
+    /// Sends the last report, if there is something to report, and gives the session
+    /// back, within that time. Without the report the service still takes all channels
+    /// back, so it gets one attempt and half of the time.
+    pub(crate) fn leave(&self, client_id: &str, report: Vec<Channel>, within: Duration) {
+        let until = clock::after(clock::now(), within);
+        if !report.is_empty() {
+            let attempt = Attempt {
+                timeout: self.attempt_timeout.min(within / 2),
+                on_new_connection: false,
+            };
+            if let Err(error) = self.heartbeat(client_id, report, attempt) {
+                warn!("tunnel {}: last report not sent: {error}", self.tunnel_id);
+            }
+        }
+        if let Err(error) = self.shut_down(client_id, until) {
+            warn!(
+                "tunnel {}: the service was not told of the shutdown, it gives the channels to \
+                 others after the heartbeat timeout: {error}",
+                self.tunnel_id
+            );
+        }
+    }
+
+    /// Repeats the shutdown request until it is answered or the time is over. Requests
+    /// go by the machine's time, and so does this.
+    fn shut_down(&self, client_id: &str, until: Instant) -> Result<(), TunnelError> {
+        let request = ShutdownRequest {
+            tunnel_id: self.tunnel_id.clone(),
+            client_id: client_id.to_owned(),
+        };
+        let pauses = Schedule::META.endless();
+        let pause_stop = Stop::new();
+        let mut retries = 0;
+        loop {
+            let left = until.saturating_duration_since(clock::now());
+            let attempt = Attempt {
+                timeout: left.max(MIN_LEAVE_ATTEMPT),
+                on_new_connection: retries > 0,
+            };
+            let shutdown = || self.api.shutdown(&request, attempt);
+            let error = match flatten(catch_panic::catch_panic(shutdown)) {
+                Ok(_) => return Ok(()),
+                // The service does not know us, so it has nothing to take back.
+                Err(error) if error.class() == ErrorClass::Gone => return Ok(()),
+                Err(error) => error,
+            };
+            let again = Request::Call {
+                is_repeatable: true,
+            };
+            let left = until.saturating_duration_since(clock::now());
+            let pause = pauses.pause(retries, Duration::ZERO, fastrand::f64());
+            match (reaction(error.class(), again), pause) {
+                (Reaction::Retry, Some(pause)) if pause < left => {
+                    pause_stop.wait_for(pause);
+                    retries += 1;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+/// The least time for the shutdown request, however late it is.
+const MIN_LEAVE_ATTEMPT: Duration = Duration::from_millis(500);
 
 fn flatten<T>(result: Result<Result<T, TunnelError>, TunnelError>) -> Result<T, TunnelError> {
     result.and_then(|result| result)
@@ -153,14 +242,21 @@ mod tests {
     use crate::protocol::ConnectResponse;
     use prost::Message;
 
-    fn heartbeat(server: &TestServer, hang_up: &Stop, events: Sender<Event>) -> Heartbeat {
+    fn requests(server: &TestServer, hang_up: &Stop) -> SessionRequests {
         let client = TunnelClient::new(&server.url(), "instance", "id", "secret");
-        Heartbeat {
+        SessionRequests {
             api: client.expect("client").api().clone(),
             tunnel_id: "tunnel".to_owned(),
-            client: ClientConfig::default(),
             attempt_timeout: Duration::from_secs(60),
             hang_up: hang_up.clone(),
+        }
+    }
+
+    fn heartbeat(server: &TestServer, hang_up: &Stop, events: Sender<Event>) -> Heartbeat {
+        Heartbeat {
+            requests: requests(server, hang_up),
+            client: ClientConfig::default(),
+            connect_again_for: Duration::ZERO,
             events,
         }
     }
@@ -170,48 +266,68 @@ mod tests {
         Step::Answer(200, "", ConnectResponse { client_id }.encode_to_vec())
     }
 
-    #[test]
-    fn a_report_that_is_not_taken_leaves_time_for_the_farewell() {
-        let busy = || Step::Answer(503, "", Vec::new());
-        let server = TestServer::start(std::iter::once(connected()).chain((0..40).map(|_| busy())));
-        let (events, receiver) = unbounded();
-        let hang_up = Stop::new();
-        let calls = heartbeat(&server, &hang_up, events)
-            .spawn()
-            .expect("a thread");
-        assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
-        let (report, within) = (vec![Channel::default()], Duration::from_secs(1));
-        calls
-            .send(Call::Leave { report, within })
-            .expect("it listens");
-        let mut reports = 0;
-        while server.next_request().uri != "/tunnel/shutdown" {
-            reports += 1;
-        }
-        // The connect among them; the first pauses take half a second.
-        assert!((2..=6).contains(&reports), "{reports}");
-        hang_up.trigger();
-        assert!(matches!(receiver.recv(), Ok(Event::Left)));
+    fn busy() -> Step {
+        Step::Answer(503, "", Vec::new())
+    }
+
+    fn uris(server: &TestServer) -> Vec<String> {
+        let requests = server.requests().into_iter();
+        requests.map(|request| request.uri).collect()
     }
 
     #[test]
-    fn once_nobody_waits_the_farewell_is_all_that_is_sent() {
+    fn a_report_that_fails_leaves_time_for_the_shutdown_request() {
+        let server = TestServer::start([busy(), busy(), Step::Answer(200, "", Vec::new())]);
+        let requests = requests(&server, &Stop::new());
+        requests.leave("client", vec![Channel::default()], LEAVE_TIME);
+        let expected = ["/tunnel/heartbeat", "/tunnel/shutdown", "/tunnel/shutdown"];
+        assert_eq!(uris(&server), expected);
+    }
+
+    #[test]
+    fn leaving_an_unreachable_service_ends_in_time() {
+        let server = TestServer::start(std::iter::repeat_with(busy).take(100));
+        let began = clock::now();
+        let within = Duration::from_millis(300);
+        requests(&server, &Stop::new()).leave("client", Vec::new(), within);
+        assert!(clock::now() - began < Duration::from_secs(10));
+        assert!(uris(&server).len() >= 2);
+    }
+
+    #[test]
+    fn a_heartbeat_is_one_attempt() {
+        let server = TestServer::start([connected(), busy()]);
+        let (events, receiver) = unbounded();
+        let calls = heartbeat(&server, &Stop::new(), events).spawn();
+        let calls = calls.expect("a thread");
+        assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
+        let call = Call::Heartbeat {
+            channels: Vec::new(),
+            is_retry: false,
+        };
+        calls.send(call).expect("it listens");
+        assert!(matches!(receiver.recv(), Ok(Event::Heartbeat(Err(_)))));
+        drop(calls);
+        assert!(matches!(receiver.recv(), Ok(Event::HeartbeatThreadEnded)));
+        assert_eq!(uris(&server), ["/tunnel/connect", "/tunnel/heartbeat"]);
+    }
+
+    #[test]
+    fn once_nobody_waits_only_the_shutdown_request_is_sent() {
         let server = TestServer::start([connected(), Step::Answer(200, "", Vec::new())]);
         let (events, receiver) = unbounded();
         let hang_up = Stop::new();
-        let heartbeat = heartbeat(&server, &hang_up, events);
-        let calls = heartbeat.spawn().expect("a thread");
+        let calls = heartbeat(&server, &hang_up, events).spawn();
+        let calls = calls.expect("a thread");
         assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
         hang_up.trigger();
-        calls.send(Call::Beat(Vec::new())).expect("it listens");
-        let report = vec![Channel::default()];
-        let within = Duration::from_secs(1);
-        calls
-            .send(Call::Leave { report, within })
-            .expect("it listens");
-        assert!(matches!(receiver.recv(), Ok(Event::Left)));
-        let requests = server.requests();
-        let uris: Vec<&str> = requests.iter().map(|r| r.uri.as_str()).collect();
-        assert_eq!(uris, ["/tunnel/connect", "/tunnel/shutdown"]);
+        let call = Call::Heartbeat {
+            channels: Vec::new(),
+            is_retry: false,
+        };
+        calls.send(call).expect("it listens");
+        calls.send(Call::Leave).expect("it listens");
+        assert!(matches!(receiver.recv(), Ok(Event::HeartbeatThreadEnded)));
+        assert_eq!(uris(&server), ["/tunnel/connect", "/tunnel/shutdown"]);
     }
 }

@@ -7,6 +7,7 @@
 //! - [`schedule`]: when to send heartbeats (pure).
 //! - [`heartbeat`]: the thread that sends the requests of the session.
 //! - [`timers`]: what is to happen later (pure).
+//! - [`reopening`]: when a channel that failed is opened again (pure).
 //! - [`predecessors`]: earlier connections that still run.
 //! - [`stall_detector`]: finds channels that make no progress.
 
@@ -14,6 +15,7 @@ pub(crate) mod assignment;
 pub(crate) mod event_loop;
 pub(crate) mod heartbeat;
 pub(crate) mod predecessors;
+mod reopening;
 pub(crate) mod schedule;
 mod stall_detector;
 pub(crate) mod timers;

@@ -3,22 +3,41 @@
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::config::MIN_HEARTBEAT_INTERVAL;
+
+/// News wait no longer than that, so that all news of that time share one heartbeat.
+const NEWS_DELAY: Duration = Duration::from_secs(1);
+
+/// The interval while channels move: for a while after connecting and after each change
+/// of the list of channels, so that a channel that one worker gives back is soon
+/// consumed by another.
+const MOVING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// For how long after a change channels may still move.
+const MOVING_TIME: Duration = Duration::from_secs(60);
+
+/// The first pause after a heartbeat that failed, and the longest.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(5);
+
+/// The least pause, however little is left of the lease.
+const MIN_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The rhythm of one session's heartbeats.
 #[derive(Debug)]
 pub(crate) struct HeartbeatSchedule {
     interval: Duration,
     timeout: Duration,
-    /// The least distance between two beats when there is news.
-    floor: Duration,
-    /// When the last beat was sent; the connect counts as the first.
+    /// When the last heartbeat was sent; the connect counts as the first.
     last_sent: Instant,
-    /// When the last beat that was answered had been sent. Its sending and not
+    /// When the last heartbeat that was answered had been sent. Its sending and not
     /// its answer, so that we stop before the service gives the channels away.
     last_success: Instant,
+    /// When the last failed heartbeat came back, and how many have failed in a row.
+    last_failure: Instant,
+    failures: u32,
+    moving_until: Instant,
     in_flight: bool,
-    first: bool,
+    is_urgent: bool,
 }
 
 impl HeartbeatSchedule {
@@ -31,37 +50,88 @@ impl HeartbeatSchedule {
         HeartbeatSchedule {
             interval,
             timeout,
-            floor: MIN_HEARTBEAT_INTERVAL.min(interval),
             last_sent: connected,
             last_success: connected,
+            last_failure: connected,
+            failures: 0,
+            moving_until: clock::after(connected, MOVING_TIME),
             in_flight: false,
-            first: true,
+            // The first heartbeat makes the client take part.
+            is_urgent: true,
         }
     }
 
-    /// When the next beat is due, with or without news to tell; none while
-    /// one is on its way.
+    /// When the next heartbeat is due, with or without news to report; none while one
+    /// is in flight.
     pub(crate) fn next(&self, news: bool) -> Option<Instant> {
-        let wait = match (self.first, news) {
-            (true, _) => Duration::ZERO,
-            (false, true) => self.floor,
-            (false, false) => self.interval,
-        };
-        (!self.in_flight).then(|| clock::after(self.last_sent, wait))
+        if self.in_flight {
+            return None;
+        }
+        Some(match (self.is_urgent, self.failures, news) {
+            (true, ..) => self.last_sent,
+            (false, 0, true) => clock::after(self.last_sent, NEWS_DELAY.min(self.interval)),
+            (false, 0, false) => self.regular(),
+            (false, ..) => clock::after(self.last_failure, self.retry_pause()),
+        })
+    }
+
+    fn regular(&self) -> Instant {
+        let soon = clock::after(self.last_sent, MOVING_INTERVAL.min(self.interval));
+        match soon <= self.moving_until {
+            true => soon,
+            false => clock::after(self.last_sent, self.interval),
+        }
+    }
+
+    /// The pause after the last failure. Short enough that several more attempts fit
+    /// into what is left of the lease.
+    pub(crate) fn retry_pause(&self) -> Duration {
+        let doubled = 1u32.checked_shl(self.failures.saturating_sub(1));
+        let pause = RETRY_PAUSE.saturating_mul(doubled.unwrap_or(u32::MAX));
+        let left = self.lost_at().saturating_duration_since(self.last_failure);
+        let longest = MAX_RETRY_PAUSE.min(self.interval);
+        pause
+            .min(longest)
+            .min(left / 4)
+            .max(MIN_RETRY_PAUSE.min(longest))
+    }
+
+    /// How many heartbeats have failed in a row.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// The next heartbeat goes out immediately.
+    pub(crate) fn hurry(&mut self) {
+        self.is_urgent = true;
+    }
+
+    /// The list of our channels has changed.
+    pub(crate) fn list_changed(&mut self, now: Instant) {
+        self.moving_until = clock::after(now, MOVING_TIME);
     }
 
     pub(crate) fn sent(&mut self, now: Instant) {
         self.last_sent = now;
         self.in_flight = true;
-        self.first = false;
+        self.is_urgent = false;
     }
 
-    /// The beat has come back, with an answer or without.
-    pub(crate) fn returned(&mut self, answered: bool) {
+    pub(crate) fn answered(&mut self) {
         self.in_flight = false;
-        if answered {
-            self.last_success = self.last_sent;
-        }
+        self.failures = 0;
+        self.last_success = self.last_sent;
+    }
+
+    pub(crate) fn failed(&mut self, now: Instant) {
+        self.in_flight = false;
+        self.failures = self.failures.saturating_add(1);
+        self.last_failure = now;
+    }
+
+    /// When the last heartbeat was sent.
+    pub(crate) fn last_sent(&self) -> Instant {
+        self.last_sent
     }
 
     /// From when on the session counts as lost.
@@ -89,16 +159,101 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn beats_at_once_and_then_by_the_interval() {
+    /// A schedule at the defaults whose moving time is over, with the last heartbeat
+    /// sent and answered at the instant that is returned.
+    fn settled() -> (HeartbeatSchedule, Instant) {
         let start = crate::clock::now();
-        let mut beats = HeartbeatSchedule::new(seconds(30), seconds(300), start);
-        assert_eq!(beats.next(false), Some(start));
-        beats.sent(start);
-        assert_eq!(beats.next(false), None);
-        beats.returned(true);
-        assert_eq!(beats.next(false), Some(start + seconds(30)));
-        assert_eq!(beats.next(true), Some(start + seconds(5)), "news are early");
+        let mut schedule = HeartbeatSchedule::new(seconds(30), seconds(300), start);
+        let later = start + seconds(1000);
+        schedule.sent(later);
+        schedule.answered();
+        (schedule, later)
+    }
+
+    #[test]
+    fn the_first_heartbeat_goes_out_immediately_and_the_next_soon() {
+        let start = crate::clock::now();
+        let mut schedule = HeartbeatSchedule::new(seconds(30), seconds(300), start);
+        let mut sent = Vec::new();
+        for _ in 0..16 {
+            let due = schedule.next(false).expect("none is in flight");
+            schedule.sent(due);
+            assert_eq!(schedule.next(false), None);
+            schedule.answered();
+            sent.push((due - start).as_secs());
+        }
+        let expected = [
+            0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 90, 120, 150,
+        ];
+        assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn heartbeats_come_often_while_channels_move() {
+        let (mut schedule, last) = settled();
+        assert_eq!(schedule.next(false), Some(last + seconds(30)));
+        schedule.list_changed(last + seconds(2));
+        assert_eq!(schedule.next(false), Some(last + seconds(5)));
+        let mut short = HeartbeatSchedule::new(seconds(1), seconds(10), last);
+        short.sent(last);
+        short.answered();
+        assert_eq!(
+            short.next(false),
+            Some(last + seconds(1)),
+            "the interval if shorter"
+        );
+    }
+
+    #[test]
+    fn all_news_of_one_second_share_a_heartbeat() {
+        let (mut schedule, last) = settled();
+        assert_eq!(schedule.next(true), Some(last + seconds(1)));
+        schedule.sent(last + seconds(20));
+        assert_eq!(schedule.next(true), None, "one is in flight");
+        schedule.answered();
+        assert_eq!(schedule.next(true), Some(last + seconds(21)));
+    }
+
+    #[test]
+    fn a_failed_heartbeat_is_followed_by_another_with_backoff() {
+        let (mut schedule, last) = settled();
+        let mut now = last + seconds(30);
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            schedule.sent(now);
+            schedule.failed(now);
+            let due = schedule.next(true).expect("none is in flight");
+            assert_eq!(schedule.next(false), Some(due), "news change nothing");
+            pauses.push((due - now).as_secs());
+            now = due;
+        }
+        assert_eq!(pauses, [1, 2, 4, 5, 5, 5]);
+        assert_eq!(schedule.failures(), 6);
+        schedule.sent(now);
+        schedule.answered();
+        assert_eq!(schedule.next(false), Some(now + seconds(30)));
+    }
+
+    #[test]
+    fn several_attempts_fit_into_what_is_left_of_the_lease() {
+        let (mut schedule, last) = settled();
+        schedule.sent(last + seconds(296));
+        schedule.failed(last + seconds(296));
+        assert_eq!(schedule.retry_pause(), seconds(1));
+        schedule.failed(last + seconds(298));
+        assert_eq!(schedule.retry_pause(), seconds(1) / 2);
+        schedule.failed(last + seconds(300));
+        assert_eq!(schedule.retry_pause(), MIN_RETRY_PAUSE);
+    }
+
+    #[test]
+    fn an_urgent_heartbeat_does_not_wait() {
+        let (mut schedule, last) = settled();
+        schedule.hurry();
+        assert!(schedule.next(false) <= Some(last));
+        schedule.sent(last + seconds(3));
+        schedule.answered();
+        assert_eq!(schedule.next(false), Some(last + seconds(33)), "once");
     }
 
     #[test]
@@ -110,25 +265,16 @@ mod tests {
     }
 
     #[test]
-    fn news_wait_for_the_interval_if_that_is_less_than_the_floor() {
-        let start = crate::clock::now();
-        let mut beats = HeartbeatSchedule::new(seconds(1), seconds(10), start);
-        beats.sent(start);
-        beats.returned(true);
-        assert_eq!(beats.next(true), Some(start + seconds(1)));
-    }
-
-    #[test]
     fn the_session_lives_from_the_sending_of_the_last_answered_beat() {
         let start = crate::clock::now();
         let mut beats = HeartbeatSchedule::new(seconds(30), seconds(300), start);
         assert_eq!(beats.lost_at(), start + seconds(300));
         beats.sent(start + seconds(10));
-        beats.returned(false);
+        beats.failed(start + seconds(11));
         assert_eq!(beats.lost_at(), start + seconds(300), "no answer");
         beats.sent(start + seconds(40));
         assert_eq!(beats.lost_at(), start + seconds(300), "no answer yet");
-        beats.returned(true);
+        beats.answered();
         assert_eq!(beats.lost_at(), start + seconds(340));
     }
 }

@@ -9,9 +9,9 @@ use log::warn;
 
 use crate::clock::Clock;
 use crate::observer::{ChannelStage, OwnedEvent};
+use crate::sync::timed_state::TimedState;
 use crate::worker::channel::connection::Connection;
 use crate::worker::connection_id::ConnectionId;
-use crate::worker::status::timed_state::TimedState;
 
 /// The longest time between two looks.
 const MAX_INTERVAL: Duration = Duration::from_secs(10);

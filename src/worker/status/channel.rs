@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::failures::History;
-use super::timed_state::{AtomicTimedState, TimedState};
+use super::failures::{History, full_text};
 use crate::clock::Clock;
+use crate::error::TunnelError;
 use crate::observer::{BatchCounts, ChannelSnapshot, ChannelStage, CloseReason, SavedCheckpoint};
 use crate::sync::stop::Stop;
+use crate::sync::timed_state::{AtomicTimedState, TimedState};
 use crate::worker::turn::{Turn, TurnStage};
 
 /// What the reader of a channel is at.
@@ -21,6 +22,8 @@ use crate::worker::turn::{Turn, TurnStage};
 #[repr(u8)]
 pub(crate) enum ReaderStage {
     Opening,
+    /// It failed the last time, and a pause passes before it is opened again.
+    WaitingToReopen,
     WaitingForPredecessor,
     /// The limit of channels at work is reached.
     WaitingForPermit,
@@ -33,8 +36,9 @@ pub(crate) enum ReaderStage {
     Done,
 }
 
-const READER_STAGES: [ReaderStage; 7] = [
+const READER_STAGES: [ReaderStage; 8] = [
     ReaderStage::Opening,
+    ReaderStage::WaitingToReopen,
     ReaderStage::WaitingForPredecessor,
     ReaderStage::WaitingForPermit,
     ReaderStage::WaitingForMemory,
@@ -174,6 +178,15 @@ impl ChannelStats {
         self.history.work.succeeded();
     }
 
+    /// A request has failed and will be sent again; `is_save`: it is a checkpoint.
+    pub(crate) fn request_failed(&self, is_save: bool, error: &TunnelError) {
+        let failures = match is_save {
+            true => &self.history.saves,
+            false => &self.history.requests,
+        };
+        failures.failed(full_text(error));
+    }
+
     pub(crate) fn save_begins(&self) {
         self.saving.set(TimedState::now(self.clock(), SAVING));
     }
@@ -219,6 +232,7 @@ impl ChannelStats {
         match stage(turn, reader, is_saving, is_closing) {
             stage @ ChannelStage::Saving => (stage, saving),
             stage @ (ChannelStage::Opening
+            | ChannelStage::WaitingToReopen
             | ChannelStage::WaitingForPredecessor
             | ChannelStage::WaitingForPermit
             | ChannelStage::WaitingForMemory
@@ -282,7 +296,7 @@ fn blank(channel_id: &str, history: &History) -> ChannelSnapshot {
         is_closing: false,
         read: BatchCounts::default(),
         done: BatchCounts::default(),
-        failures: history.work.snapshot(),
+        failures: history.snapshot(),
         save_failures: history.saves.snapshot(),
         last_saved: None,
         lag: None,
@@ -305,6 +319,7 @@ fn stage(turn: TurnStage, reader: ReaderStage, is_saving: bool, is_closing: bool
     use ChannelStage as S;
     match (turn, reader) {
         (TurnStage::Opening, ReaderStage::WaitingForPredecessor) => S::WaitingForPredecessor,
+        (TurnStage::Opening, ReaderStage::WaitingToReopen) => S::WaitingToReopen,
         (TurnStage::Opening, _) => S::Opening,
         (TurnStage::Queued, _) => S::Queued,
         (TurnStage::Running, _) => S::InCallback,

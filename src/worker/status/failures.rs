@@ -80,6 +80,8 @@ impl Failures {
 pub(crate) struct History {
     /// To open, to read, and of callbacks.
     pub(crate) work: Failures,
+    /// Of requests that are tried again while the channel stays ours.
+    pub(crate) requests: Failures,
     pub(crate) saves: Failures,
 }
 
@@ -87,19 +89,43 @@ impl History {
     pub(crate) fn new(clock: &Clock) -> History {
         History {
             work: Failures::new(clock),
+            requests: Failures::new(clock),
             saves: Failures::new(clock),
         }
     }
 
+    fn all(&self) -> [&Failures; 3] {
+        [&self.work, &self.requests, &self.saves]
+    }
+
     /// Whether it is worth keeping when the channel is gone.
     pub(crate) fn is_failing(&self) -> bool {
-        self.work.is_failing() || self.saves.is_failing()
+        self.all().iter().any(|failures| failures.is_failing())
     }
 
     /// How long ago the last failure was.
     pub(crate) fn last_age(&self) -> Duration {
-        let ages = [self.work.last_age(), self.saves.last_age()];
-        ages.into_iter().flatten().min().unwrap_or(Duration::MAX)
+        let ages = self.all().into_iter().filter_map(Failures::last_age);
+        ages.min().unwrap_or(Duration::MAX)
+    }
+
+    /// The failures of everything but saves.
+    pub(crate) fn snapshot(&self) -> FailureSnapshot {
+        let (work, requests) = (self.work.snapshot(), self.requests.snapshot());
+        let is_newer = |a: &FailureSnapshot, b: &FailureSnapshot| match (a.last_age, b.last_age) {
+            (Some(a), Some(b)) => a <= b,
+            (a, _) => a.is_some(),
+        };
+        let newest = match is_newer(&work, &requests) {
+            true => &work,
+            false => &requests,
+        };
+        FailureSnapshot {
+            count: work.count.saturating_add(requests.count),
+            failing_for: work.failing_for.max(requests.failing_for),
+            last_age: newest.last_age,
+            last_error: newest.last_error.clone(),
+        }
     }
 }
 
@@ -147,6 +173,28 @@ mod tests {
         trouble.failed("two".to_owned());
         let failing = trouble.snapshot();
         assert!(failing.failing_for > failing.last_age, "{failing:?}");
+    }
+
+    #[test]
+    fn a_snapshot_shows_the_newest_failure_and_the_longest_row() {
+        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
+        let history = History::new(&clock);
+        assert_eq!(history.snapshot(), FailureSnapshot::default());
+        history.requests.failed("busy".to_owned());
+        clock.jump(Duration::from_secs(20));
+        history.work.failed("no".to_owned());
+        clock.jump(Duration::from_secs(1));
+        let snapshot = history.snapshot();
+        assert_eq!(
+            (snapshot.count, snapshot.last_error.as_deref()),
+            (2, Some("no"))
+        );
+        assert!(snapshot.failing_for > Some(Duration::from_secs(20)));
+        history.work.succeeded();
+        assert!(history.is_failing());
+        history.requests.succeeded();
+        assert!(!history.is_failing());
+        assert_eq!(history.snapshot().failing_for, None);
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //!
 //! - [`worker`]: [`WorkerStatus`](worker::WorkerStatus), what is known of a worker.
 //! - [`channel`]: the counters and the stage of one channel.
-//! - [`timed_state`]: a state and since when, in one word.
 //! - [`failures`]: what failed on a channel.
+//! - [`outages`]: failures that pass are logged once, and then summed up.
 
 pub(crate) mod channel;
 pub(crate) mod failures;
-pub(crate) mod timed_state;
+pub(crate) mod outages;
 pub(crate) mod worker;

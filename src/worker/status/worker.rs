@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::channel::{self, ChannelStats};
 use super::failures::{History, full_text};
+use super::outages::Outages;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::TunnelError;
@@ -30,6 +31,7 @@ pub(crate) struct WorkerStatus {
     timeout: Duration,
     stuck_after: Duration,
     clock: Clock,
+    pub(crate) outages: Outages,
     shown: Mutex<Shown>,
 }
 
@@ -44,6 +46,9 @@ struct Shown {
     failures: u32,
     reconnects: u64,
     last_error: Option<String>,
+    /// Since when the session has no channels, although none of them is finished.
+    without_channels: Option<u64>,
+    has_finished_channels: bool,
     open: BTreeMap<ConnectionId, Arc<ChannelStats>>,
     /// Channels that failed and have not come back.
     given_back: HashMap<Arc<str>, Arc<History>>,
@@ -81,6 +86,8 @@ impl WorkerStatus {
             failures: 0,
             reconnects: 0,
             last_error: None,
+            without_channels: None,
+            has_finished_channels: false,
             open: BTreeMap::new(),
             given_back: HashMap::new(),
             read: BatchCounts::default(),
@@ -93,6 +100,7 @@ impl WorkerStatus {
             timeout: settings.heartbeat_timeout,
             stuck_after: settings.stuck_after,
             clock: settings.clock.clone(),
+            outages: Outages::new(tunnel_id, &settings.clock),
             shown: Mutex::new(shown),
         }
     }
@@ -108,6 +116,8 @@ impl WorkerStatus {
         shown.is(WorkerState::Working, &self.clock);
         shown.client_id = Some(client_id.clone());
         (shown.sent, shown.answered, shown.failures) = (None, None, 0);
+        shown.without_channels = Some(self.clock.micros());
+        shown.has_finished_channels = false;
     }
 
     pub(crate) fn draining(&self) {
@@ -162,7 +172,35 @@ impl WorkerStatus {
         shown.failures
     }
 
+    /// Whether any heartbeat of this session has been answered.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.shown.lock().answered.is_some()
+    }
+
+    /// A connect has failed and will be tried again.
+    pub(crate) fn connect_failed(&self, error: &TunnelError) {
+        let text = full_text(error);
+        self.shown.lock().last_error = Some(text);
+    }
+
     // Channels.
+
+    /// Whether the service has given us channels, by its last answer.
+    pub(crate) fn has_channels(&self, has_some: bool) {
+        let mut shown = self.shown.lock();
+        match has_some {
+            true => shown.without_channels = None,
+            false => {
+                let now = self.clock.micros();
+                shown.without_channels.get_or_insert(now);
+            }
+        }
+    }
+
+    /// A channel has been consumed to its end.
+    pub(crate) fn channel_finished(&self) {
+        self.shown.lock().has_finished_channels = true;
+    }
 
     /// A new connection to a channel, with the failures of the one before.
     pub(crate) fn opens(
@@ -243,6 +281,10 @@ impl WorkerStatus {
             read: shown.read,
             done: shown.done,
             channels: Vec::with_capacity(open.len()),
+            without_channels_for: shown
+                .without_channels
+                .filter(|_| shown.state == WorkerState::Working && !shown.has_finished_channels)
+                .map(|since| self.clock.age(since)),
             stuck_after: self.stuck_after,
         };
         (snapshot, open, given_back)

@@ -27,9 +27,8 @@ use self::prefix_table::PrefixTable;
 use self::sums::Sums;
 use crate::record::kind::ActionType;
 use crate::record::plainbuffer::crc8::simd::LANES;
-use crate::record::plainbuffer::row::{self, Row, Section};
+use crate::record::plainbuffer::layout::{Parts, Row, SEQUENCE_INFO, Section, parse_sequence_info};
 use crate::record::plainbuffer::{crc8, tag};
-use crate::record::record::Parts;
 
 // Protobuf keys: first of the records in a response, then of the action and the row in
 // a record.
@@ -235,9 +234,6 @@ impl<'r, 'h> Cells<'r, 'h> {
     }
 }
 
-/// Length of the three numbers of a sequence info with their tags, in bytes.
-pub(crate) const SEQUENCE_INFO: usize = (1 + 4) + (1 + 8) + (1 + 4);
-
 /// The offset of the sequence info, if the extension at `at` holds a sequence info and
 /// nothing else. Both offsets count from the end of the first block.
 #[inline(always)]
@@ -257,7 +253,7 @@ fn extension(window: &Window, at: usize) -> Option<usize> {
     ];
     let info = at + LENGTHS.len();
     (part(window, LANES + at) == LENGTHS).then_some(())?;
-    row::parse_sequence_info(&part(window, LANES + info))?;
+    parse_sequence_info(&part(window, LANES + info))?;
     Some(info)
 }
 
