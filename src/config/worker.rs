@@ -18,7 +18,8 @@ pub(crate) const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
 const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 const DEFAULT_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(300);
-const DEFAULT_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+/// Less than the 30 s after which Kubernetes kills a pod.
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 const DEFAULT_STUCK_AFTER: Duration = Duration::from_secs(300);
 const DEFAULT_POOL_THREADS: usize = 32;
 const DEFAULT_PROCESS_ATTEMPTS: u32 = 3;
@@ -82,7 +83,7 @@ impl TunnelWorkerConfig {
             closing_channel_detect: true,
             pool: PoolChoice::Own(DEFAULT_POOL_THREADS),
             process_attempts: DEFAULT_PROCESS_ATTEMPTS,
-            shutdown_timeout: DEFAULT_SHUTDOWN_DEADLINE,
+            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
             stuck_after: DEFAULT_STUCK_AFTER,
             observer: None,
             clock: Clock::system(),

@@ -45,11 +45,11 @@ pub struct ChannelReport {
     pub last_finished: Option<String>,
     /// The last token that was saved; the channel goes on from there.
     pub last_saved: Option<String>,
-    /// How many of the delivered records will be delivered again, to whoever
-    /// reads the channel next. Of a channel that was abandoned it may count a
-    /// batch too many, whose callback was about to begin or whose save was on
-    /// its way, but none too few. None where the program commits tokens itself
-    /// and the worker cannot know.
+    /// How many of the delivered records will be delivered again, to the next reader of
+    /// the channel. For a channel that was abandoned, the number may include one batch
+    /// too many, whose callback was about to begin or whose save was in flight, but none
+    /// too few. `None` if it cannot be known, because the program committed a token that
+    /// this session never delivered.
     pub records_to_redeliver: Option<u64>,
     /// Whether the deadline passed while the channel was still at work.
     pub is_abandoned: bool,
@@ -72,9 +72,9 @@ impl fmt::Debug for ChannelReport {
 }
 
 impl ChannelReport {
-    /// Whether nothing of the channel will be delivered again.
+    /// Whether it is known that nothing of the channel will be delivered again.
     pub fn is_clean(&self) -> bool {
-        !self.is_abandoned && self.records_to_redeliver.unwrap_or(0) == 0
+        !self.is_abandoned && self.records_to_redeliver == Some(0)
     }
 }
 

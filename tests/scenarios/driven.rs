@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tablestore_emulator::{Action, Emulator, EventKind, Fault};
+use tablestore_emulator::{Action, ChannelState, ChannelStatus, Emulator, EventKind, Fault, Rule};
 use tablestore_tunnel::{
     ChannelBackoffConfig, ChannelContext, Clock, ErrorCode, ProcessError, Record, RunningDaemon,
     SimpleProcessFactory, TunnelType, TunnelWorkerConfig, TunnelWorkerConfigBuilder,
@@ -368,6 +368,153 @@ fn after_the_machine_sleeps_nothing_is_saved_until_it_reconnects() {
 }
 
 #[test]
+fn a_suspended_machine_pauses_callbacks_until_a_heartbeat_is_answered() {
+    // The service goes on by its own clock, and still knows the worker.
+    let clock = Clock::manual(OffsetDateTime::now_utc());
+    let scene = Scene::new(1);
+    let tunnel = scene.tunnel(TunnelType::Stream);
+    let driven = Driven {
+        clock,
+        scene,
+        tunnel,
+    };
+    let processed = Processed::default();
+    let running = driven.start(driven.config(processed.factory()));
+    driven.clock.advance(100 * SECOND);
+    let (heartbeats, reads) = (
+        driven.count(Action::Heartbeat),
+        driven.count(Action::ReadRecords),
+    );
+    let failing = Fault::on(Action::Heartbeat).times(u64::MAX);
+    driven
+        .scene
+        .emulator
+        .fault(failing.fail(503, "OTSServerBusy", "busy"));
+    driven.clock.suspend(HOUR);
+    driven.scene.put_rows(10);
+    // The poll of the idle channel finds the lease in doubt.
+    driven.clock.advance(6 * SECOND);
+    assert!(
+        driven.count(Action::Heartbeat) > heartbeats,
+        "one goes out immediately"
+    );
+    assert_eq!(
+        driven.count(Action::ReadRecords),
+        reads,
+        "nothing is read in doubt"
+    );
+    assert_eq!(processed.len(), 0);
+    driven.scene.emulator.clear_faults();
+    driven.clock.advance(11 * SECOND);
+    assert_eq!(processed.len(), 10);
+    assert_eq!(driven.count(Action::Connect), 1, "the session goes on");
+    assert!(running.close().expect("ends well").is_clean());
+}
+
+#[test]
+fn a_machine_that_was_suspended_for_too_long_connects_again() {
+    let driven = Driven::new(1);
+    let processed = Processed::default();
+    let running = driven.start(driven.config(processed.factory()));
+    driven.clock.advance(100 * SECOND);
+    // The service lives by the same calendar, and has dropped the worker, which has to
+    // ask to know that.
+    driven.scene.breaks(Rule::HeartbeatGap);
+    driven.clock.suspend(HOUR);
+    driven.scene.put_rows(10);
+    driven.clock.advance(20 * SECOND);
+    assert_eq!(driven.count(Action::Connect), 2);
+    assert_eq!(processed.len(), 10);
+    assert!(running.close().expect("ends well").is_clean());
+}
+
+/// Two workers at the defaults: from the answer that says CLOSING to the first worker
+/// until the second one reads.
+#[test]
+fn promise_10_a_channel_that_moves_is_without_a_reader_for_seven_seconds_at_most() {
+    for offset in [0, 3, 7, 11, 17, 23, 29] {
+        let driven = Driven::new(2);
+        let processed = Processed::default();
+        let config = |tag: &str| driven.config(processed.factory()).client_tag(tag);
+        let first = driven.start(config("first"));
+        driven.clock.advance((600 + offset) * SECOND);
+        let second = driven.start(config("second"));
+        for _ in 0..60 {
+            driven.scene.put_rows(2);
+            driven.clock.advance(SECOND);
+        }
+        driven.clock.advance(10 * SECOND);
+        let ledger = driven.scene.emulator.ledger();
+        let closing = ledger.events().iter().find_map(|event| match &event.kind {
+            EventKind::Heartbeat { answered, .. } => {
+                let is_closing = |state: &&ChannelState| state.status == ChannelStatus::Closing;
+                let state = answered.iter().find(is_closing)?;
+                Some((event.time, state.channel.clone()))
+            }
+            _ => None,
+        });
+        let (heard, moved) = closing.expect("a channel moves");
+        let read = ledger.events().iter().find_map(|event| match &event.kind {
+            EventKind::Read {
+                channel, client, ..
+            } if *channel == moved => client.starts_with("second").then_some(event.time),
+            _ => None,
+        });
+        let gap = read.expect("the second worker reads it") - heard;
+        assert!(gap.as_seconds_f64() <= 7.0, "offset {offset}: {gap}");
+        assert!(second.close().expect("ends well").is_clean());
+        assert!(first.close().expect("ends well").is_clean());
+        assert_eq!(processed.len(), 120, "nothing twice");
+    }
+}
+
+#[test]
+fn a_channel_that_fails_is_opened_again_after_growing_pauses() {
+    let driven = Driven::new(1);
+    let processed = Processed::default();
+    let refused = Fault::on(Action::ReadRecords).times(u64::MAX);
+    driven
+        .scene
+        .emulator
+        .fault(refused.fail(400, "OTSParameterInvalid", "no"));
+    let running = driven.start(driven.config(processed.factory()));
+    driven.clock.advance(1000 * SECOND);
+    let times = driven.times(Action::GetCheckpoint);
+    let pauses: Vec<u64> = gaps(&times).iter().map(|gap| gap.round() as u64).collect();
+    assert_eq!(pauses[..5], [5, 10, 20, 40, 60], "{pauses:?}");
+    assert!(
+        pauses[5..].iter().all(|pause| (60..=62).contains(pause)),
+        "{pauses:?}"
+    );
+    driven.scene.emulator.clear_faults();
+    driven.scene.put_rows(10);
+    driven.clock.advance(70 * SECOND);
+    assert_eq!(processed.len(), 10);
+    assert!(running.close().expect("ends well").is_clean());
+}
+
+#[test]
+fn a_refused_checkpoint_releases_the_channel_with_growing_pauses() {
+    let driven = Driven::new(1);
+    let processed = Processed::default();
+    let refused = Fault::on(Action::Checkpoint).times(u64::MAX);
+    driven
+        .scene
+        .emulator
+        .fault(refused.fail(400, "OTSParameterInvalid", "no"));
+    let running = driven.start(driven.config(processed.factory()));
+    driven.clock.advance(SECOND);
+    driven.scene.put_rows(10);
+    driven.clock.advance(1000 * SECOND);
+    // By the interval of 10 s, and once more when the channel closes.
+    let saves = driven.count(Action::Checkpoint);
+    assert!((10..=40).contains(&saves), "{saves} attempts in 1000 s");
+    driven.scene.emulator.clear_faults();
+    driven.clock.advance(100 * SECOND);
+    assert!(running.close().expect("ends well").is_clean());
+}
+
+#[test]
 fn closing_waits_for_no_timer() {
     type Setup = fn(&Driven) -> RunningDaemon;
     fn started(driven: &Driven) -> RunningDaemon {
@@ -501,7 +648,7 @@ fn promise_07_a_shutdown_that_reaches_its_deadline_sends_one_request() {
         running.daemon().snapshot().state == WorkerState::Draining
     });
     let has_ended = || closing.is_finished();
-    driven.clock.advance(29 * SECOND - Duration::from_millis(1));
+    driven.clock.advance(24 * SECOND - Duration::from_millis(1));
     assert!(!has_ended());
     assert_eq!(driven.count(Action::Shutdown), 0);
     assert!(
@@ -510,7 +657,7 @@ fn promise_07_a_shutdown_that_reaches_its_deadline_sends_one_request() {
             .advance_until(HOUR, || driven.count(Action::Shutdown) == 1)
     );
     // The last second is reserved for this request.
-    assert_eq!(driven.now() - start, 29 * SECOND);
+    assert_eq!(driven.now() - start, 24 * SECOND);
     // Callbacks may still return before the deadline.
     driven.clock.advance(SECOND - Duration::from_millis(1));
     assert!(!has_ended());

@@ -3,6 +3,7 @@
 //!
 //! - [`harness`]: a table, a tunnel and a client; the records written and processed.
 //! - [`checks`]: compares the ledger with the records processed.
+//! - `commits`: programs that commit by themselves.
 //! - `budget`: the memory budget.
 //! - `quota`: the limit on active channels.
 //! - `reading`: how far channels read ahead, and how reads are joined.
@@ -24,6 +25,7 @@
 
 mod budget;
 mod checks;
+mod commits;
 mod detect;
 mod driven;
 mod endings;
