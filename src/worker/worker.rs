@@ -310,6 +310,7 @@ impl TunnelWorker {
                 settings.heartbeat_interval,
                 settings.heartbeat_timeout,
             ),
+            leaving: Stop::on(self.clock()),
             hang_up,
         }
     }

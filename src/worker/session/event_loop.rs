@@ -37,6 +37,10 @@ use crate::worker::status::outages::Asked;
 /// What is left of the time for a shutdown when the last requests must go out.
 const LEAVING_TIME: Duration = Duration::from_secs(1);
 
+/// How long the last requests wait for a heartbeat in flight: its report is older than
+/// theirs, and must not arrive after it.
+const IN_FLIGHT_TIME: Duration = Duration::from_secs(1);
+
 /// Until a channel is opened for which no thread could be started.
 const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
 
@@ -95,6 +99,8 @@ pub(crate) struct Session {
     /// What a channel takes of the memory budget, until its reader starts.
     rooms: HashMap<ConnectionId, OpenChannel>,
     phase: Phase,
+    /// When the last connection ended in a shutdown.
+    drained_at: Option<Instant>,
     /// Why we end the session ourselves, unless a shutdown was asked for.
     failure: Option<TunnelError>,
     report: ShutdownReport,
@@ -129,6 +135,7 @@ impl Session {
             connections: HashMap::new(),
             rooms: HashMap::new(),
             phase: Phase::Working,
+            drained_at: None,
             failure: None,
             report: ShutdownReport::default(),
             session,
@@ -186,7 +193,10 @@ impl Session {
     fn next_wake(&self) -> Instant {
         let phase = match self.phase {
             Phase::Working => None,
-            Phase::Draining { until, .. } => Some(until),
+            Phase::Draining { until, .. } => {
+                let grace = self.drained_at.map(|at| at + IN_FLIGHT_TIME);
+                Some(grace.map_or(until, |grace| grace.min(until)))
+            }
             Phase::Leaving { deadline } => Some(deadline),
         };
         let beat = match self.phase {
@@ -495,11 +505,21 @@ impl Session {
             ));
         }
         if let Phase::Draining { until, deadline } = self.phase
-            && (self.connections.is_empty() || now >= until)
+            && (self.is_drained(now) || now >= until)
         {
             self.leave(deadline);
         }
         Ok(matches!(self.phase, Phase::Leaving { deadline } if now >= deadline))
+    }
+
+    /// Whether every connection has ended and no heartbeat is in flight; one that hangs
+    /// is not waited for.
+    fn is_drained(&mut self, now: Instant) -> bool {
+        if !self.connections.is_empty() {
+            return false;
+        }
+        let drained_at = *self.drained_at.get_or_insert(now);
+        !self.schedule.is_in_flight() || now >= drained_at + IN_FLIGHT_TIME
     }
 
     /// Sends the last requests, on a thread of its own: a heartbeat that hangs must not
@@ -507,7 +527,8 @@ impl Session {
     fn leave(&mut self, deadline: Instant) {
         self.give_up_connections(CloseReason::Abandoned, true);
         self.phase = Phase::Leaving { deadline };
-        let report = match self.machine.has_news() {
+        // An older report that is still in flight might arrive after this one.
+        let report = match self.machine.has_news() && !self.schedule.is_in_flight() {
             true => self.machine.report(),
             false => Vec::new(),
         };

@@ -40,6 +40,8 @@ pub(crate) struct SessionRequests {
     pub(crate) attempt_timeout: Duration,
     /// Nobody waits for us any more.
     pub(crate) hang_up: Stop,
+    /// The session is being given back: no further heartbeat.
+    pub(crate) leaving: Stop,
 }
 
 /// The thread's own data.
@@ -81,7 +83,7 @@ impl Heartbeat {
         while let Ok(call) = requests.hang_up.clock().recv(calls, None) {
             match call {
                 // Too late for anything but the end.
-                Call::Heartbeat { .. } if requests.hang_up.is_triggered() => {}
+                Call::Heartbeat { .. } if requests.is_over() => {}
                 Call::Heartbeat { channels, is_retry } => {
                     let attempt = Attempt {
                         timeout: requests.attempt_timeout,
@@ -149,6 +151,10 @@ impl Drop for TellEnd {
 pub(crate) const LEAVE_TIME: Duration = Duration::from_secs(3);
 
 impl SessionRequests {
+    fn is_over(&self) -> bool {
+        self.hang_up.is_triggered() || self.leaving.is_triggered()
+    }
+
     fn heartbeat(
         &self,
         client_id: &str,
@@ -169,6 +175,7 @@ impl SessionRequests {
     /// back, within that time. Without the report the service still takes all channels
     /// back, so it gets one attempt and half of the time.
     pub(crate) fn leave(&self, client_id: &str, report: Vec<Channel>, within: Duration) {
+        self.leaving.trigger();
         let until = clock::after(clock::now(), within);
         if !report.is_empty() {
             let attempt = Attempt {
@@ -249,6 +256,7 @@ mod tests {
             tunnel_id: "tunnel".to_owned(),
             attempt_timeout: Duration::from_secs(60),
             hang_up: hang_up.clone(),
+            leaving: Stop::new(),
         }
     }
 

@@ -96,6 +96,11 @@ impl HeartbeatSchedule {
             .max(MIN_RETRY_PAUSE.min(longest))
     }
 
+    /// Whether a heartbeat has been sent and not come back.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight
+    }
+
     /// How many heartbeats have failed in a row.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
