@@ -148,6 +148,17 @@ impl Ownership {
     }
 }
 
+impl fmt::Display for Ownership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ownership {
+            tunnel_id,
+            channel_id,
+            ..
+        } = self;
+        write!(f, "tunnel {tunnel_id}, channel {channel_id}")
+    }
+}
+
 /// Saturates after half a million years.
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)

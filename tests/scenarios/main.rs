@@ -38,6 +38,7 @@ mod kinds;
 mod logging;
 mod loss;
 mod observing;
+mod outages;
 mod parts;
 mod policy;
 mod promises;

@@ -10,9 +10,9 @@ use super::{Rule, Severity};
 use crate::ledger::{ChannelState, ChannelStatus, Departure, Event, EventKind};
 use crate::protocol::Action;
 
-/// The code of a failed heartbeat after which the session lives on until its
-/// timeout.
-const TEMPORARY: &str = "OTSTunnelServerUnavailable";
+/// The code of a failed heartbeat that ends the session. After any other the service
+/// keeps the session until its timeout, so a client may go on.
+const SESSION_OVER: &str = "OTSResourceGone";
 
 impl<'a> Judge<'a> {
     pub(super) fn visit_client(&mut self, event: &'a Event) {
@@ -30,11 +30,8 @@ impl<'a> Judge<'a> {
                 self.check_request(event, *action, client, channel.as_deref());
             }
             EventKind::Answered {
-                request_id,
-                status,
-                code,
-                ..
-            } => self.visit_answer(event, request_id, *status, code.as_deref()),
+                request_id, code, ..
+            } => self.visit_answer(event, request_id, code.as_deref()),
             EventKind::Connected {
                 tunnel,
                 client,
@@ -181,18 +178,11 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn visit_answer(
-        &mut self,
-        event: &'a Event,
-        request: &'a str,
-        status: u16,
-        code: Option<&'a str>,
-    ) {
+    fn visit_answer(&mut self, event: &'a Event, request: &'a str, code: Option<&'a str>) {
         let Some((client, _)) = self.heartbeats.get(request).copied() else {
             return;
         };
-        let is_temporary = status >= 500 || code == Some(TEMPORARY);
-        if status != 200 && !is_temporary {
+        if code == Some(SESSION_OVER) {
             self.lose_all(client, event.time);
         }
     }

@@ -97,8 +97,8 @@ impl ChannelCheckpointer {
                 return Err(error);
             }
             debug!(
-                "channel {}: {error}; comparing with the stored checkpoint",
-                self.ownership.channel_id
+                "{}: {error}; comparing with the stored checkpoint",
+                self.ownership
             );
             if self.compare(next, token, error)? {
                 return Ok(());

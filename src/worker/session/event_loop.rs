@@ -209,8 +209,11 @@ impl Session {
             self.timers.next(),
             Some(self.stall_detector.next()),
         ];
-        let lost = self.schedule.lost_at();
-        others.into_iter().flatten().fold(lost, Instant::min)
+        let over = match self.phase {
+            Phase::Working => self.schedule.gives_up_at(),
+            _ => self.schedule.lost_at(),
+        };
+        others.into_iter().flatten().fold(over, Instant::min)
     }
 
     // What comes in.
@@ -452,6 +455,12 @@ impl Session {
 
     /// Ends the session ourselves, because of `error`: it is given back in order.
     fn fail(&mut self, error: TunnelError) {
+        let timeout = self.session.settings.shutdown_timeout;
+        let deadline = clock::after(self.session.clock().now(), timeout);
+        self.give_back(error, deadline);
+    }
+
+    fn give_back(&mut self, error: TunnelError, deadline: Instant) {
         if self.phase != Phase::Working {
             warn!(
                 "tunnel {}: failed while shutting down: {}",
@@ -466,9 +475,7 @@ impl Session {
             full_text(&error)
         );
         self.failure = Some(error);
-        let now = self.session.clock().now();
-        let timeout = self.session.settings.shutdown_timeout;
-        self.shut_down(clock::after(now, timeout));
+        self.shut_down(deadline);
     }
 
     /// Its causes may be the program's, and this loop must not wait for their drop.
@@ -498,11 +505,15 @@ impl Session {
 
     /// Goes on to the next phase where it is time; true when all is done.
     fn advance(&mut self, now: Instant) -> Result<bool, TunnelError> {
+        let unanswered = || {
+            let message = "no heartbeat has been answered for the heartbeat timeout";
+            TunnelError::new(ErrorCode::ResourceGone, message)
+        };
         if now >= self.schedule.lost_at() {
-            return Err(TunnelError::new(
-                ErrorCode::ResourceGone,
-                "no heartbeat has been answered for the heartbeat timeout",
-            ));
+            return Err(unanswered());
+        }
+        if self.phase == Phase::Working && now >= self.schedule.gives_up_at() {
+            self.give_back(unanswered(), self.schedule.lost_at());
         }
         if let Phase::Draining { until, deadline } = self.phase
             && (self.is_drained(now) || now >= until)

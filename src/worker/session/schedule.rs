@@ -139,11 +139,22 @@ impl HeartbeatSchedule {
         self.last_sent
     }
 
+    /// From when on the session is given back while it is still ours, because no
+    /// heartbeat was answered: what has been processed can be saved, so it does not come
+    /// again.
+    pub(crate) fn gives_up_at(&self) -> Instant {
+        let last = MAX_GIVE_BACK_TIME.min(self.timeout / 20);
+        clock::after(self.last_success, self.timeout - last)
+    }
+
     /// From when on the session counts as lost.
     pub(crate) fn lost_at(&self) -> Instant {
         clock::after(self.last_success, self.timeout)
     }
 }
+
+/// The most time that a session whose heartbeats fail gets for its last saves.
+const MAX_GIVE_BACK_TIME: Duration = Duration::from_secs(2);
 
 /// The least time for an answer, from a service that is slow and well.
 const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -237,6 +248,19 @@ mod tests {
         schedule.sent(now);
         schedule.answered();
         assert_eq!(schedule.next(false), Some(now + seconds(30)));
+    }
+
+    #[test]
+    fn a_session_without_answers_is_given_back_shortly_before_it_is_lost() {
+        for (timeout, earlier) in [(300, 2000), (20, 1000), (2, 100)] {
+            let start = crate::clock::now();
+            let schedule = HeartbeatSchedule::new(seconds(1), seconds(timeout), start);
+            let gives_up = schedule.gives_up_at();
+            assert_eq!(
+                schedule.lost_at() - gives_up,
+                Duration::from_millis(earlier)
+            );
+        }
     }
 
     #[test]

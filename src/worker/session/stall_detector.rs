@@ -70,10 +70,7 @@ impl StallDetector {
 }
 
 fn report(connection: &Connection, stage: ChannelStage, age: Duration) {
-    warn!(
-        "channel {}: {stage} for {age:?}, it does not move until that ends",
-        connection.channel_id
-    );
+    warn!("{connection}: {stage} for {age:?}, no records move until that ends");
     connection.session.notify(OwnedEvent::ChannelStalled {
         channel_id: connection.channel_id.clone(),
         stage,

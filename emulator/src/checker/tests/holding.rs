@@ -123,11 +123,17 @@ fn save_after_loss() {
             ],
         )
     };
-    violates(
-        Rule::SaveAfterLoss,
-        [refused("OTSResourceGone"), at(4, save(Some(10)))],
-        [refused("OTSTunnelServerUnavailable"), at(4, save(Some(10)))],
-    );
+    for lives_on in [
+        "OTSTunnelServerUnavailable",
+        "OTSAuthFailed",
+        "OTSSomethingNew",
+    ] {
+        violates(
+            Rule::SaveAfterLoss,
+            [refused("OTSResourceGone"), at(4, save(Some(10)))],
+            [refused(lives_on), at(4, save(Some(10)))],
+        );
+    }
     violates(
         Rule::SaveAfterLoss,
         [
