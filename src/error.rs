@@ -46,13 +46,15 @@ pub enum ErrorCode {
     /// `OTSPermissionDenied`: the access key may not do this.
     PermissionDenied,
     /// `OTSAuthFailed`: the signature, the key or this machine's clock is wrong.
+    /// A worker that has been connected retries, since keys rotate.
     AuthFailed,
     /// `OTSTunnelExist`: the table already has a tunnel of this name.
     TunnelExist,
-    /// `OTSSequenceNumberNotMatch`: someone else saved a checkpoint meanwhile.
+    /// `OTSSequenceNumberNotMatch`: another sequence number was expected. The
+    /// response to an earlier checkpoint was lost, or another client has saved one.
     SequenceNumberNotMatch,
-    /// `OTSResourceGone`: the service no longer knows this client. The daemon
-    /// connects again.
+    /// `OTSResourceGone`: the service no longer knows this client, and a daemon
+    /// connects again. In a request of a channel: the channel is no longer ours.
     ResourceGone,
     /// `OTSTunnelServerUnavailable`: the service is overloaded or restarting.
     ServerUnavailable,
@@ -69,7 +71,8 @@ pub enum ErrorCode {
     /// before; nothing was sent. See
     /// [`commit_token`](crate::ProcessorHandle::commit_token).
     CheckpointOutOfOrder,
-    /// A code of the service that this version does not know.
+    /// A code of the service that this version does not know. Unless the HTTP
+    /// status says otherwise (3xx, 401, 403, 407), the failure counts as temporary.
     Other(String),
 }
 

@@ -35,8 +35,9 @@
 //! }
 //! ```
 //!
-//! Retried failures are only logged, with the `log` facade: install a logger, such as
-//! `env_logger`, to see them. If you have no account, clone the repository and run
+//! Retried failures are only logged, with the `log` facade, at level `warn`: install a logger
+//! to see them. `env_logger::init()` alone shows no warnings
+//! ([why](guide::observing#logs)). If you have no account, clone the repository and run
 //! `cargo run --example quickstart`, which consumes a whole tunnel of the emulator.
 //!
 //! # The book
@@ -49,7 +50,8 @@
 //! - [Shutdown](guide::shutdown): how to stop; rolling updates.
 //! - [Threads](guide::threads): the threads of a worker, and the user code on them.
 //! - [Configuration](guide::configuration): every setting and its default.
-//! - [Errors](guide::errors): every code, the reaction of the worker, and what to do.
+//! - [Errors](guide::errors): every code, what follows from each kind of failure, and what to
+//!   do.
 //! - [Observing](guide::observing): health, snapshots, events, logs.
 //! - [Scaling](guide::scaling): many workers, many channels, several workers in one
 //!   process; performance notes.
@@ -59,8 +61,8 @@
 //! - [Foreign types](guide::foreign_types): types of other crates in this API.
 //! - [Porting from Go](guide::porting_from_go): all names side by side, and differences in
 //!   behavior; also [in Chinese](guide::porting_from_go_zh_cn).
-//! - [Migrating to 0.2](guide::migrating_0_2): renamed items, and the emulator as a
-//!   package of its own.
+//! - [Migrating to 0.2](guide::migrating_0_2): renamed and new items, the emulator as a
+//!   package of its own, and what behaves differently.
 //! - [Differences measured](guide::sdk_differences): this client compared with the Go and
 //!   Java SDKs.
 //!
@@ -77,7 +79,8 @@
 //!
 //! # Guarantees
 //!
-//! Each guarantee has tests named after its number (`cargo test promise_`).
+//! Each guarantee has tests named after its number (`cargo test promise_`); those of number
+//! 16 are the tests of numbers 7 and 8.
 //!
 //! 1. **At least once.** A saved token never skips a record whose callback has not returned
 //!    `Ok`. No failure loses a record. After a crash, the records since the last checkpoint
@@ -105,6 +108,16 @@
 //!     not a heartbeat interval.
 //! 12. **No lock is held** while your code runs: you may call every method from every
 //!     callback.
+//! 13. **Temporary failures cost only time.** Whatever their kind and whatever request
+//!     fails, they never end a session whose lease holds, and never cause a redelivery.
+//!     A failure is temporary unless [it is known not to
+//!     be](guide::errors#what-follows-from-a-failure).
+//! 14. **A session that the worker ends is given back**: its progress is saved, and other
+//!     workers own its channels within one of their heartbeats.
+//! 15. **Outages are visible.** The log and the [`snapshot`](TunnelWorkerDaemon::snapshot)
+//!     show an outage within a second of its first failed request, and its end as well.
+//! 16. **Threads and memory are bounded** by the configuration and the number of open
+//!     channels, whatever hangs.
 //!
 //! # Overview of the API
 //!
@@ -114,6 +127,7 @@
 //! - [`SimpleProcessFactory`], [`AsyncProcessFactory`]: take your callback.
 //!   [`ChannelContext`], [`Record`]: its arguments. [`ProcessError`]: its error.
 //! - [`TunnelError`] and [`ErrorCode`]: the errors of all other methods.
+//!   [`CredentialsProvider`] and [`CredentialsError`]: keys that change, or never come.
 //! - [`WorkerSnapshot`], [`Health`], [`WorkerObserver`]: the state of a worker.
 //!
 //! # Versions

@@ -74,8 +74,13 @@ impl TunnelConfig {
         self
     }
 
-    /// For how long a read of records is tried again after failures that pass,
-    /// counted from its first attempt. All other requests: 35 s, always.
+    /// For how long
+    /// [`TunnelClient::read_records`](crate::TunnelClient::read_records) is retried
+    /// after failures that pass, counted from its first attempt. All other calls of the
+    /// client are retried for 35 s.
+    ///
+    /// Workers do not use this setting: they read on for as long as the channel is
+    /// their own.
     ///
     /// Go: `MaxRetryElapsedTime`. Defaults to 75 s.
     pub fn max_retry_elapsed_time(mut self, time: Duration) -> TunnelConfig {

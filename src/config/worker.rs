@@ -172,6 +172,10 @@ impl TunnelWorkerConfigBuilder {
     /// How often the worker reports to the service, which answers with the
     /// channels that it now owns (Go: `HeartbeatInterval`). At least 5 s.
     /// Defaults to 30 s.
+    ///
+    /// For 60 s after connecting and after every change of the list of channels,
+    /// heartbeats are sent every 5 s instead. A closed channel is reported within
+    /// 1 s, and a failed heartbeat is followed by the next one after 1 to 5 s.
     pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
         self.heartbeat_interval = interval;
         self.min_heartbeat_interval = MIN_HEARTBEAT_INTERVAL;
@@ -188,7 +192,8 @@ impl TunnelWorkerConfigBuilder {
 
     /// How long the session survives without a successful heartbeat, here and
     /// at the service, which counts in whole seconds (Go:
-    /// `HeartbeatTimeout`). Must be greater than the interval and at least
+    /// `HeartbeatTimeout`). Temporary failures, of whatever kind and of
+    /// whatever request, do not end a session earlier. Must be greater than the interval and at least
     /// 1 s. Defaults to 300 s.
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.heartbeat_timeout = timeout;
@@ -256,7 +261,10 @@ impl TunnelWorkerConfigBuilder {
 
     /// How long [`close`](crate::TunnelWorkerDaemon::close) waits for running
     /// callbacks and last checkpoints before it abandons what is left.
-    /// Defaults to 30 s.
+    /// Defaults to 25 s.
+    ///
+    /// The same applies when the worker ends a session because of an error. The
+    /// default is below the 30 s after which Kubernetes kills a process.
     pub fn shutdown_timeout(mut self, deadline: Duration) -> Self {
         self.shutdown_timeout = deadline;
         self

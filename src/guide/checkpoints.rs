@@ -13,7 +13,10 @@
 //!   [`ctx.processor().commit_token(token)`](crate::ProcessorHandle::commit_token) with the
 //!   [`next_token`](crate::ChannelContext::next_token) of a batch once that batch and all
 //!   batches before it are done. You can commit from any thread, and long after the
-//!   callback has returned: clone the handle.
+//!   callback has returned: clone the handle. Commit in the order of the batches: a token
+//!   that is older than one that was committed before is rejected with
+//!   [`ErrorCode::CheckpointOutOfOrder`], because it would move the checkpoint back. To go
+//!   back on purpose, call [`rewind_to`](crate::ProcessorHandle::rewind_to).
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -42,16 +45,19 @@
 //!
 //! # When a save fails
 //!
-//! The worker retries its own saves:
+//! The worker retries its own saves after every
+//! [temporary failure](crate::guide::errors#what-follows-from-a-failure):
 //!
-//! - It keeps the newest token and saves it later.
-//! - It notices when an earlier save succeeded but the response was lost.
-//! - If another client has used the sequence number, it fetches the current number and
-//!   saves again.
+//! - It keeps the newest token and saves it later, at the latest when the channel closes.
+//! - If the sequence number does not match, it gets the stored checkpoint. If the stored
+//!   token is the one that the channel was opened with, or one that this worker has sent
+//!   since, a response was lost: the worker takes the current number and saves its token.
+//! - If the stored token is any other, another owner of the channel has saved it. It is
+//!   never overwritten: the worker has lost the channel and saves nothing.
 //!
 //! Failures are sent to the [observer](crate::guide::observing) and shown in
-//! [`save_failures`](crate::ChannelSnapshot::save_failures). If your own commit fails,
-//! `commit_token` returns the error, and you can commit the token again.
+//! [`save_failures`](crate::ChannelSnapshot::save_failures). If your own commit fails
+//! for 35 s, `commit_token` returns the error, and you can commit the token again.
 //!
 //! Nothing is saved once the worker knows that a channel is lost: `commit_token` returns
 //! [`ErrorCode::ChannelLost`] and sends nothing. Another worker continues from the last
@@ -68,7 +74,13 @@
 //!   the closing channel detector.
 //!
 //! A graceful shutdown causes no duplicates, and neither does a graceful move of a
-//! channel to another worker.
+//! channel to another worker, or a temporary failure that ends before the lease of the
+//! session does.
+//!
+//! The [`ChannelReport`](crate::ChannelReport) of a shutdown counts the records that will
+//! be delivered again, also for programs that commit by themselves. The count is `None`
+//! only if the last committed token is one that this session never delivered; then
+//! [`is_clean`](crate::ChannelReport::is_clean) is false.
 //!
 //! To get an *exactly-once* effect, make repetition harmless. Three ways, the simplest
 //! first:
@@ -94,4 +106,5 @@
 //! [`AsyncProcessFactory`]: crate::AsyncProcessFactory
 //! [`FINISH_TAG`]: crate::FINISH_TAG
 //! [`ErrorCode::ChannelLost`]: crate::ErrorCode::ChannelLost
+//! [`ErrorCode::CheckpointOutOfOrder`]: crate::ErrorCode::CheckpointOutOfOrder
 //! [`Record::sequence_info`]: crate::Record::sequence_info

@@ -54,6 +54,29 @@
 //! The switch from base data to the stream takes one to two heartbeats, because
 //! heartbeats are the only way for workers to learn about new channels.
 //!
+//! # Heartbeats and the lease
+//!
+//! - The first heartbeat is sent immediately after the connect. For 60 s after the connect,
+//!   and for 60 s after every change of the list of channels, a heartbeat is sent every 5 s,
+//!   because channels may still move between workers. Otherwise the
+//!   [`heartbeat_interval`](crate::TunnelWorkerConfigBuilder::heartbeat_interval) applies
+//!   (30 s). If it is shorter than 5 s, it always applies.
+//! - When a channel was closed or consumed to its end, the service has to know. Such news
+//!   waits for at most 1 s, so that all news of one second shares a heartbeat. News also
+//!   waits for a heartbeat that is in flight.
+//! - A failed heartbeat is followed by the next one after 1, 2, 4, then 5 s, with a fresh
+//!   report of all channels.
+//! - Each successful heartbeat renews the *lease* of the session: for the
+//!   [`heartbeat_timeout`](crate::TunnelWorkerConfigBuilder::heartbeat_timeout) (300 s),
+//!   counted from when the heartbeat was sent, the service keeps the channels for this
+//!   worker. If no heartbeat succeeds until then, the session is lost: the worker starts no
+//!   callback and saves nothing, and a daemon reconnects.
+//! - The lease is measured by the monotonic clock, which stands still while a machine is
+//!   suspended. If the calendar clock is past the end of the lease, the machine was
+//!   suspended, or its clock was set. Callbacks and checkpoints then pause, and a heartbeat
+//!   is sent immediately. Its response decides whether the worker goes on or the session is
+//!   over.
+//!
 //! # The life of a channel
 //!
 //! | status | meaning |

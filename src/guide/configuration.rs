@@ -7,7 +7,7 @@
 //!
 //! | setting | default | in Go | purpose |
 //! |---|---|---|---|
-//! | [`heartbeat_interval`](crate::TunnelWorkerConfigBuilder::heartbeat_interval) | 30 s | `HeartbeatInterval` | time between heartbeats; at least 5 s |
+//! | [`heartbeat_interval`](crate::TunnelWorkerConfigBuilder::heartbeat_interval) | 30 s | `HeartbeatInterval` | longest time between heartbeats; at least 5 s. While channels move, heartbeats come every 5 s: [when](crate::guide::concepts#heartbeats-and-the-lease) |
 //! | [`heartbeat_timeout`](crate::TunnelWorkerConfigBuilder::heartbeat_timeout) | 300 s | `HeartbeatTimeout` | how long a session survives without a successful heartbeat |
 //! | [`client_tag`](crate::TunnelWorkerConfigBuilder::client_tag) | the host's name | always the host's name | the name of the worker in the console |
 //! | [`backoff`](crate::TunnelWorkerConfigBuilder::backoff) | 5 s | `BackoffConfig` | longest pause between two reads of an idle stream channel |
@@ -15,7 +15,7 @@
 //! | [`pool`](crate::TunnelWorkerConfigBuilder::pool) | its own | | your own rayon pool instead of these threads |
 //! | [`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts) | 3 | 1 | how often a batch is tried before its channel is closed |
 //! | [`closing_channel_detect`](crate::TunnelWorkerConfigBuilder::closing_channel_detect) | true | as if false | whether a channel that stays CLOSING is closed by force |
-//! | [`shutdown_timeout`](crate::TunnelWorkerConfigBuilder::shutdown_timeout) | 30 s | none | how long `close` waits |
+//! | [`shutdown_timeout`](crate::TunnelWorkerConfigBuilder::shutdown_timeout) | 25 s | none | how long `close` waits; also how long callbacks may finish when the worker itself ends a session |
 //! | [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after) | 300 s | none | when a channel that makes no progress is reported as stalled |
 //! | [`observer`](crate::TunnelWorkerConfigBuilder::observer) | none | none | receives events |
 //! | [`channel_dialer`](crate::TunnelWorkerConfigBuilder::channel_dialer) | the service's | `ChannelDialer` | replaces the connection that reads channels |
@@ -51,7 +51,7 @@
 //! |---|---|---|---|
 //! | [`request_timeout`](crate::TunnelConfig::request_timeout) | 60 s | `RequestTimeout` | time for one attempt, from the DNS lookup to the last byte |
 //! | [`connect_timeout`](crate::TunnelConfig::connect_timeout) | 10 s | 30 s | time to connect, TLS included |
-//! | [`max_retry_elapsed_time`](crate::TunnelConfig::max_retry_elapsed_time) | 75 s | `MaxRetryElapsedTime` | how long a read is retried; all other requests are retried for 35 s |
+//! | [`max_retry_elapsed_time`](crate::TunnelConfig::max_retry_elapsed_time) | 75 s | `MaxRetryElapsedTime` | how long `TunnelClient::read_records` is retried (all other calls: 35 s); a worker reads on for as long as the channel is its own |
 //! | [`max_response_size`](crate::TunnelConfig::max_response_size) | 64 MiB | unlimited | largest response that is accepted |
 //! | [`header`](crate::TunnelConfig::header) | none | `ExternalHeader` | an `x-ots-` header to add to every request |
 //! | [`agent`](crate::TunnelConfig::agent) | its own | `Transport` | your own HTTP agent, for proxies and TLS roots |
@@ -62,8 +62,9 @@
 //!
 //! - `pool_threads`, if callbacks wait for something slow: as many as should wait at the
 //!   same time.
-//! - `heartbeat_interval`, down to 5 s, if channels should move faster between workers and
-//!   from base data to the stream.
+//! - `heartbeat_interval`, down to 5 s, if a worker that has been running for more than a
+//!   minute should learn of other workers, and of the end of the base data, in less than
+//!   30 s.
 //! - `checkpoint_interval`, if duplicates after a crash are expensive.
 //! - `memory_budget`, if the process has little memory, or if it has many channels with
 //!   slow callbacks.

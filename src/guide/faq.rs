@@ -23,7 +23,8 @@
 //!
 //! Check in this order:
 //!
-//! 1. Does [`health`](crate::TunnelWorkerDaemon::health) give a reason?
+//! 1. Does [`health`](crate::TunnelWorkerDaemon::health) give a reason? `no channels` means
+//!    that the service has assigned none to this worker: continue with the next points.
 //! 2. What is the `stage` of the tunnel? In `InitBaseDataAndStreamShard` there are no channels
 //!    yet.
 //! 3. Does `describe_tunnel` show channels that are `OPEN` with the client id of another
@@ -35,9 +36,10 @@
 //! # The first records come late
 //!
 //! `run` sends its first heartbeat immediately. But a new tunnel needs some time for its
-//! setup, and channels are assigned only in response to heartbeats. So up to one interval
-//! (30 s) can pass at the start, and again between base data and stream. A shorter
-//! [`heartbeat_interval`](crate::TunnelWorkerConfigBuilder::heartbeat_interval) shortens both.
+//! setup, and channels are assigned only in response to heartbeats. In the first 60 s,
+//! heartbeats come every 5 s, so up to 5 s can pass at the start. Later, up to one interval
+//! (30 s) can pass, for example between base data and stream. A shorter
+//! [`heartbeat_interval`](crate::TunnelWorkerConfigBuilder::heartbeat_interval) shortens that.
 //!
 //! # Changes come late
 //!
@@ -78,9 +80,11 @@
 //! # Sequence numbers do not match
 //!
 //! Each checkpoint carries the number of the previous checkpoint plus 1.
-//! `OTSSequenceNumberNotMatch` means that another client has already used the number. An
-//! occasional error has one of two harmless causes: a response was lost, or a worker has not
-//! noticed yet that its channel moved. The client repairs both. If the error is frequent,
+//! `OTSSequenceNumberNotMatch` means that the number has already been used. An occasional
+//! error has one of two harmless causes. If a response was lost, the worker finds its own
+//! token stored, corrects the number and goes on. If the channel moved and the worker has not
+//! noticed yet, the worker finds the token of another owner: it leaves that token alone and
+//! gives up the channel. If the error is frequent,
 //! either two programs commit the same channel outside of a session, as with
 //! [`TunnelClient::checkpoint`], or the process was frozen (a debugger, a suspended machine)
 //! for longer than the heartbeat timeout.
@@ -88,7 +92,8 @@
 //! # Sessions are lost again and again
 //!
 //! A session is lost with `OTSResourceGone`, or when no heartbeat succeeds within the
-//! timeout. Callbacks cannot cause this here, unlike in other SDKs. Possible causes are a
+//! timeout. Callbacks cannot cause this here, unlike in other SDKs, and neither can a few
+//! heartbeats that fail for a temporary reason. Possible causes are a
 //! network that drops idle connections or long requests, a machine that is frozen or short of
 //! CPU (a container at its limit), a wrong clock, and a deleted tunnel. The log shows the
 //! errors of the heartbeats at level `warn`.

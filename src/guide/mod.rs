@@ -8,7 +8,7 @@
 //! - [`shutdown`]: how to stop.
 //! - [`threads`]: which threads exist, and which of your code runs on them.
 //! - [`configuration`]: every setting and its default.
-//! - [`errors`]: every error code, and what to do about it.
+//! - [`errors`]: every error code, and what follows from each kind of failure.
 //! - [`observing`]: health, snapshots, events and logs.
 //! - [`scaling`]: more workers, more channels; performance notes.
 //! - [`testing`]: tests with the emulator.

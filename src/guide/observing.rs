@@ -20,7 +20,10 @@
 //! ```
 //!
 //! - [`Degraded`](crate::Health::Degraded): the service is hard to reach. There is no
-//!   session, or heartbeats fail or are late.
+//!   session, or heartbeats fail or are late. Or the session has had
+//!   [no channels](crate::HealthReason::NoChannels) for longer than two heartbeat
+//!   intervals, and none of its channels was finished. This is normal for a worker that
+//!   stands by because there are fewer channels than workers.
 //! - [`Stalled`](crate::Health::Stalled): a channel has been in one stage, or has failed
 //!   without a success, for longer than
 //!   [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after). The usual cause is a
@@ -47,6 +50,15 @@
 //! # }
 //! ```
 //!
+//! During an outage, the snapshot shows within a second what fails: the failed heartbeats in
+//! [`heartbeat`](crate::WorkerSnapshot::heartbeat), and for each channel the last error and
+//! the time without a success in [`failures`](crate::ChannelSnapshot::failures) and
+//! [`save_failures`](crate::ChannelSnapshot::save_failures).
+//! [`without_channels_for`](crate::WorkerSnapshot::without_channels_for) shows how long the
+//! session has had no channels. A channel in the stage
+//! [`WaitingToReopen`](crate::ChannelStage::WaitingToReopen) failed the last time, and a
+//! [pause](crate::guide::errors#pauses) passes before it is opened again.
+//!
 //! The lag refers to the records that this worker has processed.
 //! [`describe_tunnel`](crate::TunnelClient::describe_tunnel) returns what the service knows
 //! from the checkpoints of all workers, in `tunnel_rpo` and `channel_rpo`.
@@ -56,7 +68,10 @@
 //! An [`observer`](crate::TunnelWorkerConfigBuilder::observer) receives every event, for
 //! example to update metrics. [`WorkerObserver`] has an example and describes the threads.
 //! [`WorkerEventKind`] lists the events. An observer runs on the threads that process
-//! batches, so it should only count and return.
+//! batches, so it should only count and return. Each failed heartbeat is a
+//! [`HeartbeatFailed`](crate::WorkerEventKind::HeartbeatFailed), and each failed request of a
+//! channel that will be repeated is a
+//! [`RequestFailed`](crate::WorkerEventKind::RequestFailed).
 //!
 //! # Logs
 //!
@@ -70,6 +85,19 @@
 //! | `info` | the life of workers and channels |
 //! | `debug` | requests |
 //! | `trace` | batches |
+//!
+//! An outage does not fill the log, however many channels it affects. The first failure of a
+//! kind (a request and an error code) is logged as `warn`, or as `error` if somebody has to
+//! change the setup. While it lasts, a summary follows every 30 s. The end is logged as
+//! `info`:
+//!
+//! ```text
+//! tunnel t, channel c: reading failed, it will be tried again in 16ms: OTSServerBusy: ...
+//! tunnel t: 8 channels: reading has been failing for 30 s, 140 attempts: OTSServerBusy: ...
+//! tunnel t, channel c: reading works again after 41.2 s, 172 attempts
+//! ```
+//!
+//! Lines about a channel contain the tunnel id and the channel id.
 //!
 //! Without a logger you see none of them. `env_logger::init()` alone shows only `error`,
 //! its default level, so retried failures stay invisible. Make `warn` the default;

@@ -34,9 +34,9 @@
 //! | return value | what happens to the batch |
 //! |---|---|
 //! | `Ok(())` | It is done. Its token may be saved from now on. The batch is delivered again only after a crash. |
-//! | any error through `?`, [`ProcessError::new`], a panic | It is retried in place, after delays of about 100 ms, 500 ms and so on up to 5 s. After [`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts) attempts in all, the channel is closed and later reopened from its last checkpoint. |
+//! | any error through `?`, [`ProcessError::new`], a panic | It is retried in place, after delays of about 100 ms, 500 ms and so on up to 5 s. After [`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts) attempts in all, the channel is released, and reopened from its last checkpoint after 5 s, doubling to 60 s while it keeps failing. |
 //! | [`ProcessError::retry_after`] | It is retried after the given delay, any number of times. Use this while a sink is unavailable. |
-//! | [`ProcessError::close`] | The channel is closed immediately and later reopened from its last checkpoint. |
+//! | [`ProcessError::close`] | The channel is released immediately, and reopened in the same way. |
 //! | [`ProcessError::skip`] | It counts as done although it was not processed. Use this for records that can never be processed, and store them elsewhere first. |
 //!
 //! While a batch waits for a retry, it occupies no thread, heartbeats continue, and the

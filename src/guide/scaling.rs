@@ -7,14 +7,16 @@
 //! channels over the workers:
 //!
 //! - When a worker joins, other workers close some of their channels, and the new worker
-//!   opens them from their checkpoints.
-//! - When a worker shuts down gracefully, its channels are available immediately.
+//!   opens them from their checkpoints. The other workers learn of the new one in their next
+//!   heartbeats; from the first change on, heartbeats come every 5 s.
+//! - When a worker shuts down gracefully, or ends its session because of an error, its
+//!   channels are available immediately.
 //! - When a worker dies, its channels are available after its heartbeat timeout.
 //!
 //! You do not configure which worker reads which channel.
 //!
 //! More workers than channels do not help: the surplus workers are idle, ready to take
-//! over. A channel never has more than one worker, and its batches are processed one after
+//! over. Their health is `degraded: no channels for ...`, which is normal for them. A channel never has more than one worker, and its batches are processed one after
 //! the other, because their order is guaranteed.
 //!
 //! # More channels

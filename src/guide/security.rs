@@ -7,7 +7,9 @@
 //!   keeps the key out of code and command lines.
 //! - For temporary keys, implement [`CredentialsProvider`](crate::CredentialsProvider) or
 //!   pass a closure. The provider is called before every attempt of every request, so keys
-//!   can be replaced at any time without a restart.
+//!   can be replaced at any time without a restart. While the provider fails, or the service
+//!   rejects its keys, workers that have been connected keep their sessions and retry. See
+//!   [Credentials that cannot be provided](crate::guide::errors#credentials-that-cannot-be-provided).
 //! - Secrets and security tokens never appear in the `Debug` output, errors or logs of this
 //!   crate. The same holds for channel tokens and the contents of records. Errors that your
 //!   own callbacks and providers return are logged as they are.

@@ -73,7 +73,9 @@
 //!   the rules of the protocol. Use a `Checker` with your own settings for a stricter or
 //!   milder check.
 //! - With `EmulatorClock::manual`, one call moves time forward by a week, for example to
-//!   test expiry.
+//!   test expiry. [`Clock::suspend`](crate::Clock::suspend) tests a suspended machine: the
+//!   calendar time moves, and the monotonic time stands still.
+//!   [`Clock::is_manual`](crate::Clock::is_manual) returns whether a test moves the clock.
 //!
 //! You can test a callback without any server: build records with
 //! [`OwnedRecord`](crate::OwnedRecord) and [`to_record`](crate::OwnedRecord::to_record).

@@ -38,7 +38,7 @@ pub enum WorkerEventKind<'a> {
         /// How many channels the service says are ours.
         channels: usize,
     },
-    /// A heartbeat has failed; the next one follows soon.
+    /// A heartbeat has failed; the next one follows after 1 to 5 s.
     #[non_exhaustive]
     HeartbeatFailed {
         /// How many have failed in a row, this one included.
@@ -81,7 +81,7 @@ pub enum WorkerEventKind<'a> {
         records: usize,
         /// Bytes of the answer.
         bytes: usize,
-        /// How long the request took, retries included.
+        /// How long the request took.
         elapsed: Duration,
     },
     /// A batch is done: its callback has returned `Ok`, or asked to skip it,
@@ -97,15 +97,16 @@ pub enum WorkerEventKind<'a> {
         /// How long the last callback took; zero if it was not called.
         elapsed: Duration,
     },
-    /// A request of a channel has failed and will be sent again, while the channel stays
-    /// ours: a failure that passes. On a thread of its own, like heartbeats.
+    /// A request of a channel (get-checkpoint, read or checkpoint) has failed for a reason
+    /// that passes. It will be repeated, and the channel stays ours meanwhile. Reported on
+    /// the observer's own thread, like heartbeats.
     #[non_exhaustive]
     RequestFailed {
         /// The channel.
         channel_id: &'a str,
-        /// The path of the request, as `/tunnel/readrecords`.
+        /// The path of the request, for example `/tunnel/readrecords`.
         path: &'a str,
-        /// When the next attempt follows: after this delay.
+        /// The delay after which the request is repeated.
         delay: Duration,
         /// Why it failed.
         error: &'a TunnelError,

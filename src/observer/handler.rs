@@ -38,12 +38,13 @@ use crate::sync::catch_panic;
 ///
 /// # Threads
 ///
-/// An event of a channel (but [`ChannelStalled`](WorkerEventKind::ChannelStalled))
-/// is told on the thread that it happened on: reading on the channel's own
+/// An event of a channel (but not [`ChannelStalled`](WorkerEventKind::ChannelStalled)
+/// and [`RequestFailed`](WorkerEventKind::RequestFailed)) is reported on the thread that
+/// it happened on: reading on the channel's own
 /// thread, a batch that is done, retried or skipped on the pool, a saved
 /// checkpoint on the thread that saved it. A call that takes long holds up
 /// that channel, and on the pool one of its threads; it should count and
-/// return. All others are told on one thread of the configuration's that
+/// return. All others are reported on one thread of the configuration's that
 /// nothing waits for; should an observer block it for very long, events that
 /// do not fit into its queue of 1024 are dropped.
 ///

@@ -21,18 +21,20 @@ pub enum Health {
     /// The service is hard to reach: the last heartbeat failed, or none has
     /// been answered for two intervals, or there has been no session for
     /// longer than an interval. It recovers by itself or becomes `Dead`.
+    /// Or the session has had no channels for longer than two intervals, which
+    /// is normal for a worker that stands by.
     #[non_exhaustive]
     Degraded {
-        /// What is slow; at least one.
+        /// Why it is degraded; at least one reason.
         reasons: Vec<HealthReason>,
     },
-    /// A channel does not move: it has been at one stage (but idle), or has
+    /// A channel makes no progress: it has been at one stage (but idle), or has
     /// failed again and again without a success, for longer than
     /// [`stuck_after`](crate::TunnelWorkerConfigBuilder::stuck_after). Whatever
     /// blocks it has to be looked at.
     #[non_exhaustive]
     Stalled {
-        /// What is stuck, and what is slow besides; at least one.
+        /// What is stalled, and then what is degraded; at least one reason.
         reasons: Vec<HealthReason>,
     },
     /// It has ended, or lost its session without noticing (its thread is gone).

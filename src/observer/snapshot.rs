@@ -33,8 +33,8 @@ pub struct WorkerSnapshot {
     pub read: BatchCounts,
     /// Everything of that which is done.
     pub done: BatchCounts,
-    /// The channels that are open, opening or closing, and those that were
-    /// given back after a failure and not handed out again yet.
+    /// The channels that are open, opening, waiting to be reopened or closing,
+    /// and those that were released after a failure and not assigned again yet.
     pub channels: Vec<ChannelSnapshot>,
     /// For how long the session has had no channels, although none of its channels has
     /// been consumed to its end; `None` if it has some, has finished some, or there is no
@@ -149,10 +149,12 @@ pub struct ChannelSnapshot {
     pub read: BatchCounts,
     /// What of that is done.
     pub done: BatchCounts,
-    /// Failures to open, to read, or of callbacks; the next batch that is done
-    /// ends a row of them.
+    /// Failures to open, to read, or of callbacks. A series of failed requests
+    /// ends with the next request that succeeds, a series of other failures
+    /// with the next batch that is done.
     pub failures: FailureSnapshot,
-    /// Failures to save a checkpoint.
+    /// Failures to save a checkpoint. A series ends with the next checkpoint
+    /// that is saved.
     pub save_failures: FailureSnapshot,
     /// The last checkpoint that was saved since the channel was opened here.
     pub last_saved: Option<SavedCheckpoint>,
@@ -173,8 +175,8 @@ pub enum ChannelStage {
     WaitingForPredecessor,
     /// Its checkpoint is asked for, its processor made and opened.
     Opening,
-    /// It failed when it was open the last time, and a pause passes before it is opened
-    /// again.
+    /// It failed the last time, and a pause passes before it is opened again: 5 s,
+    /// doubling to 60 s, or up to 5 s after a failure that passes.
     WaitingToReopen,
     /// Nothing to do until the next read.
     Idle,
@@ -199,7 +201,7 @@ pub enum ChannelStage {
     Saving,
     /// Its shutdown callback is called.
     Closing,
-    /// It was given back after a failure: the service hands it out again, here
+    /// It was released after a failure: the service assigns it again, here
     /// or elsewhere. No longer listed when the heartbeat timeout has passed.
     Released,
 }

@@ -13,10 +13,12 @@ use crate::sync::stop::Stop;
 /// Saves the checkpoints of one channel.
 ///
 /// Go: `Checkpointer`. The worker's own implementation sends one request at a time to the
-/// service, and corrects a sequence number that no longer matches.
+/// service. If the sequence number does not match although the stored token is its own, it
+/// corrects the number. It never overwrites the token of another owner of the channel.
 pub trait Checkpointer: fmt::Debug + Send + Sync {
     /// Saves `token` as the position from which the channel continues. Blocks until the
-    /// service has responded, including retries. May be called on any thread.
+    /// service has responded: temporary failures are retried for up to 35 s. May be called
+    /// on any thread.
     ///
     /// # Errors
     ///
@@ -239,6 +241,11 @@ impl ProcessorHandle {
 
     /// Saves `token` even if a newer one was committed before: whoever opens the channel
     /// next reads again from there. The channel itself reads on where it is.
+    ///
+    /// Meant for programs that commit by themselves
+    /// ([`AsyncProcessFactory`](crate::AsyncProcessFactory)). With
+    /// [`SimpleProcessFactory`](crate::SimpleProcessFactory), the worker moves the
+    /// checkpoint forward again when it saves the next processed batch.
     ///
     /// # Errors
     ///

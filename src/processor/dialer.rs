@@ -24,7 +24,7 @@ pub trait ChannelDialer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// After an error or a panic, the worker closes the channel. The service redelivers it
+    /// After an error or a panic, the worker releases the channel. The service redelivers it
     /// from its last checkpoint.
     fn dial(
         &self,
@@ -48,10 +48,12 @@ pub trait ChannelConn: Send {
     ///
     /// # Errors
     ///
-    /// After any error, the worker closes the channel, and the service redelivers it from
-    /// its last checkpoint. An implementation should therefore retry temporary errors. The
-    /// worker's own connection retries for
-    /// [`max_retry_elapsed_time`](crate::TunnelConfig::max_retry_elapsed_time).
+    /// After an error that [`is_temporary`](TunnelError::is_temporary), the worker calls
+    /// this method again with the same token, after a pause of 16 ms that doubles to 3 s, for
+    /// as long as the channel is its own. After `OTSResourceGone`, the channel is lost.
+    /// `OTSTunnelExpired` ends [`run`](crate::TunnelWorkerDaemon::run). After any other error, such as [`TunnelError::other`], or a panic, the worker releases the
+    /// channel, and the service redelivers it from its last checkpoint. The worker's own
+    /// connection makes one attempt per call.
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError>;
 }
 

@@ -15,8 +15,8 @@ pub type ProcessResult = Result<(), ProcessError>;
 /// `?` and [`ProcessError::new`] convert any error, and request the default reaction. The
 /// worker retries the batch with a growing delay, up to the configured number of attempts
 /// ([`process_attempts`](crate::TunnelWorkerConfigBuilder::process_attempts)). Then it
-/// closes the channel, and the service redelivers from the last checkpoint, to this worker
-/// or another one. While a retry waits, the worker keeps the channel, and no thread is
+/// releases the channel, and the service redelivers from the last checkpoint, to this worker
+/// (after a pause of 5 s, doubling to 60 s while the channel keeps failing) or another one. While a retry waits, the worker keeps the channel, and no thread is
 /// blocked. The other constructors request other reactions.
 ///
 /// ```
@@ -51,7 +51,7 @@ pub(crate) enum Outcome {
 }
 
 impl ProcessError {
-    /// Requests the default: retries as configured, then the channel is closed.
+    /// Requests the default: retries as configured, then the channel is released.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> ProcessError {
         ProcessError::with(Outcome::Retry, error)
     }
@@ -65,7 +65,7 @@ impl ProcessError {
         ProcessError::with(Outcome::RetryAfter(delay), error)
     }
 
-    /// Requests that the channel is closed immediately, without a retry. The service
+    /// Requests that the channel is released immediately, without a retry. The service
     /// redelivers from the last checkpoint, to this worker or another one.
     pub fn close(error: impl Into<Box<dyn Error + Send + Sync>>) -> ProcessError {
         ProcessError::with(Outcome::Close, error)

@@ -9,7 +9,8 @@ use crate::model::redact::Fingerprint;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Every channel that was open when the shutdown began.
+    /// Every channel that was open when the shutdown began, or when a lost
+    /// session ended.
     pub channels: Vec<ChannelReport>,
     /// Whether the shutdown has come to its end. False only where it was asked
     /// for inside a callback, which cannot wait for itself.
@@ -31,8 +32,8 @@ impl ShutdownReport {
 
 /// How far one channel came.
 ///
-/// Each token leads behind the batch in question; none means that there was
-/// no such batch since the channel was opened. `Debug` shows a fingerprint of
+/// Each token points just past its batch; `None` means that there was no such
+/// batch since the channel was opened. `Debug` shows a fingerprint of
 /// each.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
