@@ -45,12 +45,48 @@ fn listed() -> Names {
     .collect()
 }
 
+/// The types of other crates in what a user can reach from the root of the crate.
+/// Hidden modules are not part of the API.
 fn used(api: &Value) -> Names {
-    let items = api["index"].as_object().expect("items").values();
-    let own = items.filter(|item| item["crate_id"] == 0 && !is_implicit_impl(item));
+    let mut reached = BTreeSet::new();
     let mut ids = BTreeSet::new();
-    own.for_each(|item| collect_ids(&item["inner"], &mut ids));
+    let mut next = vec![api["root"].to_string()];
+    while let Some(id) = next.pop() {
+        let item = &api["index"][&id];
+        let is_own = item["crate_id"] == 0 && item["inner"]["module"]["is_stripped"] != true;
+        if !is_own || is_implicit_impl(item) || !reached.insert(id) {
+            continue;
+        }
+        let before = ids.clone();
+        collect_ids(&item["inner"], &mut ids);
+        next.extend(ids.difference(&before).cloned());
+        next.extend(members(&item["inner"]));
+    }
     ids.iter().filter_map(|id| foreign(api, id)).collect()
+}
+
+/// The ids of the items that belong to an item: those of a module, the fields and
+/// implementations of a type, the methods of an implementation.
+fn members(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(object) => {
+            let target = object.get("id").filter(|_| object.contains_key("source"));
+            let nested = object.values().flat_map(members);
+            target
+                .map(Value::to_string)
+                .into_iter()
+                .chain(nested)
+                .collect()
+        }
+        Value::Array(values) => {
+            let id = |value: &Value| value.is_u64().then(|| value.to_string());
+            values
+                .iter()
+                .flat_map(|value| id(value).map_or_else(|| members(value), |id| vec![id]))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Whether an item is a blanket implementation of another crate, or an
