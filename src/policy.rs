@@ -16,7 +16,7 @@ pub(crate) enum Request {
     Connect {
         /// No connect of this daemon has succeeded yet.
         is_first: bool,
-        /// Connects have failed for the heartbeat timeout without a success.
+        /// The key has been rejected for the heartbeat timeout, without a success.
         is_overdue: bool,
     },
     /// A call of [`TunnelClient`](crate::TunnelClient).

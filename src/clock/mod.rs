@@ -157,8 +157,8 @@ impl Clock {
         self.blocked(|| manual.advance_until(limit, condition))
     }
 
-    /// Moves a manual clock forward in one step, as if the machine had been suspended.
-    /// Does not wait for the workers.
+    /// Moves a manual clock forward in one step, as if all threads had been stopped for
+    /// that long (SIGSTOP, a busy machine). Does not wait for the workers.
     ///
     /// # Panics
     ///

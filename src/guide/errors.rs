@@ -34,12 +34,12 @@
 //! | *temporary*: the network, DNS, a TLS handshake that was cut; HTTP 408, 429 and 5xx; unknown codes; a response that cannot be read; a credentials provider that failed or panicked; no thread could be started | retried | retried | retried |
 //! | something other than the service answers, for example 404 with HTML | retried | retried | retried |
 //! | *wrong setup*: a certificate that is refused, a proxy that answers 403 or 407, a URL or header that cannot be sent, a provider that returns a [`CredentialsError`] | retried; the first failure is logged as `error` | retried; the first failure is logged as `error` | first connect: ends `run`; later: retried, logged as `error` |
-//! | *rejected key*: `OTSAuthFailed`, any other 401 or 403 | retried | retried | first connect: ends `run`; later: retried until connects have failed for the `heartbeat_timeout` |
+//! | *rejected key*: `OTSAuthFailed`, any other 401 or 403 | retried | retried | first connect: ends `run`; later: retried until the key has been rejected for the `heartbeat_timeout` |
 //! | `OTSResourceGone` | channel lost | session over, reconnects | retried |
 //! | `OTSSequenceNumberNotMatch` | repaired, or channel lost | – | – |
 //! | `OTSTunnelExpired`, also as a 503 with `OTSTrimmedDataAccess` | ends `run` | ends `run` | ends `run` |
 //! | `OTSParameterInvalid`, `OTSPermissionDenied` | channel released | ends `run` | ends `run` |
-//! | a redirect, a response larger than [`max_response_size`](crate::TunnelConfig::max_response_size) | channel released; a checkpoint is saved later | retried | retried |
+//! | a redirect, a response larger than [`max_response_size`](crate::TunnelConfig::max_response_size) | channel released | retried | retried |
 //! | an error or panic of your factory, `channel_open` or dialer; a callback whose attempts are used up | channel released | – | – |
 //!
 //! - *Retried*: the session and the channel stay with this worker, for as long as its

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::TunnelError;
+use crate::error::{ErrorClass, TunnelError};
 use crate::policy::{Reaction, Request, reaction};
 
 /// The longest first pause: enough that clients that failed together do not come back
@@ -27,8 +27,8 @@ pub(crate) enum LastSession {
 pub(crate) struct Reconnects {
     heartbeat_timeout: Duration,
     has_been_connected: bool,
-    /// When connects began to fail, if the last one failed.
-    failing_since: Option<Instant>,
+    /// When a connect was first answered with a rejected key, since the last success.
+    rejected_since: Option<Instant>,
     /// How many sessions in a row did not work.
     retries: u32,
 }
@@ -38,7 +38,7 @@ impl Reconnects {
         Reconnects {
             heartbeat_timeout,
             has_been_connected: false,
-            failing_since: None,
+            rejected_since: None,
             retries: 0,
         }
     }
@@ -59,13 +59,18 @@ impl Reconnects {
         self.retries = self.retries.saturating_add(1);
         if session != LastSession::NotConnected {
             self.has_been_connected = true;
-            self.failing_since = None;
+            self.rejected_since = None;
             return (reaction(error.class(), Request::Heartbeat), pause);
         }
-        let since = *self.failing_since.get_or_insert(now);
+        if error.class() == ErrorClass::Auth {
+            self.rejected_since.get_or_insert(now);
+        }
+        let rejected_for = self
+            .rejected_since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let request = Request::Connect {
             is_first: !self.has_been_connected,
-            is_overdue: now.saturating_duration_since(since) >= self.heartbeat_timeout,
+            is_overdue: rejected_for >= self.heartbeat_timeout,
         };
         (reaction(error.class(), request), pause)
     }
@@ -133,6 +138,31 @@ mod tests {
             reaction(LastSession::NotConnected, late),
             Reaction::EndDaemon
         );
+    }
+
+    #[test]
+    fn an_outage_before_it_does_not_make_a_rejected_key_final() {
+        let (rejected, busy) = (ErrorCode::AuthFailed, ErrorCode::ServerUnavailable);
+        let (mut connects, now) = (Reconnects::new(300 * SECOND), clock::now());
+        for (code, session, seconds, expected) in [
+            (&busy, LastSession::Worked, 0, Reaction::Retry),
+            (&busy, LastSession::NotConnected, 1, Reaction::Retry),
+            (&rejected, LastSession::NotConnected, 400, Reaction::Retry),
+            (&busy, LastSession::NotConnected, 500, Reaction::Retry),
+            (&rejected, LastSession::NotConnected, 699, Reaction::Retry),
+            (
+                &rejected,
+                LastSession::NotConnected,
+                700,
+                Reaction::EndDaemon,
+            ),
+        ] {
+            let at = now + seconds * SECOND;
+            assert_eq!(
+                connects.next(&error(code.clone()), session, at, 0.0).0,
+                expected
+            );
+        }
     }
 
     #[test]

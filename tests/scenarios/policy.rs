@@ -430,6 +430,47 @@ fn a_lost_answer_to_a_checkpoint_does_not_cost_the_channel() {
     assert_exactly_once(&scene, &processed);
 }
 
+/// A worker whose checkpoints get this answer as often as said: the channel comes back,
+/// and goes on saving.
+fn checkpoints_go_on_after(times: u64, status: u16, code: &str) {
+    let scene = Scene::new(1);
+    let tunnel = scene.tunnel(TunnelType::Stream);
+    let processed = Processed::default();
+    let running = scene.start(&tunnel, saving_every(HEARTBEAT, &processed));
+    let fault = Fault::on(Action::Checkpoint).times(times);
+    scene.emulator.fault(fault.fail(status, code, "no"));
+    scene.put_rows(10);
+    processed.wait_for_all(&scene);
+    wait_until("the channel is opened again", || {
+        counts(&scene).get("GetCheckpoint").is_some_and(|n| *n >= 2)
+    });
+    scene.emulator.clear_faults();
+    for _ in 0..2 {
+        let saved = || {
+            let snapshot = running.daemon.snapshot();
+            snapshot.channels.first().and_then(|c| c.last_saved.clone())
+        };
+        let before = saved();
+        scene.put_rows(10);
+        processed.wait_for_all(&scene);
+        wait_until("a later checkpoint is saved", || saved() != before);
+    }
+    assert!(running.close().is_clean());
+    assert_at_least_once(&scene, &processed);
+}
+
+#[test]
+fn a_number_that_never_matches_costs_the_channel_and_not_its_saves() {
+    checkpoints_go_on_after(20, 400, "OTSSequenceNumberNotMatch");
+}
+
+#[test]
+fn a_checkpoint_that_is_refused_or_redirected_releases_the_channel() {
+    checkpoints_go_on_after(1, 302, "OTSSomethingNew");
+    checkpoints_go_on_after(1, 400, "OTSParameterInvalid");
+    checkpoints_go_on_after(1, 410, "OTSResourceGone");
+}
+
 #[test]
 fn closing_during_an_outage_with_nothing_unsaved_takes_three_seconds_at_most() {
     let scene = Scene::new(2);

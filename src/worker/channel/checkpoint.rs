@@ -85,7 +85,8 @@ impl ChannelCheckpointer {
     fn save(&self, next: &mut NextNumber<'_>, token: &str) -> Result<(), TunnelError> {
         // Before it is sent: the answer may get lost.
         self.ours.lock().note(token, 0);
-        for _ in 0..=REPAIRS {
+        let mut repairs = 0;
+        loop {
             let error = match self.persist(|| self.send(next.number, token)) {
                 Ok(()) => {
                     next.number = next.number.saturating_add(1);
@@ -93,9 +94,11 @@ impl ChannelCheckpointer {
                 }
                 Err(error) => error,
             };
-            if error.class() != ErrorClass::SequenceMismatch {
+            // A number that never matches costs the channel, as another owner would.
+            if error.class() != ErrorClass::SequenceMismatch || repairs == REPAIRS {
                 return Err(error);
             }
+            repairs += 1;
             debug!(
                 "{}: {error}; comparing with the stored checkpoint",
                 self.ownership
@@ -104,7 +107,6 @@ impl ChannelCheckpointer {
                 return Ok(());
             }
         }
-        Err(self.ownership.lost_error())
     }
 
     /// Repeats a request for as long as its failures pass, but not beyond the schedule

@@ -317,7 +317,7 @@ impl Connection {
             Reaction::LoseChannel | Reaction::CompareCheckpoint => self.lose(full_text(error)),
             Reaction::EndDaemon => self.give_back(error),
             // Refused by the service, not by the program's own checkpointer.
-            Reaction::ReleaseChannel if error.class() == ErrorClass::Refused => {
+            Reaction::ReleaseChannel if error.class() != ErrorClass::Local => {
                 self.give_back(error);
             }
             _ => {}
