@@ -70,7 +70,9 @@
 //!   [`heartbeat_timeout`](crate::TunnelWorkerConfigBuilder::heartbeat_timeout) (300 s),
 //!   counted from when the heartbeat was sent, the service keeps the channels for this
 //!   worker. If no heartbeat succeeds until then, the session is lost: the worker starts no
-//!   callback and saves nothing, and a daemon reconnects.
+//!   callback and saves nothing, and a daemon reconnects. Shortly before that (a twentieth
+//!   of the timeout, at most 2 s), the channels are closed in order: no callback starts any
+//!   more, and the tokens of processed batches are saved, so that nothing is repeated.
 //! - The lease is measured by the monotonic clock, which stands still while a machine is
 //!   suspended. If the calendar clock is past the end of the lease, the machine was
 //!   suspended, or its clock was set. Callbacks and checkpoints then pause, and a heartbeat

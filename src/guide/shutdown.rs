@@ -49,7 +49,7 @@
 //! # While the service is down
 //!
 //! - If everything that was delivered is processed and saved, `close` returns after about
-//!   3 s: it tries to release the session for that long. A heartbeat that hangs adds 1 s.
+//!   3 s: it tries to release the session for that long.
 //! - Otherwise, the last tokens are retried until they are saved or the timeout has passed,
 //!   because their records would be delivered again.
 //! - If the service never receives the request to release the session, it gives the channels

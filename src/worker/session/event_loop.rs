@@ -147,6 +147,7 @@ impl Session {
         let end = self.work();
         if let Err(error) = &end
             && self.phase != Phase::Working
+            && self.failure.is_none()
         {
             warn!(
                 "tunnel {}: session lost while shutting down: {error}",
@@ -243,9 +244,14 @@ impl Session {
             Event::Later(at, timer) => self.timers.add(at, timer),
             Event::Shutdown(deadline) => self.shut_down(deadline),
             Event::Left => {
-                if let Phase::Leaving { deadline } = &mut self.phase {
+                let now = self.session.clock().now();
+                // A session whose heartbeats fail lives until its lease ends.
+                let lives_on = self.failure.is_some() && now >= self.schedule.gives_up_at();
+                if let Phase::Leaving { deadline } = &mut self.phase
+                    && !lives_on
+                {
                     // Nothing more to wait for.
-                    *deadline = self.session.clock().now();
+                    *deadline = now;
                 }
             }
             // Handled before the session began.
@@ -543,14 +549,17 @@ impl Session {
             true => self.machine.report(),
             false => Vec::new(),
         };
-        let left = deadline.saturating_duration_since(self.session.clock().now());
+        let now = self.session.clock().now();
+        let left = deadline.saturating_duration_since(now);
+        // For a heartbeat in flight.
+        let waited = now.saturating_duration_since(self.drained_at.unwrap_or(now));
         let within = match self
             .report
             .channels
             .iter()
             .all(|channel| channel.is_clean())
         {
-            true => left.min(LEAVE_TIME),
+            true => left.min(LEAVE_TIME.saturating_sub(waited)),
             false => left,
         };
         let (requests, session) = (self.requests.clone(), self.session.clone());
