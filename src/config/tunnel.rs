@@ -57,7 +57,8 @@ impl TunnelConfig {
 
     /// How long one attempt of a request may take, from looking up the host's
     /// name to the last byte of the answer. That it is over may be noticed late,
-    /// by up to a 32nd of it, never early.
+    /// by up to a 32nd of it, never early. Zero is refused; [`Duration::MAX`] is no
+    /// limit.
     ///
     /// Go: `HTTPConfig.RequestTimeout`. Defaults to 60 s.
     pub fn request_timeout(mut self, timeout: Duration) -> TunnelConfig {
@@ -66,7 +67,8 @@ impl TunnelConfig {
     }
 
     /// How long an attempt may take to connect, TLS included. Has no effect
-    /// with an [`agent`](TunnelConfig::agent) of your own.
+    /// with an [`agent`](TunnelConfig::agent) of your own. Zero is refused;
+    /// [`Duration::MAX`] leaves only the request timeout.
     ///
     /// Defaults to 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> TunnelConfig {
@@ -75,7 +77,8 @@ impl TunnelConfig {
     }
 
     /// For how long a read of records is tried again after failures that pass,
-    /// counted from its first attempt. All other requests: 35 s, always.
+    /// counted from its first attempt. All other requests: 35 s, always. Zero allows
+    /// one attempt; [`Duration::MAX`] tries for ever.
     ///
     /// Go: `MaxRetryElapsedTime`. Defaults to 75 s.
     pub fn max_retry_elapsed_time(mut self, time: Duration) -> TunnelConfig {
@@ -88,7 +91,7 @@ impl TunnelConfig {
     ///
     /// The service answers a read with about 4 MiB at most. The limit only
     /// keeps something that is not the service (a proxy, a wrong endpoint)
-    /// from filling the memory.
+    /// from filling the memory. At least 1 byte and at most 1 GiB.
     ///
     /// Defaults to 64 MiB.
     pub fn max_response_size(mut self, bytes: usize) -> TunnelConfig {
