@@ -111,15 +111,17 @@ impl EmulatorBuilder {
     }
 
     /// How long a new tunnel shows the stage `InitBaseDataAndStreamShard` and no
-    /// channels. The first heartbeat ends this time immediately. Defaults to 500 ms.
+    /// channels. The first heartbeat ends this time immediately, also that of
+    /// [`Duration::MAX`]. Zero ends it with the next request. Defaults to 500 ms.
     pub fn warm_up(mut self, warm_up: Duration) -> EmulatorBuilder {
         self.settings.state.warm_up = warm_up;
         self
     }
 
     /// The timeout of all clients, instead of the timeouts that they ask for.
-    /// Defaults to the timeout that the client asks for, or to 300 s if it asks for
-    /// none.
+    /// With zero, a client is gone as soon as the clock moves; with [`Duration::MAX`],
+    /// never. Defaults to the timeout that the client asks for, or to 300 s if it asks
+    /// for none.
     pub fn client_timeout(mut self, timeout: Duration) -> EmulatorBuilder {
         self.settings.state.client_timeout = Some(timeout);
         self
@@ -127,7 +129,8 @@ impl EmulatorBuilder {
 
     /// How long changes stay in the log of their table, unless the table has its
     /// [own retention](super::TableSpec::retention). It limits how late changes can
-    /// be read and how early a tunnel may start. Defaults to 7 days, the longest
+    /// be read and how early a tunnel may start. With zero, a change is dropped as soon as
+    /// the clock moves; with [`Duration::MAX`], never. Defaults to 7 days, the longest
     /// retention of the service.
     pub fn retention(mut self, retention: Duration) -> EmulatorBuilder {
         self.settings.retention = retention;
@@ -141,8 +144,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How far the date of a request may be from the machine's clock. Defaults
-    /// to 15 minutes.
+    /// How far the date of a request may be from the machine's clock.
+    /// [`Duration::MAX`] accepts any date. Defaults to 15 minutes.
     pub fn clock_skew(mut self, skew: Duration) -> EmulatorBuilder {
         self.settings.auth.clock_skew = skew;
         self

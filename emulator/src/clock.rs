@@ -13,6 +13,9 @@ use time::OffsetDateTime;
 use crate::timestamp::{Timestamp, micros};
 use tablestore_tunnel::Clock;
 
+/// The longest move, as of [`Clock::jump`].
+pub(crate) const LONGEST_MOVE: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// The emulator's clock: the machine's clock, or one that is moved by hand.
 ///
 /// Clones are the same clock. Workers can share a manual clock, so that both sides
@@ -38,9 +41,11 @@ impl EmulatorClock {
 
     /// A clock that shows `start` until [`EmulatorClock::advance`] moves it.
     ///
-    /// A start before 1970 means 1970.
+    /// A start before 1970 means 1970. The clock stops in the year 2262, which is as far as
+    /// nanoseconds in the service's messages reach.
     pub fn manual(start: OffsetDateTime) -> EmulatorClock {
-        Clock::manual(start.max(OffsetDateTime::UNIX_EPOCH)).into()
+        let limits = (OffsetDateTime::UNIX_EPOCH, Timestamp::MAX.to_utc());
+        Clock::manual(start.clamp(limits.0, limits.1)).into()
     }
 
     /// The same time for workers, for the `clock` of their configuration.
@@ -55,8 +60,10 @@ impl EmulatorClock {
     /// amount.
     ///
     /// Timeouts and the ends of backfills that become due take effect with the next
-    /// request. Workers on the same clock see a [`Clock::jump`].
+    /// request. Workers on the same clock see a [`Clock::jump`]. More than 100 years
+    /// counts as 100 years.
     pub fn advance(&self, by: Duration) {
+        let by = by.min(LONGEST_MOVE);
         self.0.moved.fetch_add(micros(by), Ordering::SeqCst);
         if self.0.clock.is_manual() {
             self.0.clock.jump(by);
@@ -84,7 +91,7 @@ impl EmulatorClock {
     pub(super) fn now(&self) -> Timestamp {
         let ahead = self.0.ahead.load(Ordering::SeqCst);
         let clock = Timestamp::from_utc(self.0.clock.utc());
-        Timestamp::from_micros(clock.micros() + ahead)
+        clock.plus(Duration::from_micros(ahead))
     }
 }
 
@@ -110,6 +117,26 @@ mod tests {
         clock.clone().advance(Duration::from_millis(7));
         assert_eq!(clock.now(), Timestamp::from_micros(5_007_000));
         assert_eq!(clock.now().to_string(), "0000000005007000");
+    }
+
+    #[test]
+    fn the_longest_moves_stop_the_clock_and_nothing_panics() {
+        let far = OffsetDateTime::new_utc(time::Date::MAX, time::Time::MIDNIGHT);
+        for clock in [
+            EmulatorClock::system(),
+            EmulatorClock::manual(OffsetDateTime::UNIX_EPOCH),
+            EmulatorClock::manual(far),
+        ] {
+            for by in [Duration::ZERO, Duration::from_nanos(1)] {
+                clock.advance(by);
+            }
+            for _ in 0..5 {
+                clock.advance(Duration::MAX);
+            }
+            assert_eq!(clock.now(), Timestamp::MAX);
+            assert_eq!(clock.utc().year(), 2262);
+            assert!(clock.moved() >= 5 * LONGEST_MOVE);
+        }
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl TableSpec {
         self
     }
 
-    /// How many partitions the table starts with. 0 means 1. Defaults to 1.
+    /// How many partitions the table starts with, at most 100 000. 0 means 1. Defaults
+    /// to 1.
     ///
     /// A hash of the partition key spreads rows over the partitions, so that all of
     /// them get rows.
@@ -72,7 +73,8 @@ impl TableSpec {
     }
 
     /// How long changes stay in the log. Defaults to the retention of the
-    /// [emulator](super::EmulatorBuilder::retention).
+    /// [emulator](super::EmulatorBuilder::retention), which says what zero and
+    /// [`Duration::MAX`] mean.
     pub fn retention(mut self, retention: Duration) -> TableSpec {
         self.retention = Some(retention);
         self
@@ -80,7 +82,8 @@ impl TableSpec {
 
     /// How long cells exist, counted from their versions on the emulator's clock.
     /// Expired cells are not in the base data of new tunnels, and the log has no entry
-    /// of their expiry. Defaults to forever.
+    /// of their expiry. With zero, a cell expires as soon as the clock moves; with
+    /// [`Duration::MAX`], never. Defaults to forever.
     pub fn time_to_live(mut self, time_to_live: Duration) -> TableSpec {
         self.time_to_live = Some(time_to_live);
         self
@@ -88,7 +91,8 @@ impl TableSpec {
 
     /// The largest distance of a cell's version from the time of writing, before or
     /// after. Other versions are rejected. Defaults to any distance, so that tests may
-    /// use small numbers. The default of the service is one day.
+    /// use small numbers, which is also what [`Duration::MAX`] means. The default of the
+    /// service is one day.
     pub fn max_version_offset(mut self, offset: Duration) -> TableSpec {
         self.max_version_offset = Some(offset);
         self

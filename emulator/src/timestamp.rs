@@ -11,6 +11,10 @@ use time::format_description::well_known::Rfc3339;
 pub(crate) struct Timestamp(u64);
 
 impl Timestamp {
+    /// The latest time that nanoseconds in an `i64` can express, in the year 2262. No
+    /// clock shows more.
+    pub(crate) const MAX: Timestamp = Timestamp(i64::MAX.unsigned_abs() / 1_000);
+
     pub(crate) const fn from_micros(micros: u64) -> Timestamp {
         Timestamp(micros)
     }
@@ -20,7 +24,8 @@ impl Timestamp {
     }
 
     pub(crate) fn from_utc(utc: OffsetDateTime) -> Timestamp {
-        Timestamp(u64::try_from(utc.unix_timestamp_nanos() / 1_000).unwrap_or(0))
+        let micros = u64::try_from(utc.unix_timestamp_nanos() / 1_000).unwrap_or(0);
+        Timestamp(micros).min(Timestamp::MAX)
     }
 
     pub(crate) fn to_utc(self) -> OffsetDateTime {
@@ -28,13 +33,12 @@ impl Timestamp {
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    pub(crate) const fn micros(self) -> u64 {
-        self.0
-    }
-
     /// The same number for signed fields of messages.
     pub(crate) const fn micros_i64(self) -> i64 {
-        self.micros() as i64
+        if self.0 > i64::MAX.unsigned_abs() {
+            return i64::MAX;
+        }
+        self.0 as i64
     }
 
     pub(crate) const fn millis(self) -> i64 {
@@ -42,7 +46,7 @@ impl Timestamp {
     }
 
     pub(crate) const fn nanos(self) -> i64 {
-        (self.0 * 1_000) as i64
+        self.micros_i64().saturating_mul(1_000)
     }
 
     pub(crate) fn to_rfc3339(self) -> String {
@@ -57,7 +61,7 @@ impl Timestamp {
     }
 
     pub(crate) fn plus(self, by: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(micros(by)))
+        Timestamp(self.0.saturating_add(micros(by))).min(Timestamp::MAX)
     }
 
     pub(crate) fn minus(self, by: Duration) -> Timestamp {
@@ -74,4 +78,26 @@ impl fmt::Display for Timestamp {
 
 pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_end_where_their_nanoseconds_do() {
+        let start = Timestamp::from_micros(7);
+        assert_eq!(start.plus(Duration::ZERO), start);
+        assert_eq!(start.plus(Duration::from_nanos(1)), start);
+        assert_eq!(start.plus(Duration::MAX), Timestamp::MAX);
+        assert_eq!(start.minus(Duration::MAX), Timestamp::from_micros(0));
+        assert_eq!(Timestamp::MAX.to_utc().year(), 2262);
+        let far = OffsetDateTime::new_utc(time::Date::MAX, time::Time::MIDNIGHT);
+        assert_eq!(Timestamp::from_utc(far), Timestamp::MAX);
+        for micros in [0, u64::MAX / 1_000, i64::MAX.unsigned_abs(), u64::MAX] {
+            let time = Timestamp::from_micros(micros);
+            assert!(time.millis() <= time.micros_i64() && time.micros_i64() <= time.nanos());
+            assert!(!time.to_rfc3339().is_empty());
+        }
+    }
 }

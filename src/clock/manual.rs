@@ -14,9 +14,9 @@ use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Condvar, Mutex};
 use time::OffsetDateTime;
 
-use super::after;
 use super::task::{depth, resume_tasks, suspend_tasks};
 use super::wait::{Probe, Source, is_ready, select};
+use super::{after, at_most_a_century};
 
 /// How long a worker may be busy before the clock reports a hang, in system time.
 const MAX_BUSY: Duration = Duration::from_secs(60);
@@ -33,6 +33,8 @@ pub(super) struct Manual {
 
 #[derive(Default)]
 struct State {
+    /// The sum of the moves. Each is at most a century, so that neither this sum nor
+    /// `start + elapsed` overflows in less than a billion moves.
     elapsed: Duration,
     /// For how long the machine was suspended, which only the calendar time shows.
     suspended: Duration,
@@ -94,7 +96,7 @@ impl Manual {
     }
 
     pub(super) fn now(&self) -> Instant {
-        after(self.start, self.elapsed())
+        self.start + self.elapsed()
     }
 
     pub(super) fn utc(&self) -> OffsetDateTime {
@@ -154,7 +156,7 @@ impl Manual {
     ) -> Option<u64> {
         let probes = on.iter().map(|source| source.probe()).collect();
         let mut state = self.state.lock();
-        if due.is_some_and(|due| due <= after(self.start, state.elapsed)) {
+        if due.is_some_and(|due| due <= self.start + state.elapsed) {
             return None;
         }
         state.busy -= depth(self);
@@ -180,14 +182,14 @@ impl Manual {
 
     pub(super) fn jump(&self, by: Duration) {
         let mut state = self.state.lock();
-        state.elapsed = state.elapsed.saturating_add(by);
-        let now = after(self.start, state.elapsed);
+        state.elapsed += at_most_a_century(by);
+        let now = self.start + state.elapsed;
         state.fire_alarms(now);
     }
 
     pub(super) fn suspend(&self, by: Duration) {
         let mut state = self.state.lock();
-        state.suspended = state.suspended.saturating_add(by);
+        state.suspended += at_most_a_century(by);
     }
 
     pub(super) fn advance_until(
@@ -217,7 +219,7 @@ impl Manual {
     /// the clock is already at `end`.
     fn step(&self, end: Instant) -> bool {
         let mut state = self.state.lock();
-        let now = after(self.start, state.elapsed);
+        let now = self.start + state.elapsed;
         if now >= end {
             return false;
         }
@@ -302,6 +304,21 @@ mod tests {
         assert_eq!(slept(), (20, 2));
         clock.advance(2000 * SECOND);
         assert_eq!(slept(), (1000, 9));
+    }
+
+    #[test]
+    fn the_shortest_and_the_longest_moves_do_not_panic() {
+        let clock = manual();
+        let slept = sleeper(&clock, Duration::MAX, 3);
+        for by in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            clock.jump(by);
+            clock.advance(by);
+            clock.suspend(by);
+            assert!(!clock.advance_until(by, || false));
+        }
+        assert_eq!(slept.load(Ordering::SeqCst), 3, "a century each");
+        assert!(clock.utc().year() > 2200);
+        assert!(clock.age(clock.micros()) < SECOND);
     }
 
     #[test]

@@ -37,7 +37,13 @@ const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Users pass [`Duration::MAX`] for "never", and adding that would panic. The delay is
 /// therefore limited to a hundred years.
 pub(crate) fn after(start: Instant, delay: Duration) -> Instant {
-    start + delay.min(CENTURY)
+    start + at_most_a_century(delay)
+}
+
+/// The duration, limited to a hundred years, which no program waits for. Longer ones
+/// overflow a sum somewhere: here, in the HTTP client, or at the service.
+pub(crate) fn at_most_a_century(duration: Duration) -> Duration {
+    duration.min(CENTURY)
 }
 
 /// The calendar time of the system, for dates on the wire.
@@ -131,7 +137,8 @@ impl Clock {
     /// Stops at each time at which a worker has something due, and waits until the worker
     /// has done that and everything that follows from it. When this method returns, the
     /// workers on this clock have done everything that was due, and wait for their next
-    /// deadline or event.
+    /// deadline or event. Zero waits for the workers and does not move the clock. More
+    /// than 100 years counts as 100 years.
     ///
     /// Blocks the calling thread. A callback *must not* wait for that thread, unless it
     /// waits inside [`blocked`](Self::blocked).
@@ -158,7 +165,8 @@ impl Clock {
     }
 
     /// Moves a manual clock forward in one step, as if all threads had been stopped for
-    /// that long (SIGSTOP, a busy machine). Does not wait for the workers.
+    /// that long (SIGSTOP, a busy machine). Does not wait for the workers. More than 100
+    /// years counts as 100 years.
     ///
     /// # Panics
     ///
@@ -170,7 +178,7 @@ impl Clock {
     /// Suspends the machine of a manual clock for that long: the calendar time moves on,
     /// the monotonic time, which all waits go by, stands still. A worker whose session
     /// would be over by the calendar pauses callbacks and checkpoints and sends a
-    /// heartbeat to find out.
+    /// heartbeat to find out. More than 100 years counts as 100 years.
     ///
     /// # Panics
     ///
@@ -190,7 +198,8 @@ impl Clock {
         }
     }
 
-    /// Sleeps on this clock, for example to simulate a slow callback in a test.
+    /// Sleeps on this clock, for example to simulate a slow callback in a test. More than
+    /// 100 years counts as 100 years.
     pub fn sleep(&self, time: Duration) {
         self.wait(&[], Some(after(self.now(), time)));
     }

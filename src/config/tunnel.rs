@@ -57,7 +57,8 @@ impl TunnelConfig {
 
     /// How long one attempt of a request may take, from looking up the host's
     /// name to the last byte of the answer. That it is over may be noticed late,
-    /// by up to a 32nd of it, never early.
+    /// by up to a 32nd of it, never early. Zero is refused; [`Duration::MAX`] is no
+    /// limit.
     ///
     /// Go: `HTTPConfig.RequestTimeout`. Defaults to 60 s.
     pub fn request_timeout(mut self, timeout: Duration) -> TunnelConfig {
@@ -66,7 +67,8 @@ impl TunnelConfig {
     }
 
     /// How long an attempt may take to connect, TLS included. Has no effect
-    /// with an [`agent`](TunnelConfig::agent) of your own.
+    /// with an [`agent`](TunnelConfig::agent) of your own. Zero is refused;
+    /// [`Duration::MAX`] leaves only the request timeout.
     ///
     /// Defaults to 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> TunnelConfig {
@@ -77,7 +79,8 @@ impl TunnelConfig {
     /// For how long
     /// [`TunnelClient::read_records`](crate::TunnelClient::read_records) is retried
     /// after failures that pass, counted from its first attempt. All other calls of the
-    /// client are retried for 35 s.
+    /// client are retried for 35 s. Zero allows one attempt; [`Duration::MAX`] retries
+    /// for ever.
     ///
     /// Workers do not use this setting: they read on for as long as the channel is
     /// their own.
@@ -93,7 +96,7 @@ impl TunnelConfig {
     ///
     /// The service answers a read with about 4 MiB at most. The limit only
     /// keeps something that is not the service (a proxy, a wrong endpoint)
-    /// from filling the memory.
+    /// from filling the memory. At least 1 byte and at most 1 GiB.
     ///
     /// Defaults to 64 MiB.
     pub fn max_response_size(mut self, bytes: usize) -> TunnelConfig {

@@ -12,6 +12,7 @@ use crate::limits::memory::MemoryBudget;
 use crate::observer::{Observer, WorkerObserver};
 use crate::pool::Pool;
 use crate::processor::{ChannelDialer, ChannelProcessorFactory, Checkpointer, ProcessorOptions};
+use crate::text;
 
 /// The least heartbeat interval that the service documents.
 pub(crate) const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -21,6 +22,10 @@ const DEFAULT_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(300);
 /// Less than the 30 s after which Kubernetes kills a pod.
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 const DEFAULT_STUCK_AFTER: Duration = Duration::from_secs(300);
+/// The least time between two looks or reads, so that no thread runs in a circle.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+const MAX_POOL_THREADS: usize = 10_000;
 const DEFAULT_POOL_THREADS: usize = 32;
 const DEFAULT_PROCESS_ATTEMPTS: u32 = 3;
 
@@ -127,7 +132,8 @@ pub struct ChannelBackoffConfig {
 }
 
 impl ChannelBackoffConfig {
-    /// The longest pause. Defaults to 5 s.
+    /// The longest pause: new records of an idle channel may wait that long. At least
+    /// 1 ms. Defaults to 5 s.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
@@ -192,16 +198,18 @@ impl TunnelWorkerConfigBuilder {
 
     /// How long the session survives without a successful heartbeat, here and
     /// at the service, which counts in whole seconds (Go:
-    /// `HeartbeatTimeout`). Temporary failures, of whatever kind and of
-    /// whatever request, do not end a session earlier. Must be greater than the interval and at least
-    /// 1 s. Defaults to 300 s.
+    /// `HeartbeatTimeout`). Temporary failures, of whatever kind and of whatever request,
+    /// do not end a session earlier. Must be greater than the interval and at least 1 s;
+    /// the service is told at most 100 years. The channels of a worker that crashed wait
+    /// that long for another. Defaults to 300 s.
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.heartbeat_timeout = timeout;
         self
     }
 
     /// The name that the service shows for this worker, as a part of its
-    /// client id. Defaults to the host name.
+    /// client id. May be empty, but may not begin or end with white space. Defaults to
+    /// the host name.
     pub fn client_tag(mut self, tag: impl Into<String>) -> Self {
         self.client_tag = Some(tag.into());
         self
@@ -216,7 +224,7 @@ impl TunnelWorkerConfigBuilder {
 
     /// The number of threads that callbacks run on, shared by all workers of
     /// this configuration. More channels than threads are served in turn.
-    /// Defaults to 32.
+    /// 1 to 10 000. Defaults to 32.
     pub fn pool_threads(mut self, threads: usize) -> Self {
         self.pool = PoolChoice::Own(threads);
         self
@@ -261,7 +269,8 @@ impl TunnelWorkerConfigBuilder {
 
     /// How long [`close`](crate::TunnelWorkerDaemon::close) waits for running
     /// callbacks and last checkpoints before it abandons what is left.
-    /// Defaults to 25 s.
+    /// Zero and [`Duration::MAX`] mean what they mean for
+    /// [`TunnelWorker::shutdown`](crate::TunnelWorker::shutdown). Defaults to 25 s.
     ///
     /// The same applies when the worker ends a session because of an error. The
     /// default is below the 30 s after which Kubernetes kills a process.
@@ -274,7 +283,7 @@ impl TunnelWorkerConfigBuilder {
     /// opened, waiting to retry, ...) or fail without a success before it
     /// counts as stuck: a warning is logged, and
     /// [`health`](crate::TunnelWorkerDaemon::health) tells it. It changes
-    /// nothing else. More than 0. Defaults to 5 min.
+    /// nothing else. At least 1 ms; [`Duration::MAX`] never. Defaults to 5 min.
     pub fn stuck_after(mut self, age: Duration) -> Self {
         self.stuck_after = age;
         self
@@ -383,15 +392,28 @@ impl TunnelWorkerConfigBuilder {
                 "process_attempts is 0; a batch is given to its callback at least once",
             ));
         }
-        if self.stuck_after.is_zero() {
-            return Err(TunnelError::client(
-                "stuck_after is 0; every channel would count as stuck",
-            ));
+        if let PoolChoice::Own(threads) = self.pool
+            && threads > MAX_POOL_THREADS
+        {
+            return Err(TunnelError::client(format!(
+                "pool_threads is {threads}; give at most {MAX_POOL_THREADS}"
+            )));
         }
-        if self.backoff.max_delay.is_zero() {
-            return Err(TunnelError::client(
-                "the backoff's max_delay is 0; idle channels would be read without a pause",
-            ));
+        if self.stuck_after < SHORTEST {
+            return Err(TunnelError::client(format!(
+                "stuck_after is {:?}; every channel would count as stuck, give at least {SHORTEST:?}",
+                self.stuck_after
+            )));
+        }
+        if self.backoff.max_delay < SHORTEST {
+            return Err(TunnelError::client(format!(
+                "the backoff's max_delay is {:?}; idle channels would be read without a pause, \
+                 give at least {SHORTEST:?}",
+                self.backoff.max_delay
+            )));
+        }
+        if let Some(problem) = self.client_tag.as_deref().and_then(text::problem) {
+            return Err(TunnelError::client(format!("the client_tag {problem}")));
         }
         self.reading.check(options)
     }
@@ -471,7 +493,40 @@ mod tests {
             ),
             (builder().pool_threads(0), "pool_threads is 0"),
             (builder().process_attempts(0), "process_attempts is 0"),
+            (builder().pool_threads(usize::MAX), "give at most 10000"),
             (builder().stuck_after(Duration::ZERO), "stuck_after is 0"),
+            (
+                builder().stuck_after(Duration::from_nanos(1)),
+                "give at least 1ms",
+            ),
+            (
+                builder()
+                    .backoff(ChannelBackoffConfig::default().max_delay(Duration::from_nanos(1))),
+                "max_delay is 1ns",
+            ),
+            (
+                builder().heartbeat_interval_for_tests(Duration::from_nanos(1)),
+                "heartbeat_interval is 1ns",
+            ),
+            (
+                builder().heartbeat_interval(Duration::MAX),
+                "heartbeat_timeout is 300s",
+            ),
+            (
+                builder()
+                    .heartbeat_interval(Duration::MAX)
+                    .heartbeat_timeout(Duration::MAX),
+                "must be greater than heartbeat_interval",
+            ),
+            (
+                builder().client_tag("tag\n"),
+                "client_tag ends with a line end",
+            ),
+            (
+                builder().client_tag(" tag"),
+                "client_tag begins with a blank",
+            ),
+            (builder().client_tag("a\0b"), "client_tag holds a control"),
             (
                 builder().backoff(ChannelBackoffConfig::default().max_delay(Duration::ZERO)),
                 "max_delay is 0",
@@ -503,6 +558,19 @@ mod tests {
             .heartbeat_interval_for_tests(second / 10)
             .build()
             .expect("short intervals are for tests");
+        builder()
+            .heartbeat_timeout(Duration::MAX)
+            .shutdown_timeout(Duration::MAX)
+            .stuck_after(Duration::MAX)
+            .backoff(ChannelBackoffConfig::default().max_delay(Duration::MAX))
+            .memory_budget(usize::MAX)
+            .max_channel_parallel(usize::MAX)
+            .read_max_times_per_round(usize::MAX)
+            .read_max_bytes_per_round(usize::MAX)
+            .process_attempts(u32::MAX)
+            .client_tag("")
+            .build()
+            .expect("the largest settings");
         builder()
             .need_manual_release(true)
             .max_channel_parallel(1)

@@ -29,6 +29,10 @@ use crate::{clock, protocol as p};
 
 const USER_AGENT: &str = concat!("tablestore-tunnel-rust/", env!("CARGO_PKG_VERSION"));
 
+/// The largest limit of an answer's size. Memory for an answer is allocated by its
+/// announced length, up to that limit.
+const MAX_RESPONSE_SIZE: usize = 1 << 30;
+
 /// The service over HTTP. Shared by all threads; holds no lock of its own.
 pub(crate) struct HttpApi {
     endpoint: Endpoint,
@@ -65,7 +69,7 @@ impl HttpApi {
             is_foreign_agent,
             bodies: Bodies::new(),
             credentials,
-            request_timeout: config.request_timeout,
+            request_timeout: clock::at_most_a_century(config.request_timeout),
             max_response_size: config.max_response_size,
             added: headers::check_added(config.headers)?,
             endpoint,
@@ -272,6 +276,13 @@ impl fmt::Debug for HttpApi {
 }
 
 fn check_limits(config: &TunnelConfig) -> Result<(), TunnelError> {
+    if config.max_response_size > MAX_RESPONSE_SIZE {
+        return Err(TunnelError::client(format!(
+            "TunnelConfig::max_response_size is {}; give at most {MAX_RESPONSE_SIZE} (1 GiB), the \
+             service answers with about 4 MiB",
+            config.max_response_size
+        )));
+    }
     let zero = [
         ("request_timeout", config.request_timeout.is_zero()),
         ("connect_timeout", config.connect_timeout.is_zero()),
@@ -282,7 +293,10 @@ fn check_limits(config: &TunnelConfig) -> Result<(), TunnelError> {
     let Some((name, _)) = zero else {
         return Ok(());
     };
-    let message = format!("TunnelConfig::{name} is 0, with which no request can succeed");
+    let message = format!(
+        "TunnelConfig::{name} is 0, with which no request can succeed; give more, or leave it out \
+         for the default"
+    );
     Err(TunnelError::client(message))
 }
 

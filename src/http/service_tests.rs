@@ -477,6 +477,9 @@ fn what_cannot_work_is_refused_when_configured() {
         (new().request_timeout(Duration::ZERO), "request_timeout"),
         (new().connect_timeout(Duration::ZERO), "connect_timeout"),
         (new().max_response_size(0), "max_response_size"),
+        (new().max_response_size(usize::MAX), "max_response_size"),
+        (new().header("x-ots-a", "b\n"), "ends with a line end"),
+        (new().header("x-ots-a", " b"), "begins with a blank"),
         (new().header("content-type", "x"), "content-type"),
         (new().header("x-ots-date", "x"), "x-ots-date"),
     ] {
@@ -484,6 +487,33 @@ fn what_cannot_work_is_refused_when_configured() {
         let credentials = Arc::new(Credentials::new("id", "secret"));
         let error = HttpApi::new(endpoint, credentials, config).expect_err(names);
         assert!(error.message().contains(names), "{error}");
+    }
+}
+
+#[test]
+fn the_longest_timeouts_are_no_limit_and_the_shortest_end_in_an_error() {
+    let server = TestServer::start([ok(), ok(), ok(), ok()]);
+    let new = TunnelConfig::new;
+    let own = || TunnelConfig::agent_config().proxy(None).build().into();
+    for config in [
+        new().request_timeout(Duration::MAX),
+        new().connect_timeout(Duration::MAX),
+        new()
+            .request_timeout(Duration::MAX)
+            .connect_timeout(Duration::MAX)
+            .max_retry_elapsed_time(Duration::MAX)
+            .max_response_size(MAX_RESPONSE_SIZE),
+        new().request_timeout(Duration::MAX).agent(own()),
+    ] {
+        list(&api(&server, config)).expect("an answer");
+    }
+    let nanosecond = Duration::from_nanos(1);
+    for config in [
+        new().request_timeout(nanosecond),
+        new().request_timeout(nanosecond).agent(own()),
+    ] {
+        let error = list(&api(&server, config)).expect_err("too short");
+        assert_eq!(error.code(), &ErrorCode::Network);
     }
 }
 

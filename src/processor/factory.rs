@@ -228,7 +228,7 @@ impl SimpleProcessFactory {
     ///
     /// The worker also saves the checkpoint when the channel closes. A short interval
     /// costs requests; a long one means more duplicates after a crash. Zero saves after
-    /// every batch.
+    /// every batch, [`Duration::MAX`] only when the channel closes.
     pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
         self.0.options.checkpoint = CheckpointMode::Every(interval);
         self

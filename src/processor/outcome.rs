@@ -58,6 +58,10 @@ impl ProcessError {
 
     /// Requests a retry after `delay`, which does not count as an attempt. A callback that
     /// waits for something can request this any number of times.
+    ///
+    /// With zero, the batch is retried immediately, so a callback that requests it again
+    /// and again keeps a thread busy. With [`Duration::MAX`], the batch waits until the
+    /// channel is closed and comes again from the last checkpoint.
     pub fn retry_after(
         delay: Duration,
         error: impl Into<Box<dyn Error + Send + Sync>>,

@@ -237,7 +237,8 @@ impl TunnelWorkerDaemon {
         self.close_within(self.inner.config.settings.shutdown_timeout)
     }
 
-    /// [`close`](Self::close) with another deadline.
+    /// [`close`](Self::close) with another deadline; zero and [`Duration::MAX`] mean
+    /// what they mean for [`TunnelWorker::shutdown`].
     pub fn close_within(&self, deadline: Duration) -> ShutdownReport {
         self.inner.closed.trigger();
         let until = clock::after(self.clock().now(), deadline);

@@ -183,7 +183,9 @@ impl TunnelWorker {
     /// Shuts the worker down: takes no new batches, lets running callbacks
     /// return, saves the last checkpoints, calls the shutdown callbacks, gives
     /// the channels back. Returns when that is done or at `deadline`, when the
-    /// rest is abandoned: its records come again, the report names them.
+    /// rest is abandoned: its records come again, the report names them. Zero
+    /// abandons everything that is not idle; [`Duration::MAX`] waits for as long as
+    /// callbacks run and the session holds.
     ///
     /// Go: `Shutdown`. May be called from any thread and more than once; all
     /// calls get the same report, and the earliest deadline counts. Inside a
@@ -198,7 +200,9 @@ impl TunnelWorker {
         if catch_panic::in_user_code() {
             return ShutdownReport::default();
         }
-        self.inner.ended.wait_until(deadline + PATIENCE);
+        self.inner
+            .ended
+            .wait_until(clock::after(deadline, PATIENCE));
         match &*self.inner.life.lock() {
             Life::Ended(report) => report.clone(),
             Life::Ready(_) | Life::Started => ShutdownReport::default(),
@@ -417,6 +421,8 @@ fn complete() -> ShutdownReport {
 /// The service counts in whole seconds. Rounded up: it must not give our
 /// channels away while we still hold them.
 fn whole_seconds(timeout: Duration) -> i64 {
+    // In nanoseconds, which a service may compute, this is within an `i64`.
+    let timeout = clock::at_most_a_century(timeout);
     let up = u64::from(timeout.subsec_nanos() > 0);
     i64::try_from(timeout.as_secs().saturating_add(up)).unwrap_or(i64::MAX)
 }
@@ -436,7 +442,8 @@ mod tests {
         for (timeout, seconds) in [
             (Duration::from_secs(300), 300),
             (Duration::from_millis(3001), 4),
-            (Duration::MAX, i64::MAX),
+            (Duration::from_nanos(1), 1),
+            (Duration::MAX, 100 * 365 * 24 * 3600),
         ] {
             assert_eq!(whole_seconds(timeout), seconds);
         }

@@ -39,6 +39,7 @@ fn the_maximum_duration_is_accepted_everywhere() {
     let config = TunnelWorkerConfig::builder(factory)
         .heartbeat_interval_for_tests(HEARTBEAT)
         .heartbeat_timeout(Duration::MAX)
+        .stuck_after(Duration::MAX)
         .shutdown_timeout(Duration::MAX);
     scene.put_rows(30);
     let running = scene.start(&tunnel, config);
@@ -50,6 +51,23 @@ fn the_maximum_duration_is_accepted_everywhere() {
     assert_eq!(report.abandoned().count(), 0, "{report:?}");
     // The waiting batch was delivered and has not been processed.
     assert_eq!(report.channels[0].records_to_redeliver, Some(10));
+}
+
+#[test]
+fn the_largest_counts_and_sizes_are_no_limit() {
+    let (scene, tunnel) = one_channel();
+    let processed = Processed::default();
+    let config = config(processed.factory().checkpoint_interval(Duration::ZERO))
+        .memory_budget(usize::MAX)
+        .max_channel_parallel(usize::MAX)
+        .read_max_times_per_round(usize::MAX)
+        .read_max_bytes_per_round(usize::MAX)
+        .process_attempts(u32::MAX);
+    let running = scene.start(&tunnel, config);
+    scene.put_rows(60);
+    processed.wait_for_all(&scene);
+    assert!(running.close().is_clean());
+    assert_at_least_once(&scene, &processed);
 }
 
 /// Counts running callbacks: the current number, and the maximum.

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Answer, Call, Refusal};
+use crate::clock::LONGEST_MOVE;
 use crate::duration;
 use crate::service::Service;
 
@@ -48,6 +49,10 @@ pub(super) fn advance(service: &Arc<Service>, call: &Call<'_>) -> Result<Answer,
             return Err(Refusal::bad(what));
         }
     };
+    if by > LONGEST_MOVE {
+        let why = "the clock moves by 36500d (100 years) at most; move it several times";
+        return Err(Refusal::bad(why));
+    }
     service.clock().advance(by);
     Answer::json(&now(service))
 }

@@ -31,7 +31,10 @@ pub(super) fn make(
     }
     let start = Instant::now();
     let pause = options.write_for / options.write_changes;
-    let mut split_at = options.split_after.map(|after| start + after);
+    // A time beyond the range of `Instant` never comes.
+    let mut split_at = options
+        .split_after
+        .and_then(|after| start.checked_add(after));
     for number in 0..options.write_changes {
         if !until.sleep_until(start + pause * number) {
             return Ok(false);

@@ -144,7 +144,7 @@ impl Assignment {
     pub(crate) fn terminate(&mut self, channel: usize) {
         self.change(channel, |slot| {
             slot.done = true;
-            slot.version += 1;
+            slot.version = slot.version.saturating_add(1);
             slot.phase = Phase::Closed;
             slot.holder = None;
         });
@@ -153,7 +153,7 @@ impl Assignment {
     /// Takes a channel from its holder immediately. The channel becomes free.
     pub(crate) fn seize(&mut self, channel: usize) {
         self.change(channel, |slot| {
-            slot.version += 1;
+            slot.version = slot.version.saturating_add(1);
             slot.phase = Phase::Closed;
             slot.holder = None;
         });
@@ -166,7 +166,7 @@ impl Assignment {
             slot.suspended = true;
             if slot.phase == Phase::Open {
                 slot.phase = Phase::Closing;
-                slot.version += 1;
+                slot.version = slot.version.saturating_add(1);
             }
         });
     }
@@ -189,7 +189,7 @@ impl Assignment {
         for channel in held {
             self.change(channel, |slot| {
                 slot.phase = Phase::Closed;
-                slot.version += 1;
+                slot.version = slot.version.saturating_add(1);
                 slot.holder = None;
             });
         }
@@ -233,7 +233,7 @@ impl Assignment {
         for channel in held.into_iter().rev().take(load - keep) {
             self.change(channel, |slot| {
                 slot.phase = Phase::Closing;
-                slot.version += 1;
+                slot.version = slot.version.saturating_add(1);
             });
         }
     }
@@ -416,6 +416,24 @@ mod tests {
         assert_eq!(state(&assignment), (Phase::Closed, 3, None));
         assignment.heartbeat(1, &[]);
         assert_eq!(state(&assignment), (Phase::Open, 3, Some(1)));
+    }
+
+    #[test]
+    fn versions_of_clients_do_not_overflow() {
+        for version in [i64::MAX, i64::MIN, -1, 0] {
+            let mut assignment = of(1, 1);
+            assignment.heartbeat(0, &[]);
+            let channel = 0;
+            assignment.heartbeat(0, &[Ended { channel, version }]);
+            assignment.heartbeat(0, &[]);
+            assignment.suspend(0);
+            assignment.seize(0);
+            assignment.resume(0);
+            assignment.heartbeat(0, &[]);
+            assignment.leave(0);
+            assignment.terminate(0);
+            assert_eq!(version == i64::MAX, assignment.slot(0).version == i64::MAX);
+        }
     }
 
     #[test]

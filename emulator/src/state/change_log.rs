@@ -122,10 +122,10 @@ impl ChangeLog {
         };
         match self.last {
             Some(last) if continues => SequenceInfo {
-                row_index: last.row_index + 1,
+                row_index: last.row_index.saturating_add(1),
                 ..last
             },
-            Some(last) => fresh(now.micros_i64().max(last.timestamp + 1)),
+            Some(last) => fresh(now.micros_i64().max(last.timestamp.saturating_add(1))),
             None => fresh(now.micros_i64()),
         }
     }

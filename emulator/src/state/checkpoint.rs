@@ -41,7 +41,7 @@ impl Checkpoint {
         number: i64,
     ) -> Result<(), StateError> {
         if number != 0 {
-            if number != self.sequence_number + 1 {
+            if Some(number) != self.sequence_number.checked_add(1) {
                 return Err(StateError::SequenceNumber {
                     stored: self.sequence_number,
                     sent: number,
@@ -69,6 +69,8 @@ mod tests {
             (3, false, 1),
             (0, true, 1),
             (-1, false, 1),
+            (i64::MAX, false, 1),
+            (i64::MIN, false, 1),
             (2, true, 2),
         ];
         for (step, (number, fine, stored)) in steps.into_iter().enumerate() {

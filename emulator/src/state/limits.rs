@@ -18,11 +18,19 @@ const MAX_KEY_BYTES: usize = 1 << 10;
 const MAX_VALUE_BYTES: usize = 2 << 20;
 const MAX_ROW_BYTES: usize = 4 << 20;
 const MAX_COLUMNS: usize = 1_024;
+/// The service documents no limit. Each partition takes memory from the start.
+const MAX_PARTITIONS: u64 = 100_000;
 
 /// Checks the schema of a new table.
 pub(super) fn check_schema(schema: &Schema) -> Result<(), String> {
     let name = &*schema.name;
     check_name("table", name)?;
+    let partitions = schema.partitions;
+    if partitions > MAX_PARTITIONS {
+        return Err(format!(
+            "{partitions} partitions; {MAX_PARTITIONS} are allowed"
+        ));
+    }
     let first = schema.primary_key.first();
     let (first, _) = first.ok_or("a table needs a primary key")?;
     let time_series = first == TIME_SERIES_HASH;
@@ -195,7 +203,13 @@ mod tests {
             primary_key: vec![("a".into(), KeyType::Integer); 2],
             ..schema()
         };
+        let parts = |partitions| Schema {
+            partitions,
+            ..schema()
+        };
         for (schema, fine) in [
+            (parts(100_000), true),
+            (parts(u32::MAX.into()), false),
             (with_key(1), true),
             (with_key(4), true),
             (with_key(0), false),

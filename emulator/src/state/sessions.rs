@@ -22,6 +22,7 @@ pub(crate) struct Sessions {
 struct Session {
     number: ClientNumber,
     timeout: Duration,
+    last_heartbeat: Timestamp,
     deadline: Timestamp,
     active: bool,
 }
@@ -45,6 +46,7 @@ impl Sessions {
         let session = Session {
             number,
             timeout,
+            last_heartbeat: now,
             deadline,
             active: false,
         };
@@ -56,6 +58,7 @@ impl Sessions {
         let session = self.by_id.get_mut(id)?;
         let first = !std::mem::replace(&mut session.active, true);
         self.deadlines.remove(&(session.deadline, session.number));
+        session.last_heartbeat = now;
         session.deadline = now.plus(session.timeout);
         self.deadlines.insert((session.deadline, session.number));
         Some(Heartbeat {
@@ -76,8 +79,7 @@ impl Sessions {
     /// heartbeat (or of its connect) and its timeout.
     pub(crate) fn all(&self) -> Vec<(&Id, ClientNumber, Timestamp, Duration)> {
         let client = |(id, session): (_, &Session)| {
-            let last_heartbeat = session.deadline.minus(session.timeout);
-            (id, session.number, last_heartbeat, session.timeout)
+            (id, session.number, session.last_heartbeat, session.timeout)
         };
         let mut all: Vec<_> = self.by_id.iter().map(client).collect();
         all.sort();

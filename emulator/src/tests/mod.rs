@@ -17,8 +17,10 @@
 //! - [`operating`]: RPO and Schedule.
 //! - [`offsets`]: start and end of a stream.
 //! - [`records`]: the content of records.
+//! - [`extremes`]: the smallest and the largest times and numbers.
 
 mod consuming;
+mod extremes;
 mod fault_effects;
 mod faults;
 mod offsets;

@@ -4,6 +4,7 @@
 //! therefore reject only values that are certainly wrong.
 
 use crate::error::TunnelError;
+use crate::text;
 
 /// Maximum length of a table name in bytes, as documented by the service.
 const MAX_NAME: usize = 255;
@@ -23,6 +24,12 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), TunnelError> {
 /// Checks an id that the service assigned; `what` is used in the error.
 pub(crate) fn check_id(what: &str, id: &str) -> Result<(), TunnelError> {
     check_given(what, id)?;
+    if let Some(problem) = text::problem(id) {
+        let shown = id.escape_debug();
+        return Err(TunnelError::client(format!(
+            "the {what} \"{shown}\" {problem}"
+        )));
+    }
     let is_forbidden = |c: char| c.is_whitespace() || c.is_control();
     if id.contains(is_forbidden) {
         let shown = id.escape_debug();
@@ -58,7 +65,11 @@ mod tests {
         for (name, reason) in [
             ("", "empty"),
             ("a b", "space"),
-            ("a\n", "line end"),
+            ("a\n", "ends with a line end"),
+            ("a\r\n", "ends with a line end"),
+            (" a", "begins with a blank"),
+            ("a\u{a0}", "ends with a blank"),
+            ("a\0b", "control character"),
             (&"x".repeat(256), "256 bytes"),
         ] {
             let error = check_name("table name", name).expect_err(name);

@@ -63,3 +63,28 @@ fn tunnel(rpo: Rpo) -> TunnelRpo {
         rpo_time: rpo.rpo_time.unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_at_their_limits_are_kept_and_larger_ones_are_refused() {
+        let text = |number: &str| {
+            format!(
+                r#"{{"Stream":{{"TotalCount":{number},"AccessTime":{number},"RpoTime":{number}}}}}"#
+            )
+        };
+        for number in [i64::MIN, -1, 0, i64::MAX] {
+            let parsed = tunnels(Some(text(&number.to_string()).as_bytes())).expect("numbers");
+            let rpo = &parsed["Stream"];
+            assert_eq!(
+                (rpo.total_count, rpo.access_time, rpo.rpo_time),
+                (number, number, number)
+            );
+        }
+        for number in ["9223372036854775808", "-9223372036854775809", "1e30"] {
+            assert!(tunnels(Some(text(number).as_bytes())).is_err(), "{number}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ureq::http::Uri;
 
 use crate::error::TunnelError;
+use crate::text;
 
 /// The URL to which all requests are sent, and the name of the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,9 @@ impl Endpoint {
     pub(crate) fn new(endpoint: &str, instance: &str) -> Result<Endpoint, TunnelError> {
         check_instance(instance)?;
         let invalid = |reason: &str| invalid_error(endpoint, reason);
+        if let Some(problem) = text::problem(endpoint) {
+            return Err(invalid(&format!("it {problem}")));
+        }
         if endpoint.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(invalid("it contains a space or a line end"));
         }
@@ -101,6 +105,12 @@ fn check_instance(instance: &str) -> Result<(), TunnelError> {
     if !instance.is_empty() && instance.bytes().all(is_name) {
         return Ok(());
     }
+    if let Some(problem) = text::problem(instance) {
+        let shown = instance.escape_debug();
+        return Err(TunnelError::client(format!(
+            "the instance name \"{shown}\" {problem}"
+        )));
+    }
     Err(TunnelError::client(format!(
         "the instance name \"{}\" cannot be used: only letters, digits, `-` and `_` are allowed; \
          use the name from the console, not the host of the endpoint",
@@ -146,8 +156,9 @@ mod tests {
             ("https://host:port", "not a port"),
             ("https://host:99999", "not a port"),
             ("https://host:", "not a port"),
-            (" https://host", "space"),
-            ("https://host\n", "space"),
+            (" https://host", "begins with a blank"),
+            ("https://host\n", "ends with a line end"),
+            ("https://ho st", "space"),
         ] {
             let error = Endpoint::new(endpoint, "inst").expect_err(endpoint);
             assert!(error.message().contains(reason), "{endpoint}: {error}");
@@ -168,6 +179,14 @@ mod tests {
         for instance in ["", "a.b", "a b", "a/b", "实例"] {
             let error = Endpoint::new("https://host", instance).expect_err(instance);
             assert!(error.message().contains("instance name"), "{error}");
+        }
+        for (instance, reason) in [
+            ("inst\n", "ends with a line end"),
+            ("inst ", "ends with a blank"),
+            ("\tinst", "begins with a blank"),
+        ] {
+            let error = Endpoint::new("https://host", instance).expect_err(instance);
+            assert!(error.message().contains(reason), "{error}");
         }
     }
 }

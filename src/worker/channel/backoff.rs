@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock;
 use crate::record::RawBatch;
 
 const BASE_DELAY: Duration = Duration::from_millis(20);
@@ -43,6 +44,8 @@ impl Backoff {
     }
 
     fn from(base: Duration, max: Duration) -> Backoff {
+        // So that jitter does not overflow.
+        let max = clock::at_most_a_century(max);
         let base = base.min(max);
         Backoff {
             base,
@@ -54,7 +57,7 @@ impl Backoff {
     /// The pause now; `random` is in `[0, 1)`.
     pub(crate) fn next_delay(&mut self, random: f64) -> Duration {
         let delay = self.next;
-        self.next = (delay * FACTOR).min(self.max);
+        self.next = delay.saturating_mul(FACTOR).min(self.max);
         delay.mul_f64(1.0 - JITTER + 2.0 * JITTER * random)
     }
 
@@ -84,6 +87,15 @@ mod tests {
         assert_eq!(delay(1.0), Duration::from_millis(25));
         let mut small = Backoff::new(Duration::from_millis(4));
         assert_eq!(small.next_delay(0.5), Duration::from_millis(4));
+    }
+
+    #[test]
+    fn the_longest_pause_does_not_overflow() {
+        let mut backoff = Backoff::new(Duration::MAX);
+        for _ in 0..100 {
+            backoff.next_delay(0.999);
+        }
+        assert!(backoff.next_delay(0.5) > Duration::from_secs(3_000_000_000));
     }
 
     #[test]

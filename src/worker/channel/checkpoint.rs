@@ -209,6 +209,22 @@ mod tests {
     use crate::error::ErrorCode;
 
     #[test]
+    fn the_next_sequence_number_does_not_overflow() {
+        for (stored, next) in [
+            (i64::MAX, i64::MAX),
+            (i64::MAX - 1, i64::MAX),
+            (-1, 0),
+            (i64::MIN, i64::MIN + 1),
+        ] {
+            let (session, _events) = SessionContext::for_tests();
+            let session = Arc::new(session);
+            let connection = Connection::new(session.clone(), Default::default(), "c".into());
+            let checkpointer = ChannelCheckpointer::new(&connection, "", stored);
+            assert_eq!(checkpointer.take_number().expect("ours").number, next);
+        }
+    }
+
+    #[test]
     fn nothing_is_sent_once_the_channel_or_the_lease_is_lost() {
         let checkpointer = |is_lost: bool, lease_is_out: bool| {
             let (session, _events) = SessionContext::for_tests();

@@ -45,7 +45,7 @@ impl ClosingSeen {
     fn again(before: Option<ClosingSeen>, now: Instant) -> ClosingSeen {
         ClosingSeen {
             since: before.map_or(now, |before| before.since),
-            answers: before.map_or(0, |before| before.answers) + 1,
+            answers: before.map_or(0, |before| before.answers).saturating_add(1),
         }
     }
 
@@ -53,7 +53,8 @@ impl ClosingSeen {
     /// it shorter: three regular ones take two intervals, less what one answer
     /// was slower than the other.
     fn is_stuck(self, interval: Duration, now: Instant) -> bool {
-        self.answers >= CLOSING_ANSWERS && now.duration_since(self.since) >= interval * 3 / 2
+        let patience = interval.saturating_mul(3) / 2;
+        self.answers >= CLOSING_ANSWERS && now.duration_since(self.since) >= patience
     }
 }
 
@@ -646,6 +647,45 @@ mod tests {
                 ],
             ),
         );
+    }
+
+    #[test]
+    fn versions_and_counts_at_their_limits_do_not_overflow() {
+        for version in [i64::MIN, -1, i64::MAX] {
+            let raised = version.saturating_add(1);
+            let open = |then| story(vec![Answer(version, S::Open, vec![dial(1)])], then);
+            play(
+                "closes",
+                open(vec![Ended(1, false), Report(raised, S::Close, true)]),
+            );
+            play(
+                "is taken back",
+                open(vec![
+                    Answer(version, S::Closing, graceful(1)),
+                    Detect(0, vec![]),
+                    Answer(version, S::Closing, vec![]),
+                    Detect(10, vec![]),
+                    Answer(version, S::Closing, vec![]),
+                    Detect(20, dropped(1)),
+                    Report(raised, S::Close, true),
+                ]),
+            );
+            play(
+                "is closing without a connection",
+                vec![
+                    Answer(version, S::Closing, vec![]),
+                    Report(raised, S::Close, true),
+                ],
+            );
+        }
+        let now = crate::clock::now();
+        let seen = ClosingSeen {
+            since: now,
+            answers: u32::MAX,
+        };
+        let seen = ClosingSeen::again(Some(seen), now);
+        assert!(!seen.is_stuck(Duration::MAX, now), "a long interval");
+        assert!(seen.is_stuck(Duration::ZERO, now));
     }
 
     #[test]

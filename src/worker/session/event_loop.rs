@@ -436,7 +436,7 @@ impl Session {
                 Reaction::Retry,
                 NO_THREAD_PAUSE,
             );
-            let at = self.session.clock().now() + NO_THREAD_PAUSE;
+            let at = clock::after(self.session.clock().now(), NO_THREAD_PAUSE);
             self.timers.add(at, Timer::Open(id));
         }
     }
@@ -560,7 +560,8 @@ impl Session {
             .all(|channel| channel.is_clean())
         {
             true => left.min(LEAVE_TIME.saturating_sub(waited)),
-            false => left,
+            // Later the service takes the channels back without being told.
+            false => left.min(self.session.settings.heartbeat_timeout),
         };
         let (requests, session) = (self.requests.clone(), self.session.clone());
         let leave = move || {

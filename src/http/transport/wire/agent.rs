@@ -10,6 +10,7 @@ use super::idle::IdleConnections;
 use super::lent::Stock;
 use super::link::TlsConnector;
 use super::tcp::TcpConnector;
+use crate::clock;
 use crate::config::TunnelConfig;
 use crate::http::request::endpoint::Endpoint;
 use crate::http::transport::dns::CachingResolver;
@@ -32,8 +33,8 @@ fn assemble(endpoint: &Endpoint, config: Config) -> Agent {
 
 fn agent_config(endpoint: &Endpoint, config: &TunnelConfig) -> Config {
     let builder = TunnelConfig::agent_config()
-        .timeout_global(Some(config.request_timeout))
-        .timeout_connect(Some(config.connect_timeout))
+        .timeout_global(Some(clock::at_most_a_century(config.request_timeout)))
+        .timeout_connect(Some(clock::at_most_a_century(config.connect_timeout)))
         // All are given back to us.
         .max_idle_connections(0);
     // A proxy's loopback is another machine's, as the Go SDK has it too.
@@ -55,7 +56,6 @@ fn is_socks(proxy: &Proxy) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
     use crate::http::transport::body::Bodies;
     use rustls::pki_types::PrivatePkcs8KeyDer;
     use rustls::{ServerConfig, ServerConnection, StreamOwned};
