@@ -148,6 +148,7 @@ mod protocol;
 mod record;
 mod sync;
 mod text;
+mod user_code;
 #[cfg(test)]
 mod vectors;
 mod worker;

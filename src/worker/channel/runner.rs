@@ -18,10 +18,11 @@ use crate::processor::{
     ParallelReleaseManager, ProcessError,
 };
 use crate::record::Record;
-use crate::sync::catch_panic::{call_user, drop_user};
 use crate::sync::lease::LEASE_PAUSE;
+use crate::user_code::{UserValue, call_user};
 use crate::worker::context::SessionContext;
 use crate::worker::report::Progress;
+use crate::worker::status::failures::full_text;
 
 /// What is to become of the turn.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub(crate) enum Step {
 
 /// The processor of a channel and the batch that it is at.
 pub(crate) struct Runner {
-    processor: Box<dyn ChannelProcessor>,
+    processor: UserValue<Box<dyn ChannelProcessor>>,
     context: ChannelContext,
     current: Option<Current>,
     /// The last batch that was given to the callback.
@@ -67,7 +68,10 @@ impl Current {
 }
 
 impl Runner {
-    pub(crate) fn new(processor: Box<dyn ChannelProcessor>, context: ChannelContext) -> Runner {
+    pub(crate) fn new(
+        processor: UserValue<Box<dyn ChannelProcessor>>,
+        context: ChannelContext,
+    ) -> Runner {
         Runner {
             processor,
             context,
@@ -112,8 +116,6 @@ impl Runner {
         if let Err(panic) = call_user(|| self.processor.shutdown(&self.context)) {
             error!("tunnel {tunnel}, channel {channel}: the shutdown callback panicked: {panic}");
         }
-        // What the user's closures own may do anything when dropped.
-        drop_user(self);
     }
 
     fn step_to_commit(&self, connection: &Connection) -> Step {
@@ -259,8 +261,9 @@ impl Runner {
         match error.outcome() {
             Outcome::Skip => {
                 warn!(
-                    "{connection}: {} records skipped as asked: {error}",
-                    self.context.record_count()
+                    "{connection}: {} records skipped as asked: {}",
+                    self.context.record_count(),
+                    full_text(error.get_ref())
                 );
                 connection.failed(&error);
                 connection.session.observe(WorkerEventKind::BatchSkipped {
@@ -300,8 +303,9 @@ impl Runner {
         error: &ProcessError,
     ) -> Step {
         warn!(
-            "{connection}: the callback failed, {attempt} in {} ms: {error}",
-            delay.as_millis()
+            "{connection}: the callback failed, {attempt} in {} ms: {}",
+            delay.as_millis(),
+            full_text(error.get_ref())
         );
         connection.failed(error);
         connection.session.observe(WorkerEventKind::BatchRetried {
@@ -362,7 +366,7 @@ mod tests {
 
     use super::*;
     use crate::limits::memory::{MemoryPermit, SizeEstimate};
-    use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
+    use crate::processor::{ChannelIdentity, Checkpointer, ProcessResult, ProcessorHandle};
     use crate::record::RawBatch;
     use crate::worker::channel::batch::Claim;
     use crate::worker::channel::checkpoint::ChannelCheckpointer;
@@ -381,7 +385,7 @@ mod tests {
     fn runner(connection: &Arc<Connection>, processor: impl ChannelProcessor + 'static) -> Runner {
         let ownership = connection.ownership();
         let checkpointer = ChannelCheckpointer::new(connection, "", 0);
-        let checkpointer = Arc::new(checkpointer);
+        let checkpointer = UserValue::new(Arc::new(checkpointer) as Arc<dyn Checkpointer>);
         let saver = Saver::new(connection, ownership.clone(), checkpointer, "");
         let identity = ChannelIdentity {
             tunnel_id: "t".into(),
@@ -392,7 +396,7 @@ mod tests {
             handle: ProcessorHandle::new(Arc::new(saver), ownership),
         };
         let context = ChannelContext::new(Arc::new(identity), None);
-        Runner::new(Box::new(processor), context)
+        Runner::new(UserValue::new(Box::new(processor)), context)
     }
 
     #[test]
