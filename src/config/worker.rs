@@ -299,7 +299,8 @@ impl TunnelWorkerConfigBuilder {
     /// called on the channel's own thread each time a channel is opened, with
     /// its id and the worker's checkpointer, which saves at the service.
     /// Channels are read from where the *service* says, so one that does not
-    /// pass tokens on makes them come again. Defaults to the worker's.
+    /// pass tokens on makes them come again. While it runs, the channel is not
+    /// opened again, even if it has been lost. Defaults to the worker's.
     pub fn checkpointer<F>(mut self, wrap: F) -> Self
     where
         F: Fn(&str, Arc<dyn Checkpointer>) -> Arc<dyn Checkpointer> + Send + Sync + 'static,

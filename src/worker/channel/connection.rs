@@ -599,6 +599,7 @@ impl Connection {
         self.lost.trigger();
         self.quota.end();
         self.discard_queue();
+        self.wait_for_save();
         let finished = self.finished.load(Ordering::Acquire);
         if finished {
             info!("{self}: finished");
@@ -618,6 +619,17 @@ impl Connection {
             fatal,
             report,
         }));
+    }
+
+    /// Waits for a save of the program's checkpointer that hangs, so that the next
+    /// connection to this channel does not add another one. Requests of our own end by
+    /// themselves.
+    fn wait_for_save(&self) {
+        if self.session.settings.checkpointer.is_some()
+            && let Some(saver) = self.saver.get()
+        {
+            saver.wait_until_idle();
+        }
     }
 
     fn open_for(&self) -> Duration {

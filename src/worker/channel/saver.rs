@@ -140,6 +140,14 @@ impl Saver {
         })
     }
 
+    /// Waits until no save is in flight.
+    pub(crate) fn wait_until_idle(&self) {
+        let clock = self.ownership.lost.clock();
+        if let Ok(()) = clock.recv(&self.permit.1, None) {
+            drop(SavePermit(&self.permit.0));
+        }
+    }
+
     /// Whether `finished` has been saved.
     pub(crate) fn is_finish_committed(&self) -> bool {
         self.finish_committed.load(Ordering::Acquire)
