@@ -35,6 +35,8 @@ use crate::harness::{
 enum Place {
     /// The credentials provider, on the thread with this name.
     Provider(&'static str),
+    /// The same, when a worker connects for the first time.
+    ProviderAtConnect,
     CustomValue,
     NewProcessor,
     ChannelOpen,
@@ -73,6 +75,7 @@ enum Value {
     Connection,
     /// An error of the provider on the thread with this name.
     ErrorOfProvider(&'static str),
+    ErrorOfConnect,
     ErrorOfNewProcessor,
     ErrorOfChannelOpen,
     ErrorOfDial,
@@ -392,9 +395,19 @@ impl Program {
             let thread = thread::current();
             let steps = plan.steps.iter().map(|(place, ..)| *place);
             let is_heartbeat = thread.name() == Some("tunnel-heartbeat");
-            if is_heartbeat && heartbeats.fetch_add(1, Ordering::SeqCst) < 3 {
+            if is_heartbeat {
                 // Connecting, and the heartbeats that open the channels.
-                return Ok(key.clone());
+                let before = heartbeats.fetch_add(1, Ordering::SeqCst);
+                if before == 0 {
+                    plan.follow(Place::ProviderAtConnect, None)
+                        .map_err(|_| Failure {
+                            plan: plan.clone(),
+                            _owned: Some(Owned(plan.clone(), Value::ErrorOfConnect)),
+                        })?;
+                }
+                if before < 3 {
+                    return Ok(key.clone());
+                }
             }
             let here = steps.into_iter().find_map(|place| match place {
                 Place::Provider(name) if thread.name() == Some(name) => Some(name),
@@ -720,6 +733,43 @@ fn closes(place: Place) {
 #[test]
 fn code_may_close_the_daemon_that_calls_it() {
     for_each(&CODE, closes);
+}
+
+#[test]
+fn a_provider_may_misbehave_while_a_daemon_connects() {
+    let place = Place::ProviderAtConnect;
+    let drops = Place::Drop(Value::ErrorOfConnect);
+    let steps: [&[(Place, Deed, usize)]; 7] = [
+        &[(place, Deed::Fail, 1)],
+        &[(place, Deed::Panic, 1)],
+        &[(place, Deed::Fail, 1), (drops, Deed::Panic, 1)],
+        &[(place, Deed::Fail, 1), (drops, Deed::Hang, 1)],
+        &[(place, Deed::Hang, 1)],
+        &[(place, Deed::Close, 1)],
+        &[(place, Deed::Fail, 1), (drops, Deed::Close, 1)],
+    ];
+    for_each(&steps, |steps| {
+        let (scene, tunnel) = scene();
+        let program = Program::new(steps);
+        let keeper = GateKeeper(program.plan.gate.clone());
+        let mut started = program.start(&scene, &tunnel);
+        scene.put_rows(40);
+        match steps {
+            [(_, Deed::Hang, _)] => keeper.0.wait_for_arrivals(1),
+            [.., (_, Deed::Close, _)] => {
+                started.running.join().expect("run ends well");
+                return;
+            }
+            _ => program.processed.wait_for_all(&scene),
+        }
+        let began = Instant::now();
+        let deadline = Duration::from_secs(1);
+        let report = started.running.daemon.close_within(deadline);
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        assert!(report.is_clean(), "{report:?}");
+        started.running.join().expect("run ends well");
+    });
 }
 
 /// All values that the crate owns.
