@@ -6,6 +6,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::user_code::UserValue;
+
 /// Message of a 503 that says that the change log is gone for good.
 const TRIMMED: &str = "OTSTrimmedDataAccess";
 
@@ -23,7 +25,7 @@ struct Inner {
     request_id: Option<String>,
     tunnel_id: Option<String>,
     http_status: Option<u16>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<UserValue<Box<dyn Error + Send + Sync>>>,
     /// Set where code and status do not tell the class.
     class: Option<ErrorClass>,
     /// Nothing of the request can have reached the service.
@@ -321,7 +323,7 @@ impl TunnelError {
         mut self,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> TunnelError {
-        self.0.source = Some(source.into());
+        self.0.source = Some(UserValue::new(source.into()));
         self
     }
 }
@@ -368,7 +370,8 @@ impl fmt::Debug for TunnelError {
 
 impl Error for TunnelError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        let source = self.0.source.as_ref()?;
+        Some(&***source)
     }
 }
 

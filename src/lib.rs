@@ -162,6 +162,7 @@ mod protocol;
 mod record;
 mod sync;
 mod text;
+mod user_code;
 #[cfg(test)]
 mod vectors;
 mod worker;

@@ -12,13 +12,15 @@ mod thread_names;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use harness::{Gate, GateKeeper, Processed, Scene, config, wait_until};
+use harness::{Gate, GateKeeper, HEARTBEAT, Processed, Scene, config, wait_until};
 use tablestore_emulator::{Action, Emulator, Fault, Notice};
 use tablestore_tunnel::{
-    ChannelContext, ErrorCode, Record, SimpleProcessFactory, TunnelType, TunnelWorkerDaemon,
+    ChannelContext, Checkpointer, ErrorCode, Record, RunningDaemon, SimpleProcessFactory,
+    TunnelError, TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon,
 };
 use thread_names::{
     assert_no_worker_threads, crate_threads, is_pool_thread, run_alone, worker_threads,
@@ -215,6 +217,112 @@ fn promise_07_five_workers_of_one_configuration_share_one_pool() {
     }
     drop(config);
     wait_until("all threads have ended", || crate_threads().is_empty());
+}
+
+/// A checkpointer that hangs at the gate.
+#[derive(Debug)]
+struct Gated(GateOf);
+
+struct GateOf(Gate);
+
+impl std::fmt::Debug for GateOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a gate")
+    }
+}
+
+impl Checkpointer for Gated {
+    fn checkpoint(&self, _: &str) -> Result<(), TunnelError> {
+        self.0.0.pass();
+        Err(TunnelError::other("saves nothing"))
+    }
+}
+
+/// A worker with two busy channels that would save every 10 ms, and whose checkpointer
+/// hangs.
+fn with_hanging_saves(
+    scene: &Scene,
+    tunnel: &str,
+    processed: &Processed,
+    gate: &Gate,
+) -> RunningDaemon {
+    let gate = gate.clone();
+    let factory = processed.factory();
+    let factory = factory.checkpoint_interval(Duration::from_millis(10));
+    let config = TunnelWorkerConfig::builder(factory)
+        .heartbeat_interval_for_tests(HEARTBEAT)
+        .closing_channel_detect(false)
+        .pool_threads(2)
+        .checkpointer(move |_, _| Arc::new(Gated(GateOf(gate.clone()))))
+        .build();
+    let config = config.expect("config");
+    let daemon = TunnelWorkerDaemon::new(scene.client.clone(), tunnel, config);
+    daemon.spawn().expect("a thread")
+}
+
+/// How many threads save checkpoints or close channels.
+fn saving_threads() -> usize {
+    // Linux keeps 15 bytes of each name.
+    let saves = |name: &&String| "tunnel-checkpoint".starts_with(name.as_str());
+    let closes = |name: &&String| *name == "tunnel-close";
+    let names = crate_threads();
+    names
+        .iter()
+        .filter(|name| saves(name) || closes(name))
+        .count()
+}
+
+#[test]
+fn promise_16_a_checkpointer_that_hangs_keeps_one_thread_for_each_channel() {
+    let _alone = run_alone();
+    let (scene, tunnel) = scene();
+    let (processed, gate) = (Processed::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let running = with_hanging_saves(&scene, &tunnel, &processed, &gate);
+    scene.put_rows(20);
+    keeper.0.wait_for_arrivals(2);
+    // Long enough for dozens of intervals.
+    for _ in 0..50 {
+        scene.put_rows(20);
+        processed.wait_for_all(&scene);
+        assert_eq!(saving_threads(), 2);
+    }
+    let report = running.daemon().close_within(Duration::from_millis(300));
+    assert_eq!(report.abandoned().count(), 2);
+    running.join().expect("run has ended");
+    drop(keeper);
+    wait_until("all threads have ended", || worker_threads().is_empty());
+}
+
+#[test]
+fn promise_16_channels_that_are_lost_again_and_again_add_no_threads() {
+    let _alone = run_alone();
+    let (scene, tunnel) = scene();
+    let (processed, gate) = (Processed::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let running = with_hanging_saves(&scene, &tunnel, &processed, &gate);
+    scene.put_rows(20);
+    keeper.0.wait_for_arrivals(2);
+    let channels = || running.daemon().snapshot().channels.len();
+    for _ in 0..20 {
+        let take = Fault::on(Action::Heartbeat).times(2);
+        scene.emulator.fault(take.take_all(Notice::Missing));
+        wait_until("the channels are lost", || {
+            scene.emulator.faults().iter().all(|fault| fault.over)
+        });
+        wait_until("the channels are back", || channels() == 2);
+        scene.put_rows(20);
+        // One that saves and one that closes, for each channel.
+        assert!(saving_threads() <= 4, "{:?}", crate_threads());
+    }
+    // The new connections wait for what hangs.
+    let readers = crate_threads();
+    let readers = readers.iter().filter(|name| *name == "tunnel-reader");
+    assert!(readers.count() <= 4);
+    keeper.0.open();
+    processed.wait_for_all(&scene);
+    running.close().expect("ends well");
+    wait_until("all threads have ended", || worker_threads().is_empty());
 }
 
 /// The number of the emulator's threads.

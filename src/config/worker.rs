@@ -13,6 +13,7 @@ use crate::observer::{Observer, WorkerObserver};
 use crate::pool::Pool;
 use crate::processor::{ChannelDialer, ChannelProcessorFactory, Checkpointer, ProcessorOptions};
 use crate::text;
+use crate::user_code::UserValue;
 
 /// The least heartbeat interval that the service documents.
 pub(crate) const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -44,7 +45,7 @@ pub struct TunnelWorkerConfig {
 
 /// What does not change any more.
 pub(crate) struct Settings {
-    pub(crate) factory: Arc<dyn ChannelProcessorFactory>,
+    pub(crate) factory: UserValue<Arc<dyn ChannelProcessorFactory>>,
     pub(crate) options: ProcessorOptions,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) heartbeat_timeout: Duration,
@@ -57,8 +58,8 @@ pub(crate) struct Settings {
     pub(crate) stuck_after: Duration,
     pub(crate) observer: Option<Observer>,
     pub(crate) clock: Clock,
-    pub(crate) dialer: Option<Arc<dyn ChannelDialer>>,
-    pub(crate) checkpointer: Option<WrapCheckpointer>,
+    pub(crate) dialer: Option<UserValue<Arc<dyn ChannelDialer>>>,
+    pub(crate) checkpointer: Option<UserValue<WrapCheckpointer>>,
 }
 
 /// Puts the user's checkpointer of a channel around the service's.
@@ -316,7 +317,8 @@ impl TunnelWorkerConfigBuilder {
     /// called on the channel's own thread each time a channel is opened, with
     /// its id and the worker's checkpointer, which saves at the service.
     /// Channels are read from where the *service* says, so one that does not
-    /// pass tokens on makes them come again. Defaults to the worker's.
+    /// pass tokens on makes them come again. While it runs, the channel is not
+    /// opened again, even if it has been lost. Defaults to the worker's.
     pub fn checkpointer<F>(mut self, wrap: F) -> Self
     where
         F: Fn(&str, Arc<dyn Checkpointer>) -> Arc<dyn Checkpointer> + Send + Sync + 'static,
@@ -335,7 +337,7 @@ impl TunnelWorkerConfigBuilder {
     pub fn build(self) -> Result<TunnelWorkerConfig, TunnelError> {
         let options = self.factory.options();
         self.check(&options)?;
-        let start = |observer| Observer::start(observer, &self.clock);
+        let start = |observer| Observer::start(UserValue::new(observer), &self.clock);
         let observer = self.observer.map(start).transpose()?;
         let pool = match self.pool {
             PoolChoice::Own(threads) => Pool::start(threads)?,
@@ -344,7 +346,7 @@ impl TunnelWorkerConfigBuilder {
         Ok(TunnelWorkerConfig {
             settings: Arc::new(Settings {
                 options,
-                factory: self.factory,
+                factory: UserValue::new(self.factory),
                 heartbeat_interval: self.heartbeat_interval,
                 heartbeat_timeout: self.heartbeat_timeout,
                 client_tag: self.client_tag.unwrap_or_else(host_name),
@@ -356,8 +358,8 @@ impl TunnelWorkerConfigBuilder {
                 stuck_after: self.stuck_after,
                 observer,
                 clock: self.clock,
-                dialer: self.dialer,
-                checkpointer: self.checkpointer,
+                dialer: self.dialer.map(UserValue::new),
+                checkpointer: self.checkpointer.map(UserValue::new),
             }),
             pool,
             budget: MemoryBudget::new(self.reading.memory_budget),

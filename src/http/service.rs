@@ -24,8 +24,7 @@ use crate::config::TunnelConfig;
 use crate::credentials::{Credentials, CredentialsError, CredentialsProvider};
 use crate::error::{ErrorClass, TunnelError};
 use crate::record::RawBatch;
-use crate::sync::catch_panic;
-use crate::{clock, protocol as p};
+use crate::{clock, protocol as p, user_code};
 
 const USER_AGENT: &str = concat!("tablestore-tunnel-rust/", env!("CARGO_PKG_VERSION"));
 
@@ -162,7 +161,7 @@ impl HttpApi {
     /// The provider is the user's code: it may fail or panic, and may close the worker
     /// that asks it.
     fn credentials(&self) -> Result<Credentials, TunnelError> {
-        let credentials = catch_panic::call_user(|| self.credentials.credentials());
+        let credentials = user_code::call_user(|| self.credentials.credentials());
         let error = match credentials {
             Ok(Ok(credentials)) => return Ok(credentials),
             Ok(Err(error)) => error,

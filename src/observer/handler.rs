@@ -9,7 +9,7 @@ use super::event::{WorkerEvent, WorkerEventKind};
 use super::owned_event::{self, Notifier, OwnedEvent};
 use crate::clock::Clock;
 use crate::error::TunnelError;
-use crate::sync::catch_panic;
+use crate::user_code::{UserValue, call_user};
 
 /// Hears what happens in all workers of a configuration, for metrics and
 /// alarms; set by
@@ -69,14 +69,14 @@ impl<F: Fn(&WorkerEvent<'_>) + Send + Sync> WorkerObserver for F {
 
 /// The user's observer, and the thread for what nothing may wait for.
 pub(crate) struct Observer {
-    user: Arc<dyn WorkerObserver>,
+    user: UserValue<Arc<dyn WorkerObserver>>,
     notifier: Notifier,
 }
 
 impl Observer {
     /// Starts the thread, which ends when the observer is dropped.
     pub(crate) fn start(
-        user: Arc<dyn WorkerObserver>,
+        user: UserValue<Arc<dyn WorkerObserver>>,
         clock: &Clock,
     ) -> Result<Observer, TunnelError> {
         let notifier = owned_event::start(user.clone(), clock)?;
@@ -90,7 +90,7 @@ impl Observer {
             client_id,
             kind,
         };
-        call(&*self.user, &event);
+        call(&**self.user, &event);
     }
 
     /// Has it told by the thread for that; never waits.
@@ -107,7 +107,7 @@ impl fmt::Debug for Observer {
 
 /// The only call of the user's observer.
 pub(super) fn call(user: &dyn WorkerObserver, event: &WorkerEvent<'_>) {
-    if let Err(panic) = catch_panic::call_user(|| user.on_event(event)) {
+    if let Err(panic) = call_user(|| user.on_event(event)) {
         error!("the observer panicked at \"{event}\": {panic}");
     }
 }

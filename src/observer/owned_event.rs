@@ -16,6 +16,7 @@ use super::snapshot::ChannelStage;
 use crate::clock::Clock;
 use crate::error::TunnelError;
 use crate::sync::threads;
+use crate::user_code::UserValue;
 
 /// A worker has a few events in each heartbeat interval.
 const QUEUE: usize = 1024;
@@ -103,10 +104,13 @@ pub(super) struct Notifier {
 }
 
 /// Starts the thread, which ends when the notifier is dropped.
-pub(super) fn start(user: Arc<dyn WorkerObserver>, clock: &Clock) -> Result<Notifier, TunnelError> {
+pub(super) fn start(
+    user: UserValue<Arc<dyn WorkerObserver>>,
+    clock: &Clock,
+) -> Result<Notifier, TunnelError> {
     let (queue, events) = bounded(QUEUE);
     let waits = clock.clone();
-    let work = move || run(&*user, &events, &waits);
+    let work = move || run(&**user, &events, &waits);
     threads::spawn(clock, "tunnel-observer", work).map_err(|error| {
         TunnelError::client("the observer's thread could not be started").with_source(error)
     })?;
@@ -163,7 +167,7 @@ mod tests {
         };
         let (events, done) = (3 * QUEUE, crossbeam_channel::bounded::<()>(0));
         let notifier = start(
-            Arc::new((user, done.0)).clone() as Arc<dyn WorkerObserver>,
+            UserValue::new(Arc::new((user, done.0)) as Arc<dyn WorkerObserver>),
             &Clock::system(),
         );
         let notifier = notifier.expect("thread");

@@ -9,6 +9,7 @@ use crate::error::TunnelError;
 use crate::limits::parallel::ParallelPermit;
 use crate::sync::lease::Ownership;
 use crate::sync::stop::Stop;
+use crate::user_code::UserValue;
 
 /// Saves the checkpoints of one channel.
 ///
@@ -56,14 +57,14 @@ pub(crate) struct BatchContext {
 /// Go: `ChannelContext`; its fields are methods here.
 pub struct ChannelContext {
     identity: Arc<ChannelIdentity>,
-    custom_value: Option<Arc<dyn Any + Send + Sync>>,
+    custom_value: Option<UserValue<Arc<dyn Any + Send + Sync>>>,
     batch: BatchContext,
 }
 
 impl ChannelContext {
     pub(crate) fn new(
         identity: Arc<ChannelIdentity>,
-        custom_value: Option<Arc<dyn Any + Send + Sync>>,
+        custom_value: Option<UserValue<Arc<dyn Any + Send + Sync>>>,
     ) -> ChannelContext {
         ChannelContext {
             identity,
@@ -137,7 +138,7 @@ impl ChannelContext {
 
     /// The custom value of the factory; `None` if it has no value of this type.
     pub fn custom_value<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.custom_value.as_deref()?.downcast_ref()
+        (***self.custom_value.as_ref()?).downcast_ref()
     }
 
     /// The handle to commit tokens. Clone it to commit on another thread.

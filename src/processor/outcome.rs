@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::user_code::UserValue;
+
 /// The result of a callback.
 ///
 /// `Ok(())` means that every record of the batch is processed. From then on its token may
@@ -34,7 +36,7 @@ pub type ProcessResult = Result<(), ProcessError>;
 /// ```
 pub struct ProcessError {
     outcome: Outcome,
-    source: Box<dyn Error + Send + Sync>,
+    source: UserValue<Box<dyn Error + Send + Sync>>,
 }
 
 /// The reaction that a failed callback requests.
@@ -83,13 +85,13 @@ impl ProcessError {
 
     /// The error of the callback.
     pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.source
+        &**self.source
     }
 
     fn with(outcome: Outcome, error: impl Into<Box<dyn Error + Send + Sync>>) -> ProcessError {
         ProcessError {
             outcome,
-            source: error.into(),
+            source: UserValue::new(error.into()),
         }
     }
 
@@ -98,7 +100,7 @@ impl ProcessError {
     }
 
     pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
-        self.source
+        self.source.into_inner()
     }
 }
 
@@ -112,7 +114,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for ProcessError {
 
 impl fmt::Display for ProcessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.source, f)
+        fmt::Display::fmt(&*self.source, f)
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! - [`stop`]: a signal that is given once and wakes every wait.
 //! - [`lease`]: whether a session, and a channel with it, is still ours.
-//! - [`catch_panic`]: the only place that catches panics.
+//! - [`catch_panic`]: catches panics of our own code.
 //! - [`latest`]: the newest value between two threads.
 //! - [`threads`]: how threads are started.
 //! - [`timed_state`]: a state and since when, in one word.

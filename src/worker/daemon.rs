@@ -21,8 +21,8 @@ use crate::config::TunnelWorkerConfig;
 use crate::error::TunnelError;
 use crate::observer::{Health, OwnedEvent, WorkerSnapshot};
 use crate::policy::Reaction;
-use crate::sync::catch_panic;
 use crate::sync::stop::Stop;
+use crate::user_code::in_user_code;
 
 /// Consumes a tunnel until it is closed. When the session is lost it connects again,
 /// with a new worker: the first time after a random pause of up to 1 s, then with
@@ -167,6 +167,7 @@ impl TunnelWorkerDaemon {
                 return Ok(());
             };
             if inner.closed.is_triggered() {
+                self.drop_later(error);
                 return Ok(());
             }
             let session = match (worker.was_connected(), inner.status.was_answered()) {
@@ -191,6 +192,11 @@ impl TunnelWorkerDaemon {
             inner.closed.wait_for(pause);
         }
         Ok(())
+    }
+
+    /// Its causes may be the program's, and `run` must not wait for their drop.
+    fn drop_later(&self, error: TunnelError) {
+        self.inner.config.pool.spawn(move || drop(error));
     }
 
     fn report_reconnect(
@@ -220,8 +226,7 @@ impl TunnelWorkerDaemon {
                 "",
                 OwnedEvent::Reconnecting { pause, error },
             ),
-            // Its causes may be the program's.
-            None => catch_panic::drop_user(error),
+            None => self.drop_later(error),
         }
     }
 
@@ -271,7 +276,7 @@ impl TunnelWorkerDaemon {
     /// Waits for the callbacks of channels that were lost while they ran:
     /// nothing of them is saved, but the program may be about to end.
     fn wait_for_lost(&self, until: Instant, report: &mut ShutdownReport) {
-        if catch_panic::in_user_code() {
+        if in_user_code() {
             return;
         }
         for (channel_id, ended) in self.inner.predecessors.running() {

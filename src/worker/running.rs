@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::daemon::TunnelWorkerDaemon;
 use super::report::ShutdownReport;
 use crate::error::TunnelError;
-use crate::sync::catch_panic;
+use crate::user_code::in_user_code;
 
 /// How long a drop waits for callbacks and last checkpoints: enough for those
 /// that are nearly done, and short, since nobody expects a drop to wait.
@@ -59,7 +59,7 @@ impl RunningDaemon {
     pub fn close(mut self) -> Result<ShutdownReport, TunnelError> {
         let report = self.daemon.close();
         let thread = self.thread.take();
-        match catch_panic::in_user_code() {
+        match in_user_code() {
             true => Ok(report),
             false => wait_for(thread).map(|()| report),
         }
@@ -74,7 +74,7 @@ impl RunningDaemon {
     /// a callback, which would wait for itself; the daemon goes on.
     pub fn join(mut self) -> Result<(), TunnelError> {
         let thread = self.thread.take();
-        match catch_panic::in_user_code() {
+        match in_user_code() {
             true => Err(TunnelError::client(
                 "a callback cannot wait for a daemon's end; close it, or join it elsewhere",
             )),

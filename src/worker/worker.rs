@@ -29,6 +29,7 @@ use crate::protocol::ClientConfig;
 use crate::sync::catch_panic;
 use crate::sync::lease::Lease;
 use crate::sync::stop::Stop;
+use crate::user_code::in_user_code;
 
 /// How long [`TunnelWorker::shutdown`] waits beyond its deadline for a loop
 /// that is late itself (a machine under load).
@@ -197,7 +198,7 @@ impl TunnelWorker {
             return report;
         }
         let _ = self.inner.events.send(Event::Shutdown(deadline));
-        if catch_panic::in_user_code() {
+        if in_user_code() {
             return ShutdownReport::default();
         }
         self.inner

@@ -328,7 +328,10 @@ impl Running {
         config: TunnelWorkerConfigBuilder,
     ) -> Running {
         let config = config.build().expect("config");
-        let daemon = TunnelWorkerDaemon::new(client, tunnel, config);
+        Running::run(TunnelWorkerDaemon::new(client, tunnel, config))
+    }
+
+    pub(crate) fn run(daemon: TunnelWorkerDaemon) -> Running {
         let handle = daemon.clone();
         let thread = thread::spawn(move || handle.run());
         Running {

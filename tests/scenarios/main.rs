@@ -20,6 +20,7 @@
 //! - `endings`: how workers and daemons end.
 //! - `loss`: channels that are lost.
 //! - `reentry`: user code that calls back into the crate.
+//! - `user_code`: user code that fails, panics, hangs or closes its daemon.
 //! - `stress`: heartbeats under load.
 //! - `hostile`: unusual programs and services.
 
@@ -46,3 +47,4 @@ mod quota;
 mod reading;
 mod reentry;
 mod stress;
+mod user_code;

@@ -9,8 +9,8 @@ use log::warn;
 
 use super::connection::Connection;
 use crate::observer::WorkerEventKind;
-use crate::sync::catch_panic::drop_user;
 use crate::sync::threads;
+use crate::user_code::drop_user;
 use crate::worker::status::failures::full_text;
 
 /// Closes `connection` on a thread of its own.

@@ -24,11 +24,12 @@ use crate::observer::{CloseReason, WorkerEventKind};
 use crate::policy::{Reaction, Request, reaction};
 use crate::pool;
 use crate::processor::{CheckpointMode, ProcessError};
-use crate::sync::catch_panic::{catch_panic, drop_user};
+use crate::sync::catch_panic::catch_panic;
 use crate::sync::latest::Latest;
 use crate::sync::lease::{LEASE_PAUSE, Ownership};
 use crate::sync::stop::Stop;
 use crate::sync::threads;
+use crate::user_code::drop_user;
 use crate::worker::connection_id::ConnectionId;
 use crate::worker::context::{Ended, Event, SessionContext, Timer};
 use crate::worker::report::{ChannelReport, Progress};
@@ -598,6 +599,7 @@ impl Connection {
         self.lost.trigger();
         self.quota.end();
         self.discard_queue();
+        self.wait_for_save();
         let finished = self.finished.load(Ordering::Acquire);
         if finished {
             info!("{self}: finished");
@@ -617,6 +619,17 @@ impl Connection {
             fatal,
             report,
         }));
+    }
+
+    /// Waits for a save of the program's checkpointer that hangs, so that the next
+    /// connection to this channel does not add another one. Requests of our own end by
+    /// themselves.
+    fn wait_for_save(&self) {
+        if self.session.settings.checkpointer.is_some()
+            && let Some(saver) = self.saver.get()
+        {
+            saver.wait_until_idle();
+        }
     }
 
     fn open_for(&self) -> Duration {

@@ -25,9 +25,10 @@ use crate::processor::{
 };
 use crate::protocol::{GetCheckpointRequest, GetCheckpointResponse};
 use crate::record::{self, RawBatch};
-use crate::sync::catch_panic::{call_user, catch_panic, drop_user};
+use crate::sync::catch_panic::catch_panic;
 use crate::sync::stop::Stop;
 use crate::sync::threads;
+use crate::user_code::{UserValue, call_user, drop_user};
 use crate::worker::status::channel::ReaderStage;
 use crate::worker::status::failures::full_text;
 use crate::worker::status::outages::Asked;
@@ -193,11 +194,11 @@ impl Reader {
         let (token, number) = (stored.checkpoint(), stored.sequence_number());
         let service = ChannelCheckpointer::new(connection, token, number);
         let service: Arc<dyn Checkpointer> = Arc::new(service);
-        let checkpointer = match &session.settings.checkpointer {
+        let checkpointer = UserValue::new(match &session.settings.checkpointer {
             Some(wrap) => call_user(|| wrap(id, service))
                 .map_err(|panic| user_failed("made no checkpointer", panic.into()))?,
             None => service,
-        };
+        });
         Ok(Saver::new(connection, ownership, checkpointer, token))
     }
 
@@ -205,7 +206,8 @@ impl Reader {
         let connection = &self.connection;
         let session = &connection.session;
         let custom_value = call_user(|| session.settings.factory.custom_value())
-            .map_err(|panic| factory_failed(panic.into()))?;
+            .map_err(|panic| factory_failed(panic.into()))?
+            .map(UserValue::new);
         let identity = Arc::new(ChannelIdentity {
             tunnel_id: session.tunnel_id.clone(),
             client_id: session.client_id.clone(),
@@ -220,25 +222,18 @@ impl Reader {
     fn open_processor(
         &self,
         context: &ChannelContext,
-    ) -> Result<Box<dyn ChannelProcessor>, TunnelError> {
+    ) -> Result<UserValue<Box<dyn ChannelProcessor>>, TunnelError> {
         let factory = &self.connection.session.settings.factory;
         self.check_wanted()?;
-        let mut processor = call_user(|| factory.new_processor(context))
+        let processor = call_user(|| factory.new_processor(context))
             .map_err(|panic| factory_failed(panic.into()))?
             .map_err(|error| factory_failed(error.into_source()))?;
-        // What fails from here on drops the processor, which is user code too.
-        let opened = self.check_wanted().and_then(|()| {
-            call_user(|| processor.open(context))
-                .map_err(|panic| open_failed(panic.into()))?
-                .map_err(|error| open_failed(error.into_source()))
-        });
-        match opened {
-            Ok(()) => Ok(processor),
-            Err(error) => {
-                drop_user(processor);
-                Err(error)
-            }
-        }
+        let mut processor = UserValue::new(processor);
+        self.check_wanted()?;
+        call_user(|| processor.open(context))
+            .map_err(|panic| open_failed(panic.into()))?
+            .map_err(|error| open_failed(error.into_source()))?;
+        Ok(processor)
     }
 
     fn check_wanted(&self) -> Result<(), TunnelError> {
@@ -354,14 +349,15 @@ impl Reader {
         &self,
         context: &ChannelContext,
         room: Arc<Room>,
-    ) -> Result<Box<dyn ChannelConn>, TunnelError> {
+    ) -> Result<UserValue<Box<dyn ChannelConn>>, TunnelError> {
         let service = Box::new(ServiceConn::new(&self.connection, room));
-        match &self.connection.session.settings.dialer {
+        let conn = match &self.connection.session.settings.dialer {
             Some(dialer) => call_user(|| dialer.dial(context, service))
                 .map_err(|panic| user_failed("dialed no connection", panic.into()))?
-                .map_err(|error| user_failed("dialed no connection", error.into_source())),
-            None => Ok(service),
-        }
+                .map_err(|error| user_failed("dialed no connection", error.into_source()))?,
+            None => service,
+        };
+        Ok(UserValue::new(conn))
     }
 
     /// Reads once, or more often if the configuration joins reads.
@@ -515,7 +511,7 @@ impl Reader {
 
 /// Where reading goes on.
 struct PlaceToRead {
-    conn: Box<dyn ChannelConn>,
+    conn: UserValue<Box<dyn ChannelConn>>,
     token: String,
     is_stream: bool,
     estimate: SizeEstimate,
@@ -683,10 +679,10 @@ mod tests {
         let mut idle = SizeEstimate::new();
         idle.learn(0);
         let mut at = PlaceToRead {
-            conn: Box::new(Large {
+            conn: UserValue::new(Box::new(Large {
                 room: room.clone(),
                 reads,
-            }),
+            })),
             token: "token".to_owned(),
             is_stream: true,
             estimate: idle,

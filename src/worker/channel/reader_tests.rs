@@ -10,6 +10,7 @@ use crate::OwnedRecord;
 use crate::observer::CloseReason;
 use crate::processor::{ChannelBatch, ProcessResult};
 use crate::record::Record;
+use crate::user_code::UserValue;
 use crate::worker::context::{Ended, Event, SessionContext};
 
 /// How long a condition may take on a machine under load.
@@ -63,7 +64,12 @@ impl Stage {
     fn open(session: &Arc<SessionContext>) -> Stage {
         let connection = Connection::new(session.clone(), Default::default(), "channel".into());
         let ownership = connection.ownership();
-        let saver = Arc::new(Saver::new(&connection, ownership, Arc::new(Saves), ""));
+        let saver = Arc::new(Saver::new(
+            &connection,
+            ownership,
+            UserValue::new(Arc::new(Saves)),
+            "",
+        ));
         let reader = Reader {
             connection: connection.clone(),
             predecessors: Vec::new(),
@@ -76,7 +82,7 @@ impl Stage {
             gate: wait,
         };
         assert!(connection.begin_making());
-        let runner = Box::new(Runner::new(Box::new(processor), context));
+        let runner = Box::new(Runner::new(UserValue::new(Box::new(processor)), context));
         assert!(connection.opened(runner, saver));
         Stage {
             reader,
@@ -92,7 +98,7 @@ impl Stage {
 
     fn read_through(&self, conn: Box<dyn ChannelConn>) -> Result<(), TunnelError> {
         self.reader.read_from(PlaceToRead {
-            conn,
+            conn: UserValue::new(conn),
             token: "token".to_owned(),
             is_stream: false,
             estimate: SizeEstimate::new(),

@@ -18,10 +18,11 @@ use crate::processor::{
     ParallelReleaseManager, ProcessError,
 };
 use crate::record::Record;
-use crate::sync::catch_panic::{call_user, drop_user};
 use crate::sync::lease::LEASE_PAUSE;
+use crate::user_code::{UserValue, call_user};
 use crate::worker::context::SessionContext;
 use crate::worker::report::Progress;
+use crate::worker::status::failures::full_text;
 
 /// What is to become of the turn.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub(crate) enum Step {
 
 /// The processor of a channel and the batch that it is at.
 pub(crate) struct Runner {
-    processor: Box<dyn ChannelProcessor>,
+    processor: UserValue<Box<dyn ChannelProcessor>>,
     context: ChannelContext,
     current: Option<Current>,
     /// The last batch that was given to the callback.
@@ -67,7 +68,10 @@ impl Current {
 }
 
 impl Runner {
-    pub(crate) fn new(processor: Box<dyn ChannelProcessor>, context: ChannelContext) -> Runner {
+    pub(crate) fn new(
+        processor: UserValue<Box<dyn ChannelProcessor>>,
+        context: ChannelContext,
+    ) -> Runner {
         Runner {
             processor,
             context,
@@ -112,8 +116,6 @@ impl Runner {
         if let Err(panic) = call_user(|| self.processor.shutdown(&self.context)) {
             error!("tunnel {tunnel}, channel {channel}: the shutdown callback panicked: {panic}");
         }
-        // What the user's closures own may do anything when dropped.
-        drop_user(self);
     }
 
     fn step_to_commit(&self, connection: &Connection) -> Step {
@@ -259,8 +261,9 @@ impl Runner {
         match error.outcome() {
             Outcome::Skip => {
                 warn!(
-                    "{connection}: {} records skipped as asked: {error}",
-                    self.context.record_count()
+                    "{connection}: {} records skipped as asked: {}",
+                    self.context.record_count(),
+                    full_text(error.get_ref())
                 );
                 connection.failed(&error);
                 connection.session.observe(WorkerEventKind::BatchSkipped {
@@ -300,8 +303,9 @@ impl Runner {
         error: &ProcessError,
     ) -> Step {
         warn!(
-            "{connection}: the callback failed, {attempt} in {} ms: {error}",
-            delay.as_millis()
+            "{connection}: the callback failed, {attempt} in {} ms: {}",
+            delay.as_millis(),
+            full_text(error.get_ref())
         );
         connection.failed(error);
         connection.session.observe(WorkerEventKind::BatchRetried {
@@ -362,7 +366,7 @@ mod tests {
 
     use super::*;
     use crate::limits::memory::{MemoryPermit, SizeEstimate};
-    use crate::processor::{ChannelIdentity, ProcessResult, ProcessorHandle};
+    use crate::processor::{ChannelIdentity, Checkpointer, ProcessResult, ProcessorHandle};
     use crate::record::RawBatch;
     use crate::worker::channel::batch::Claim;
     use crate::worker::channel::checkpoint::ChannelCheckpointer;
@@ -379,20 +383,30 @@ mod tests {
     }
 
     fn runner(connection: &Arc<Connection>, processor: impl ChannelProcessor + 'static) -> Runner {
+        let checkpointer = Arc::new(ChannelCheckpointer::new(connection, "", 0));
+        runner_that_saves(connection, processor, checkpointer).0
+    }
+
+    fn runner_that_saves(
+        connection: &Arc<Connection>,
+        processor: impl ChannelProcessor + 'static,
+        checkpointer: Arc<dyn Checkpointer>,
+    ) -> (Runner, Arc<Saver>) {
         let ownership = connection.ownership();
-        let checkpointer = ChannelCheckpointer::new(connection, "", 0);
-        let checkpointer = Arc::new(checkpointer);
+        let checkpointer = UserValue::new(checkpointer);
         let saver = Saver::new(connection, ownership.clone(), checkpointer, "");
+        let saver = Arc::new(saver);
         let identity = ChannelIdentity {
             tunnel_id: "t".into(),
             client_id: "c".into(),
             channel_id: "channel".into(),
             is_stream: true,
             closing: connection.closing.clone(),
-            handle: ProcessorHandle::new(Arc::new(saver), ownership),
+            handle: ProcessorHandle::new(saver.clone(), ownership),
         };
         let context = ChannelContext::new(Arc::new(identity), None);
-        Runner::new(Box::new(processor), context)
+        let processor = UserValue::new(Box::new(processor) as Box<dyn ChannelProcessor>);
+        (Runner::new(processor, context), saver)
     }
 
     #[test]
@@ -457,7 +471,13 @@ mod tests {
     }
 
     fn round(session: &SessionContext, count: usize) -> ReadBatch {
-        let (batch, permit) = answer(session, count);
+        round_to(session, count, "next")
+    }
+
+    /// A batch of that many records, up to this token.
+    fn round_to(session: &SessionContext, count: usize, next_token: &str) -> ReadBatch {
+        let (mut batch, permit) = answer(session, count);
+        next_token.clone_into(&mut batch.next_token);
         ReadBatch::new(
             batch,
             Claim {
@@ -524,6 +544,93 @@ mod tests {
             spare.put(index);
         }
         assert_eq!(runner.records, 15_000);
+    }
+
+    #[test]
+    fn a_batch_without_records_is_no_progress_once_the_channel_closes() {
+        for token in ["later", FINISH_TAG] {
+            let (session, _events) = SessionContext::for_tests();
+            let session = Arc::new(session);
+            let connection = Connection::new(session.clone(), Default::default(), "c".into());
+            let mut runner = runner(&connection, Accept);
+            connection.enqueue(Item::Batch(round(&session, 1)));
+            connection.enqueue(Item::Batch(round_to(&session, 0, token)));
+            connection.closing.trigger();
+            // The session's loop discards the queue while a turn is on its way to it.
+            assert!(connection.next_item().is_some());
+            let Some(Item::Batch(later)) = connection.next_item() else {
+                panic!("the batch without records");
+            };
+            assert_eq!(runner.begin(&connection, later), Step::Done);
+            assert!(connection.progress.finished.take().is_none(), "{token}");
+        }
+    }
+
+    /// Keeps what was saved last.
+    #[derive(Debug, Default)]
+    struct Keeps(parking_lot::Mutex<Option<String>>);
+
+    impl Checkpointer for Keeps {
+        fn checkpoint(&self, token: &str) -> Result<(), TunnelError> {
+            *self.0.lock() = Some(token.to_owned());
+            Ok(())
+        }
+    }
+
+    /// Closes a channel while batches with and without records are queued.
+    #[test]
+    fn no_record_is_skipped_however_a_channel_closes() {
+        let (session, _events) = SessionContext::for_tests();
+        let session = Arc::new(session);
+        let batches = [
+            (1, "1"),
+            (0, "2"),
+            (1, "3"),
+            (0, "4"),
+            (1, "5"),
+            (0, FINISH_TAG),
+        ];
+        let index = |token: &str| batches.iter().position(|(_, next)| *next == token);
+        let (close, to_close) = crossbeam_channel::bounded::<(Arc<Connection>, u32)>(1);
+        let closing = std::thread::spawn(move || {
+            for (connection, spins) in to_close {
+                (0..spins).for_each(|_| std::hint::spin_loop());
+                connection.close_gracefully();
+            }
+        });
+        for _ in 0..5000 {
+            let connection = Connection::new(session.clone(), Default::default(), "c".into());
+            let (tell, told) = crossbeam_channel::unbounded();
+            let saved = Arc::new(Keeps::default());
+            let (runner, saver) = runner_that_saves(&connection, Tell(tell), saved.clone());
+            assert!(connection.begin_making());
+            assert!(connection.opened(Box::new(runner), saver));
+            let spins = fastrand::u32(..20_000);
+            close.send((connection.clone(), spins)).expect("a thread");
+            for (count, token) in batches {
+                if !connection.acquire_credit() || connection.closing.is_triggered() {
+                    break;
+                }
+                connection.enqueue(Item::Batch(round_to(&session, count, token)));
+            }
+            assert!(
+                connection.ended.wait_for(Duration::from_secs(30)),
+                "it ends"
+            );
+            let processed: Vec<String> = told.try_iter().map(|(_, _, token)| token).collect();
+            let saved = saved.0.lock().take();
+            let end = saved
+                .and_then(|token| index(&token))
+                .map_or(0, |last| last + 1);
+            for (_, token) in batches[..end].iter().filter(|(count, _)| *count > 0) {
+                assert!(
+                    processed.iter().any(|done| done == token),
+                    "{token} of {end}"
+                );
+            }
+        }
+        drop(close);
+        closing.join().expect("no panic");
     }
 
     /// From the reader's hand to the end of the callback.

@@ -16,9 +16,9 @@ use crate::FINISH_TAG;
 use crate::error::{ErrorCode, TunnelError};
 use crate::observer::WorkerEventKind;
 use crate::processor::{Checkpointer, Commit};
-use crate::sync::catch_panic::call_user;
 use crate::sync::latest::Latest;
 use crate::sync::lease::Ownership;
+use crate::user_code::{UserValue, call_user};
 use crate::worker::context::SessionContext;
 use crate::worker::report::Progress;
 use crate::worker::status::channel::ChannelStats;
@@ -31,7 +31,7 @@ pub(crate) struct Saver {
     session: Weak<SessionContext>,
     ownership: Ownership,
     /// The service's, or the user's around it.
-    checkpointer: Arc<dyn Checkpointer>,
+    checkpointer: UserValue<Arc<dyn Checkpointer>>,
     /// Holds one `()` while no save is in flight: whoever takes it out saves, the
     /// others wait. (Not a lock, since a request is made meanwhile: a wait for it ends
     /// when the channel is lost.)
@@ -93,7 +93,7 @@ impl Saver {
     pub(crate) fn new(
         connection: &Arc<Connection>,
         ownership: Ownership,
-        checkpointer: Arc<dyn Checkpointer>,
+        checkpointer: UserValue<Arc<dyn Checkpointer>>,
         opened_at: &str,
     ) -> Saver {
         let permit = bounded(1);
@@ -138,6 +138,14 @@ impl Saver {
             }
             saved.map(|()| true)
         })
+    }
+
+    /// Waits until no save is in flight.
+    pub(crate) fn wait_until_idle(&self) {
+        let clock = self.ownership.lost.clock();
+        if let Ok(()) = clock.recv(&self.permit.1, None) {
+            drop(SavePermit(&self.permit.0));
+        }
     }
 
     /// Whether `finished` has been saved.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::connection::Connection;
-use crate::error::TunnelError;
+use crate::error::{ErrorCode, TunnelError};
 use crate::http::TunnelApi;
 use crate::limits::memory::Room;
 use crate::processor::{ChannelBatch, ChannelConn};
 use crate::protocol::ReadRecordsRequest;
+use crate::sync::stop::Stop;
 
 /// The worker's own connection. Go: what `channelConn` reads with.
 pub(crate) struct ServiceConn {
@@ -16,6 +17,7 @@ pub(crate) struct ServiceConn {
     request: ReadRecordsRequest,
     /// What its answers may take.
     room: Arc<Room>,
+    closing: Stop,
 }
 
 impl ServiceConn {
@@ -30,12 +32,20 @@ impl ServiceConn {
                 token: String::new(),
             },
             room,
+            closing: connection.closing.clone(),
         }
     }
 }
 
 impl ChannelConn for ServiceConn {
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
+        // A connection of the program's may call late, or on a thread of its own.
+        if self.closing.is_triggered() {
+            return Err(TunnelError::new(
+                ErrorCode::ChannelLost,
+                "the channel is closing, nothing is read",
+            ));
+        }
         self.request.token.clear();
         self.request.token.push_str(token);
         let room = |bytes| self.room.make(bytes);

@@ -25,7 +25,8 @@ use crate::limits::memory::OpenChannel;
 use crate::observer::{CloseReason, OwnedEvent};
 use crate::policy::{Reaction, Request, reaction};
 use crate::protocol::Channel;
-use crate::sync::{catch_panic, threads};
+use crate::sync::threads;
+use crate::user_code::drop_user;
 use crate::worker::channel::connection::Connection;
 use crate::worker::channel::reader::Reader;
 use crate::worker::connection_id::ConnectionId;
@@ -304,8 +305,12 @@ impl Session {
                     .outages
                     .failed(Asked::Heartbeat, None, &error, reaction, pause);
                 let failures = status.beat_failed();
-                self.session
-                    .notify(OwnedEvent::HeartbeatFailed { failures, error });
+                match self.session.settings.observer {
+                    Some(_) => self
+                        .session
+                        .notify(OwnedEvent::HeartbeatFailed { failures, error }),
+                    None => self.drop_error(error),
+                }
             }
         }
         Ok(())
@@ -359,7 +364,7 @@ impl Session {
     /// with it, whose drop this loop must not wait for.
     fn drop_later(&self, connection: Option<Arc<Connection>>) {
         self.session.pool.spawn(move || {
-            let _ = catch_panic::call_user(|| drop(connection));
+            drop_user(connection);
         });
     }
 

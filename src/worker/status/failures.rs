@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::observer::FailureSnapshot;
+use crate::user_code::call_user;
 
 /// Counts failures until something succeeds. Any thread may report; a success
 /// costs one load unless there was a failure before.
@@ -131,14 +132,18 @@ impl History {
 
 /// An error with all its causes, which `Display` alone leaves out.
 pub(crate) fn full_text(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
+    // The error or its causes may be the program's.
+    let text = call_user(|| {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    });
+    text.unwrap_or_else(|panic| format!("an error whose text panicked: {panic}"))
 }
 
 #[cfg(test)]
