@@ -40,6 +40,11 @@ pub(crate) fn after(start: Instant, delay: Duration) -> Instant {
     start + at_most_a_century(delay)
 }
 
+/// The duration in whole milliseconds, for people.
+pub(crate) fn rounded(duration: Duration) -> Duration {
+    duration - Duration::from_nanos(u64::from(duration.subsec_nanos() % 1_000_000))
+}
+
 /// The duration, limited to a hundred years, which no program waits for. Longer ones
 /// overflow a sum somewhere: here, in the HTTP client, or at the service.
 pub(crate) fn at_most_a_century(duration: Duration) -> Duration {
@@ -270,6 +275,17 @@ mod tests {
         assert!(Duration::from_secs(7) - clock.age(then) <= error);
         assert_eq!(clock.utc().unix_timestamp(), 7);
         assert!(Clock::system().micros() > 0);
+    }
+
+    #[test]
+    fn people_get_whole_milliseconds() {
+        for (nanos, text) in [
+            (18_721_193, "18ms"),
+            (999_999, "0ns"),
+            (5_000_000_000, "5s"),
+        ] {
+            assert_eq!(format!("{:?}", rounded(Duration::from_nanos(nanos))), text);
+        }
     }
 
     #[test]

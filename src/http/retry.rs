@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::clock::rounded;
 use crate::error::TunnelError;
 use crate::policy::{Reaction, Request, reaction};
 use crate::sync::stop::Stop;
@@ -99,8 +100,9 @@ pub(crate) fn retry<T>(
             return Err(error);
         };
         log::debug!(
-            "attempt {} failed, the next one follows in {pause:?}: {error:?}",
-            retries + 1
+            "attempt {} failed, the next one follows in {:?}: {error:?}",
+            retries + 1,
+            rounded(pause)
         );
         stop.wait_for(pause);
         retries += 1;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::snapshot::{
     ChannelSnapshot, ChannelStage, FailureSnapshot, WorkerSnapshot, WorkerState,
 };
+use crate::clock::rounded;
 
 /// Whether a worker does its work, for health checks; the worst counts.
 ///
@@ -235,31 +236,36 @@ impl fmt::Display for Health {
 impl fmt::Display for HealthReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HealthReason::NotConnected { age } => write!(f, "no session for {age:?}"),
+            HealthReason::NotConnected { age } => write!(f, "no session for {:?}", rounded(*age)),
             HealthReason::HeartbeatsFailing { failures } => {
                 write!(f, "{failures} heartbeats failed in a row")
             }
             HealthReason::HeartbeatLate { age } => {
-                write!(f, "no heartbeat answered for {age:?}")
+                write!(f, "no heartbeat answered for {:?}", rounded(*age))
             }
-            HealthReason::NoChannels { age } => write!(f, "no channels for {age:?}"),
+            HealthReason::NoChannels { age } => write!(f, "no channels for {:?}", rounded(*age)),
             HealthReason::ChannelStalled {
                 channel_id,
                 stage,
                 age,
-            } => write!(f, "channel {channel_id}: {stage} for {age:?}"),
+            } => write!(f, "channel {channel_id}: {stage} for {:?}", rounded(*age)),
             HealthReason::ChannelFailing {
                 channel_id,
                 age,
                 error,
-            } => write!(f, "channel {channel_id}: fails for {age:?}: {error}"),
+            } => write!(
+                f,
+                "channel {channel_id}: fails for {:?}: {error}",
+                rounded(*age)
+            ),
             HealthReason::CheckpointsFailing {
                 channel_id,
                 age,
                 error,
             } => write!(
                 f,
-                "channel {channel_id}: no checkpoint saved for {age:?}: {error}"
+                "channel {channel_id}: no checkpoint saved for {:?}: {error}",
+                rounded(*age)
             ),
         }
     }

@@ -214,8 +214,9 @@ impl TunnelWorkerDaemon {
                 inner.status.connect_failed(&error);
             }
             LastSession::NotAnswered | LastSession::Worked => warn!(
-                "tunnel {}: session over, connecting again in {pause:?}: {}",
+                "tunnel {}: session over, connecting again in {:?}: {}",
                 inner.tunnel_id,
+                clock::rounded(pause),
                 full_text(&error)
             ),
         }

@@ -415,7 +415,10 @@ impl Session {
         self.connections.insert(id, connection.clone());
         match self.reopening.ready_at(&channel_id) {
             Some(at) if at > now => {
-                info!("{connection}: will be opened again in {:?}", at - now);
+                info!(
+                    "{connection}: will be opened again in {:?}",
+                    clock::rounded(at - now)
+                );
                 connection.waits_to_reopen();
                 self.timers.add(at, Timer::Open(id));
             }

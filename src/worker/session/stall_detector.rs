@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::warn;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::observer::{ChannelStage, OwnedEvent};
 use crate::sync::timed_state::TimedState;
 use crate::worker::channel::connection::Connection;
@@ -70,7 +70,10 @@ impl StallDetector {
 }
 
 fn report(connection: &Connection, stage: ChannelStage, age: Duration) {
-    warn!("{connection}: {stage} for {age:?}, no records move until that ends");
+    warn!(
+        "{connection}: {stage} for {:?}, no records move until that ends",
+        clock::rounded(age)
+    );
     connection.session.notify(OwnedEvent::ChannelStalled {
         channel_id: connection.channel_id.clone(),
         stage,

@@ -9,7 +9,7 @@ use log::{error, info, warn};
 use parking_lot::Mutex;
 
 use super::failures::full_text;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::error::TunnelError;
 use crate::policy::Reaction;
 
@@ -128,6 +128,7 @@ impl Outages {
         drop(rows);
         let whose = self.whose(channel);
         if is_new {
+            let pause = clock::rounded(pause);
             let text =
                 format!("{whose}: {asked} failed, it will be tried again in {pause:?}: {text}");
             match reaction {
