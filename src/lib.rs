@@ -79,8 +79,7 @@
 //!
 //! # Guarantees
 //!
-//! Each guarantee has tests named after its number (`cargo test promise_`); those of number
-//! 16 are the tests of numbers 7 and 8.
+//! Each guarantee has tests named after its number (`cargo test promise_`).
 //!
 //! 1. **At least once.** A saved token never skips a record whose callback has not returned
 //!    `Ok`. No failure loses a record. After a crash, the records since the last checkpoint

@@ -19,8 +19,9 @@ use std::time::Duration;
 use harness::{Gate, GateKeeper, HEARTBEAT, Processed, Scene, config, wait_until};
 use tablestore_emulator::{Action, Emulator, Fault, Notice};
 use tablestore_tunnel::{
-    ChannelContext, Checkpointer, ErrorCode, Record, RunningDaemon, SimpleProcessFactory,
-    TunnelError, TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon,
+    ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, Checkpointer, ErrorCode,
+    ProcessError, Record, RunningDaemon, SimpleProcessFactory, TunnelError, TunnelType,
+    TunnelWorkerConfig, TunnelWorkerDaemon,
 };
 use thread_names::{
     assert_no_worker_threads, crate_threads, is_pool_thread, run_alone, worker_threads,
@@ -370,4 +371,60 @@ fn stopping_the_emulator_disconnects_clients_and_leaves_no_threads() {
         let kind = end.err().map(|error| error.kind());
         assert_ne!(kind, Some(std::io::ErrorKind::WouldBlock));
     }
+}
+
+/// Dials connections whose reads hang at the gate.
+struct HangingReads(Gate);
+
+impl ChannelDialer for HangingReads {
+    fn dial(
+        &self,
+        _: &ChannelContext,
+        service: Box<dyn ChannelConn>,
+    ) -> Result<Box<dyn ChannelConn>, ProcessError> {
+        Ok(Box::new(HangingRead(self.0.clone(), service)))
+    }
+}
+
+struct HangingRead(Gate, Box<dyn ChannelConn>);
+
+impl ChannelConn for HangingRead {
+    fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
+        self.0.pass();
+        self.1.read(token)
+    }
+}
+
+#[test]
+fn promise_16_reads_that_hang_in_dialed_connections_add_no_threads() {
+    let _alone = run_alone();
+    let (scene, tunnel) = scene();
+    let (processed, gate) = (Processed::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let config = config(processed.factory()).channel_dialer(HangingReads(gate));
+    let config = config.build().expect("config");
+    let daemon = TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config);
+    let running = daemon.spawn().expect("a thread");
+    scene.put_rows(20);
+    keeper.0.wait_for_arrivals(2);
+    let readers = || {
+        let names = crate_threads();
+        names.iter().filter(|name| *name == "tunnel-reader").count()
+    };
+    let channels = || running.daemon().snapshot().channels.len();
+    for _ in 0..10 {
+        let take = Fault::on(Action::Heartbeat).times(2);
+        scene.emulator.fault(take.take_all(Notice::Missing));
+        wait_until("the channels are lost", || {
+            scene.emulator.faults().iter().all(|fault| fault.over)
+        });
+        wait_until("the channels are back", || channels() == 2);
+        // For each channel two that hang, one that waits for them, and one that ends.
+        assert!(readers() <= 8, "{:?}", crate_threads());
+    }
+    wait_until("one waits for each channel", || readers() <= 6);
+    keeper.0.open();
+    processed.wait_for_all(&scene);
+    running.close().expect("ends well");
+    wait_until("all threads have ended", || worker_threads().is_empty());
 }

@@ -40,7 +40,8 @@ pub trait ChannelDialer: Send + Sync {
 /// thread.
 pub trait ChannelConn: Send {
     /// Reads the records after `token`. May block. If the channel closes meanwhile, the
-    /// worker does not wait for the result, and discards it.
+    /// worker does not wait for the result, and discards it. While two such reads of one
+    /// channel have not returned, the channel is not read again.
     ///
     /// A batch without records means that there are none now; the worker then reads a
     /// stream channel again after a pause. The next token
@@ -51,9 +52,10 @@ pub trait ChannelConn: Send {
     /// After an error that [`is_temporary`](TunnelError::is_temporary), the worker calls
     /// this method again with the same token, after a pause of 16 ms that doubles to 3 s, for
     /// as long as the channel is its own. After `OTSResourceGone`, the channel is lost.
-    /// `OTSTunnelExpired` ends [`run`](crate::TunnelWorkerDaemon::run). After any other error, such as [`TunnelError::other`], or a panic, the worker releases the
-    /// channel, and the service redelivers it from its last checkpoint. The worker's own
-    /// connection makes one attempt per call.
+    /// `OTSTunnelExpired` ends [`run`](crate::TunnelWorkerDaemon::run). After any other
+    /// error, such as [`TunnelError::other`], or a panic, the worker releases the channel,
+    /// and the service redelivers it from its last checkpoint. The worker's own connection
+    /// makes one attempt per call, and none once the channel closes.
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError>;
 }
 

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use log::{error, warn};
 use parking_lot::Mutex;
 
+use super::predecessors::Predecessors;
 use super::reconnects::{LastSession, Reconnects};
 use super::report::{ChannelReport, ShutdownReport};
 use super::running::RunningDaemon;
-use super::session::predecessors::Predecessors;
 use super::status::failures::full_text;
 use super::status::outages::Asked;
 use super::status::worker::WorkerStatus;

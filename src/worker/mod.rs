@@ -10,6 +10,7 @@
 //! - [`session`]: one session with the service: who owns which channel, heartbeats,
 //!   timers and the shutdown.
 //! - [`channel`]: one open channel, from reading to the last checkpoint.
+//! - [`predecessors`]: earlier connections and readers of a channel that still run.
 //! - [`turn`]: which thread may use the processor of a channel.
 //! - [`context`]: what the parts of a session share, and the events they send;
 //!   [`connection_id`]: which connection to a channel is meant.
@@ -19,6 +20,7 @@ mod channel;
 mod connection_id;
 mod context;
 mod daemon;
+mod predecessors;
 mod reconnects;
 mod report;
 mod running;

@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 
 use super::context::{Event, SessionContext};
+use super::predecessors::Predecessors;
 use super::report::ShutdownReport;
 use super::session::event_loop::{End, Parts, Session};
 use super::session::heartbeat::{Call, Heartbeat, SessionRequests};
-use super::session::predecessors::Predecessors;
 use super::session::schedule::{HeartbeatSchedule, attempt_timeout};
 use super::status::outages::Asked;
 use super::status::worker::WorkerStatus;

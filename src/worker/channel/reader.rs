@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
 use super::backoff::{Backoff, is_full};
 use super::batch::{self, Claim, ReadBatch};
@@ -14,6 +14,7 @@ use super::runner::Runner;
 use super::saver::Saver;
 use super::service_conn::ServiceConn;
 use crate::FINISH_TAG;
+use crate::clock::Source;
 use crate::error::{ErrorClass, ErrorCode, TunnelError};
 use crate::http::retry::Schedule;
 use crate::limits::memory::{MemoryPermit, OpenChannel, Room, SizeEstimate};
@@ -29,6 +30,7 @@ use crate::sync::catch_panic::catch_panic;
 use crate::sync::stop::Stop;
 use crate::sync::threads;
 use crate::user_code::{UserValue, call_user, drop_user};
+use crate::worker::predecessors::{Predecessors, RunningReader};
 use crate::worker::status::channel::ReaderStage;
 use crate::worker::status::failures::full_text;
 use crate::worker::status::outages::Asked;
@@ -39,6 +41,8 @@ pub(crate) struct Reader {
     /// Fired when an earlier connection to the same channel has ended: until
     /// then its last callback may still run, and ours must come after it.
     predecessors: Vec<Stop>,
+    /// Counts the readers of the channel.
+    readers: Predecessors,
     /// What the channel takes of the budget as long as there is this thread.
     _room: Option<OpenChannel>,
 }
@@ -62,11 +66,13 @@ impl Reader {
     pub(crate) fn spawn(
         connection: Arc<Connection>,
         predecessors: Vec<Stop>,
+        readers: Predecessors,
         room: Option<OpenChannel>,
     ) -> Result<(), TunnelError> {
         let reader = Reader {
             connection: connection.clone(),
             predecessors,
+            readers,
             _room: room,
         };
         let clock = connection.session.clock().clone();
@@ -84,6 +90,7 @@ impl Reader {
     }
 
     fn run(self) {
+        let _running = self.wait_for_readers();
         match catch_panic(|| self.open()).and_then(|opened| opened) {
             Ok(Opened::At(token, context)) => self.read_on(token, &context),
             Ok(Opened::Finished) => {
@@ -168,6 +175,30 @@ impl Reader {
             }
         }
         connection.stats.reader_is(ReaderStage::Opening);
+    }
+
+    /// Waits while two earlier readers hang in the program's connections; reads of our
+    /// own end by themselves. Nothing when the channel closes meanwhile.
+    fn wait_for_readers(&self) -> Option<RunningReader> {
+        let connection = &self.connection;
+        connection.session.settings.dialer.as_ref()?;
+        let clock = connection.session.clock();
+        let ended = Stop::on(clock);
+        while !connection.closing.is_triggered() {
+            let channel_id = &connection.channel_id;
+            let hanging = match self.readers.begin_reader(channel_id, ended.clone()) {
+                Ok(running) => return Some(running),
+                Err(hanging) => hanging,
+            };
+            connection
+                .stats
+                .reader_is(ReaderStage::WaitingForPredecessor);
+            warn!("{connection}: waits, two earlier reads hang in the dialed connections");
+            let mut any: Vec<&dyn Source> = vec![&connection.closing];
+            any.extend(hanging.iter().map(|stop| stop as &dyn Source));
+            clock.wait(&any, None);
+        }
+        None
     }
 
     fn get_checkpoint(&self) -> Result<GetCheckpointResponse, TunnelError> {
@@ -646,6 +677,7 @@ mod tests {
         let reader = Reader {
             connection: Connection::new(session.clone(), Default::default(), "channel".into()),
             predecessors: Vec::new(),
+            readers: Predecessors::default(),
             _room: None,
         };
         let (told, answers) = bounded(2);
@@ -673,6 +705,7 @@ mod tests {
         let reader = Reader {
             connection: Connection::new(session, Default::default(), "channel".into()),
             predecessors: Vec::new(),
+            readers: Predecessors::default(),
             _room: None,
         };
         let (room, (reads, seen)) = (Arc::new(Room::new()), bounded(2));

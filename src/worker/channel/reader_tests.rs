@@ -73,6 +73,7 @@ impl Stage {
         let reader = Reader {
             connection: connection.clone(),
             predecessors: Vec::new(),
+            readers: Default::default(),
             _room: None,
         };
         let context = reader.context(false, saver.clone()).expect("a context");

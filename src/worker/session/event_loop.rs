@@ -14,7 +14,6 @@ use time::OffsetDateTime;
 
 use super::assignment::{Command, TunnelStateMachine};
 use super::heartbeat::{Call, LEAVE_TIME, SessionRequests};
-use super::predecessors::Predecessors;
 use super::reopening::Reopening;
 use super::schedule::HeartbeatSchedule;
 use super::stall_detector::StallDetector;
@@ -31,6 +30,7 @@ use crate::worker::channel::connection::Connection;
 use crate::worker::channel::reader::Reader;
 use crate::worker::connection_id::ConnectionId;
 use crate::worker::context::{Ended, Event, SessionContext, Timer};
+use crate::worker::predecessors::Predecessors;
 use crate::worker::report::ShutdownReport;
 use crate::worker::status::failures::full_text;
 use crate::worker::status::outages::Asked;
@@ -436,7 +436,8 @@ impl Session {
         let ended = connection.ended.clone();
         let channel_id = connection.channel_id.clone();
         let predecessors = self.predecessors.add(channel_id, ended);
-        if let Err(error) = Reader::spawn(connection.clone(), predecessors, room) {
+        let readers = self.predecessors.clone();
+        if let Err(error) = Reader::spawn(connection.clone(), predecessors, readers, room) {
             self.rooms.insert(id, self.session.budget.open_channel());
             connection.request_failed(
                 Asked::GetCheckpoint,

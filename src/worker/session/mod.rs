@@ -8,13 +8,11 @@
 //! - [`heartbeat`]: the thread that sends the requests of the session.
 //! - [`timers`]: what is to happen later (pure).
 //! - [`reopening`]: when a channel that failed is opened again (pure).
-//! - [`predecessors`]: earlier connections that still run.
 //! - [`stall_detector`]: finds channels that make no progress.
 
 pub(crate) mod assignment;
 pub(crate) mod event_loop;
 pub(crate) mod heartbeat;
-pub(crate) mod predecessors;
 mod reopening;
 pub(crate) mod schedule;
 mod stall_detector;
