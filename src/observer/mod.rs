@@ -4,7 +4,7 @@
 //!
 //! - [`event`]: [`WorkerEvent`], one thing that happened.
 //! - [`handler`]: [`WorkerObserver`], which user code implements, and how it is called.
-//! - [`owned_event`]: the thread that tells what must not wait for user code.
+//! - [`owned_event`]: a thread that delivers events whose sender must not wait for user code.
 //! - [`snapshot`]: [`WorkerSnapshot`], what a worker is at.
 //! - [`health`]: [`Health`], whether that is well (pure).
 

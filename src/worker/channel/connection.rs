@@ -405,7 +405,7 @@ impl Connection {
     }
 
     /// Whether the user's code may make the processor now; otherwise the
-    /// channel has been closed meanwhile, and its end is told elsewhere.
+    /// channel has been closed meanwhile, and its end is reported elsewhere.
     pub(crate) fn begin_making(&self) -> bool {
         self.turn.on(TurnEvent::Make) == TurnAction::Run
     }
@@ -705,7 +705,7 @@ impl Connection {
         }
     }
 
-    /// What it is at, in a word, for logs.
+    /// The current stage in a word, for logs.
     pub(crate) fn describe(&self) -> &'static str {
         self.turn.describe()
     }
