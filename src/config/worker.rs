@@ -201,8 +201,8 @@ impl TunnelWorkerConfigBuilder {
     /// at the service, which counts in whole seconds (Go:
     /// `HeartbeatTimeout`). Temporary failures, of whatever kind and of whatever request,
     /// do not end a session earlier. Must be greater than the interval and at least 1 s;
-    /// the service is told at most 100 years. The channels of a worker that crashed wait
-    /// that long for another. Defaults to 300 s.
+    /// the service gets 100 years at most. After a crash of a worker, its channels are idle
+    /// for that long. Defaults to 300 s.
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.heartbeat_timeout = timeout;
         self

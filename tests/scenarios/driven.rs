@@ -121,6 +121,31 @@ fn promise_06_heartbeats_are_on_time_for_a_day() {
 }
 
 #[test]
+fn a_session_whose_heartbeats_fail_saves_before_its_lease_ends() {
+    let driven = Driven::new(1);
+    let processed = Processed::default();
+    // No save by the interval.
+    let factory = processed.factory().checkpoint_interval(DAY);
+    let running = driven.start(driven.config(factory));
+    driven.clock.advance(100 * SECOND);
+    let busy = Fault::on(Action::Heartbeat).times(u64::MAX);
+    let emulator = &driven.scene.emulator;
+    emulator.fault(busy.fail(503, "OTSServerBusy", "busy"));
+    driven.scene.put_rows(10);
+    driven.clock.advance(10 * SECOND);
+    assert_eq!(processed.len(), 10);
+    assert_eq!(driven.count(Action::Checkpoint), 0);
+    let lost = || running.daemon().snapshot().reconnects == 1;
+    assert!(driven.clock.advance_until(300 * SECOND, lost));
+    emulator.clear_faults();
+    driven.clock.advance(10 * SECOND);
+    driven.scene.put_rows(1);
+    driven.clock.advance(10 * SECOND);
+    assert_eq!(processed.len(), 11, "nothing comes again");
+    assert!(running.close().expect("ends well").is_clean());
+}
+
+#[test]
 fn a_session_is_lost_exactly_at_the_heartbeat_timeout_and_replaced() {
     let driven = Driven::new(1);
     let processed = Processed::default();
