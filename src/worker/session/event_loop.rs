@@ -565,7 +565,7 @@ impl Session {
             requests.leave(&session.client_id, report, within);
             session.send(Event::Left);
         };
-        if let Err(error) = self.session.io.spawn(leave) {
+        if let Err(error) = clock::spawn(self.session.clock(), "tunnel-leave", leave) {
             warn!(
                 "tunnel {}: no thread for the last requests: {error}",
                 self.session.tunnel_id
