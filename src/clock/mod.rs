@@ -26,6 +26,10 @@ pub(crate) use self::wait::{Probe, Source};
 
 /// The monotonic time of the system, for measurements that no worker waits for.
 pub(crate) fn now() -> Instant {
+    #[cfg(simulation)]
+    if let Some(now) = crate::sync::simulation::now() {
+        return now;
+    }
     Instant::now()
 }
 
@@ -53,6 +57,10 @@ pub(crate) fn at_most_a_century(duration: Duration) -> Duration {
 
 /// The calendar time of the system, for dates on the wire.
 pub(crate) fn utc() -> OffsetDateTime {
+    #[cfg(simulation)]
+    if let Some(utc) = crate::sync::simulation::utc() {
+        return utc;
+    }
     OffsetDateTime::now_utc()
 }
 

@@ -21,6 +21,10 @@ pub(crate) fn spawn(
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
     let task = clock.task();
+    #[cfg(simulation)]
+    if super::simulation::is_simulated() {
+        return super::simulation::start(name, move || task.run(work));
+    }
     thread::Builder::new()
         .name(name.to_owned())
         .stack_size(STACK_SIZE)
