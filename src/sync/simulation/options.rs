@@ -7,9 +7,9 @@ use std::time::Duration;
 pub struct Options {
     /// The run fails after this number of scheduling points. Defaults to 1 000 000.
     pub max_steps: u64,
-    /// Chance that another thread may go on at a scheduling point, from 0 to 1. If it is
-    /// above 0, a quarter of the seeds give each thread a random priority instead, which
-    /// rarely changes. Defaults to 0.1.
+    /// Chance that another thread goes on at a scheduling point, from 0 to 1. A quarter of
+    /// the seeds use a fifth of it, and a quarter use the fourfold. Another quarter give
+    /// each thread a random priority instead, which rarely changes. Defaults to 0.1.
     pub preemption: f64,
     /// Chance that a thread stalls at a scheduling point, as on a slow machine. Defaults
     /// to 0.

@@ -5,7 +5,7 @@ use fastrand::Rng;
 /// How a run chooses.
 #[derive(Debug)]
 pub(super) enum Policy {
-    /// At a scheduling point, any runnable thread may go on, with the given chance.
+    /// At a scheduling point, another runnable thread goes on with the given chance.
     Random { preemption: f64 },
     /// The runnable thread with the highest priority goes on (PCT: probabilistic
     /// concurrency testing). The priorities are random. At a few points, with the chance
@@ -35,11 +35,14 @@ impl Policy {
     /// The policy of a run, chosen by its seed.
     pub(super) fn new(rng: &mut Rng, preemption: f64) -> Policy {
         if preemption > 0.0 && rng.u8(..4) == 0 {
-            // From 2 to 20 changes in 10 000 steps.
-            let change = rng.f64().mul_add(18.0, 2.0) / 10_000.0;
+            // From 2 to 200 changes in 10 000 steps.
+            let change = 0.0002 * 100_f64.powf(rng.f64());
             let (of, lowest) = (Vec::new(), 0);
             return Policy::Priorities { of, lowest, change };
         }
+        // Some faults need long stretches without a switch, others need many switches.
+        let factor = [0.2, 1.0, 1.0, 4.0][rng.usize(..4)];
+        let preemption = (preemption * factor).min(1.0);
         Policy::Random { preemption }
     }
 
@@ -72,12 +75,9 @@ impl Policy {
 
     /// The position of the next thread. There is at least one candidate.
     pub(super) fn choose(&self, rng: &mut Rng, candidates: &[Candidate]) -> usize {
-        if candidates.len() == 1 {
-            return 0;
-        }
         let positions = 0..candidates.len();
         let chosen = match self {
-            Policy::Random { .. } => return rng.usize(positions),
+            Policy::Random { .. } => Some(rng.usize(positions)),
             Policy::Priorities { of, .. } => positions.max_by_key(|&at| of[candidates[at].index]),
             Policy::Fair { .. } => positions.min_by_key(|&at| candidates[at].last_turn),
         };

@@ -99,25 +99,31 @@ impl Scheduler {
 
     /// The thread that has the turn is about to do something.
     pub(super) fn step(&mut self, what: Operation, at: &'static Location<'static>) -> Next {
-        let me = self.current;
-        if self.failure.is_some() {
-            return Next::Unwinds;
-        }
-        self.threads[me].at = at;
-        self.steps += 1;
-        self.trace.decided(me, what, self.now);
-        if self.steps > self.options.max_steps {
-            let threads = self.describe_threads();
-            self.fail(format!(
-                "not at an end after {} steps{threads}",
-                self.steps - 1
-            ));
+        if !self.count(what, at) {
             return Next::Unwinds;
         }
         if self.chance(self.options.stalls) {
             return self.stall(at);
         }
         self.may_preempt()
+    }
+
+    /// Counts a scheduling point; false if the run is over.
+    fn count(&mut self, what: Operation, at: &'static Location<'static>) -> bool {
+        if self.failure.is_some() {
+            return false;
+        }
+        self.steps += 1;
+        self.threads[self.current].at = at;
+        self.trace.decided(self.current, what, self.now);
+        if self.steps > self.options.max_steps {
+            let threads = self.describe_threads();
+            self.fail(format!(
+                "not at an end after {} steps{threads}",
+                self.steps - 1
+            ));
+        }
+        self.failure.is_none()
     }
 
     /// The thread that has the turn has released a lock.
@@ -130,13 +136,34 @@ impl Scheduler {
 
     fn may_preempt(&mut self) -> Next {
         let turn = self.steps - self.turn_began;
-        if self.runnable.len() == 1 {
+        let is_alone = self.runnable.len() == 1;
+        if is_alone || !self.policy.reconsiders(&mut self.rng, self.current, turn) {
             return Next::GoesOn;
         }
-        if !self.policy.reconsiders(&mut self.rng, self.current, turn) {
-            return Next::GoesOn;
+        self.preempt()
+    }
+
+    /// The thread that has the turn could go on, but another one may do so.
+    fn preempt(&mut self) -> Next {
+        if let Policy::Random { .. } = self.policy {
+            self.prefer_others();
+            let others = &self.runnable[..self.runnable.len() - 1];
+            if others.is_empty() {
+                return Next::GoesOn;
+            }
+            let position = self.policy.choose(&mut self.rng, others);
+            return self.switch_to(position);
         }
         self.choose()
+    }
+
+    /// Moves the thread that has the turn to the end of the runnable ones.
+    fn prefer_others(&mut self) {
+        let last = self.runnable.len() - 1;
+        let is_current = |candidate: &Candidate| candidate.index == self.current;
+        if let Some(position) = self.runnable.iter().position(is_current) {
+            self.runnable.swap(position, last);
+        }
     }
 
     /// The thread that has the turn lets others go first.
@@ -144,8 +171,17 @@ impl Scheduler {
         match self.step(Operation::Yield, at) {
             Next::GoesOn => {
                 self.policy.yields(self.current);
-                self.choose()
+                self.preempt()
             }
+            next => next,
+        }
+    }
+
+    /// The thread that has the turn has started another one, which begins before or after
+    /// it goes on with equal chances.
+    pub(super) fn spawned(&mut self, at: &'static Location<'static>) -> Next {
+        match self.step(Operation::Spawn, at) {
+            Next::GoesOn if self.chance(0.5) => self.preempt(),
             next => next,
         }
     }
@@ -154,7 +190,7 @@ impl Scheduler {
         // Most stalls are short, few are long.
         let share = self.rng.f64().powi(3);
         let deadline = self.now + self.options.longest_stall.mul_f64(share);
-        self.block(Blocked {
+        self.leave_turn(Blocked {
             reason: Reason::Stall,
             deadline: Some(deadline),
             at,
@@ -163,11 +199,14 @@ impl Scheduler {
 
     /// The thread that has the turn cannot go on.
     pub(super) fn block(&mut self, blocked: Blocked) -> Next {
-        if self.failure.is_some() {
+        if !self.count(Operation::Block, blocked.at) {
             return Next::Unwinds;
         }
+        self.leave_turn(blocked)
+    }
+
+    fn leave_turn(&mut self, blocked: Blocked) -> Next {
         let me = self.current;
-        self.trace.decided(me, Operation::Block, self.now);
         self.note_with(me, || blocked.to_string());
         self.threads[me].state = State::Blocked(blocked);
         self.runnable.retain(|candidate| candidate.index != me);
@@ -227,6 +266,10 @@ impl Scheduler {
 
     fn choose(&mut self) -> Next {
         let position = self.policy.choose(&mut self.rng, &self.runnable);
+        self.switch_to(position)
+    }
+
+    fn switch_to(&mut self, position: usize) -> Next {
         let chosen = &mut self.runnable[position];
         chosen.last_turn = self.steps;
         let index = chosen.index;

@@ -386,7 +386,6 @@ fn an_endless_run_is_ended() {
         spawn("heart", || {
             loop {
                 sleep(SECOND);
-                yield_now();
             }
         });
     });

@@ -81,10 +81,13 @@ pub(super) fn start_at(
     at: &'static Location<'static>,
 ) -> io::Result<()> {
     let started = with_current(|me| {
-        if me.point(Operation::Spawn, at) == Passed::Late {
+        if me.run.is_over() && me.unwind() == Passed::Late {
             return Err(io::Error::other("the run is over"));
         }
-        spawn(&me.run, name, work, at).map(drop)
+        spawn(&me.run, name, work, at)?;
+        // Even if the run has failed by now, the thread was started.
+        let _ = me.pass(|scheduler| scheduler.spawned(at));
+        Ok(())
     });
     started.unwrap_or_else(|| Err(io::Error::other("this thread belongs to no run")))
 }

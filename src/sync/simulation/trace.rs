@@ -6,13 +6,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Lock,
-    Unlock,
-    Wait,
     Notify,
     Spawn,
     Yield,
-    Sleep,
-    Stall,
     Block,
     End,
 }
