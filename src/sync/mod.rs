@@ -7,6 +7,7 @@
 //! - [`catch_panic`]: catches panics of our own code.
 //! - [`latest`]: the newest value between two threads.
 //! - `simulation`: locks, queues, threads and time of a deterministic simulation.
+//! - `shuttle`: locks of models.
 //! - [`threads`]: how threads are started.
 //! - [`timed_state`]: a state and since when, in one word.
 //! - [`buffer_pool`]: buffers that are used again.
@@ -15,15 +16,19 @@ pub(crate) mod buffer_pool;
 pub(crate) mod catch_panic;
 pub(crate) mod latest;
 pub(crate) mod lease;
+#[cfg(all(shuttle, test))]
+pub(crate) mod shuttle;
 #[cfg(simulation)]
 pub(crate) mod simulation;
 pub(crate) mod stop;
 pub(crate) mod threads;
 pub(crate) mod timed_state;
 
+#[cfg(all(shuttle, test))]
+pub(crate) use self::shuttle::{Condvar, Mutex, MutexGuard};
 #[cfg(simulation)]
 pub(crate) use self::simulation::{Condvar, Mutex, MutexGuard};
-#[cfg(not(simulation))]
+#[cfg(not(any(simulation, all(shuttle, test))))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Queues that only threads of a pool wait for, which need no clock.

@@ -217,7 +217,6 @@ impl Scheduler {
         {
             self.wake(me, true);
         } else if matches!(blocked.reason, Reason::Condition { .. }) && self.chance(SPURIOUS) {
-            self.note_with(me, || "will wake up without a reason".to_owned());
             self.wake(me, false);
         }
         self.give_away()
@@ -348,6 +347,10 @@ impl Scheduler {
             index,
             last_turn: self.steps,
         });
+        self.note_with(index, || match is_due {
+            true => "wakes up at its deadline".to_owned(),
+            false => "is woken".to_owned(),
+        });
         let thread = &mut self.threads[index];
         thread.state = State::Runnable;
         thread.turn.set_due(is_due);
@@ -385,6 +388,10 @@ impl Scheduler {
     }
 
     fn note_with(&mut self, who: usize, what: impl FnOnce() -> String) {
+        // What happens while the threads unwind is neither in order nor of interest.
+        if self.failure.is_some() {
+            return;
+        }
         let name = &self.threads[who].name;
         self.trace.line(self.now, (who, name), what);
     }

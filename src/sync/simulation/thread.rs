@@ -19,9 +19,10 @@ use crate::user_code::message;
 /// Untouched stack uses no memory.
 const STACK_SIZE: usize = 1024 * 1024;
 
-/// A thread of a failed run may wait so often while it unwinds. Then it is taken for a
-/// loop that nothing ends.
-const MOST_LATE_WAITS: u32 = 1000;
+/// How much a thread may do after its run is over: a million locks, or a thousand waits
+/// and panics that it catches. Then it is taken for a loop that nothing ends.
+const MOST_LATE_WORK: u32 = 1_000_000;
+const LATE_WAIT: u32 = 1000;
 
 thread_local! {
     /// The first thread-local value of every simulated thread. Thread-local values are
@@ -37,7 +38,7 @@ pub(super) struct Current {
     turn: Arc<Turn>,
     /// Its function has ended. A panic would now abort the process.
     has_returned: Cell<bool>,
-    late_waits: Cell<u32>,
+    late_work: Cell<u32>,
 }
 
 /// Whether a scheduling point was passed as it should.
@@ -119,6 +120,10 @@ pub(super) fn spawn(
             return Err(error);
         }
     }
+    if scheduler.is_over() {
+        turn.give();
+    }
+    drop(scheduler);
     Ok(turn)
 }
 
@@ -129,7 +134,7 @@ fn live((run, index, turn): (Arc<Run>, usize, Arc<Turn>), seed: u64, work: impl 
         index,
         turn,
         has_returned: Cell::new(false),
-        late_waits: Cell::new(0),
+        late_work: Cell::new(0),
     };
     CURRENT.with(|me| {
         let me = me.get_or_init(|| current);
@@ -176,7 +181,11 @@ impl Current {
             deadline,
             at,
         };
-        self.pass(|scheduler| scheduler.block(blocked))
+        let passed = self.pass(|scheduler| scheduler.block(blocked));
+        if passed == Passed::Late {
+            self.work_late(LATE_WAIT);
+        }
+        passed
     }
 
     /// A lock was released. Never unwinds, because most locks are released by destructors.
@@ -218,15 +227,20 @@ impl Current {
     /// The run is over: unwinds, unless that would abort the process.
     pub(super) fn unwind(&self) -> Passed {
         if !self.has_returned.get() && !thread::panicking() {
+            self.work_late(LATE_WAIT);
             resume_unwind(Box::new(Unwinding));
         }
-        let waits = self.late_waits.get();
-        self.late_waits.set(waits + 1);
-        while waits > MOST_LATE_WAITS {
-            // The run reports it and goes on without this thread.
+        self.work_late(1);
+        Passed::Late
+    }
+
+    fn work_late(&self, work: u32) {
+        let done = self.late_work.get() + work;
+        self.late_work.set(done);
+        while done > MOST_LATE_WORK {
+            // The run reports this thread and goes on without it.
             thread::park();
         }
-        Passed::Late
     }
 }
 
