@@ -362,6 +362,19 @@ fn a_failed_run_is_torn_down() {
 }
 
 #[test]
+fn a_run_can_be_torn_down_anywhere() {
+    for seed in 0..200 {
+        let options = Options {
+            max_steps: 1 + 2 * seed,
+            ..ROUGH
+        };
+        let outcome = run(seed, options, busy_world(&Arc::default()));
+        let failure = outcome.failure.expect("too many steps");
+        assert!(!failure.contains("leak"), "seed {seed}: {failure}");
+    }
+}
+
+#[test]
 fn a_thread_that_cannot_be_unwound_is_reported() {
     let outcome = run(0, Options::default(), || {
         spawn("stubborn", || {

@@ -237,9 +237,11 @@ impl Current {
     fn work_late(&self, work: u32) {
         let done = self.late_work.get() + work;
         self.late_work.set(done);
-        while done > MOST_LATE_WORK {
+        if done > MOST_LATE_WORK {
             // The run reports this thread and goes on without it.
-            thread::park();
+            loop {
+                thread::park();
+            }
         }
     }
 }
