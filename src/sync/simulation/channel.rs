@@ -51,16 +51,6 @@ impl<T> Sender<T> {
         self.0.changed.notify_one();
         Ok(())
     }
-
-    #[track_caller]
-    pub(crate) fn len(&self) -> usize {
-        self.0.state.lock().messages.len()
-    }
-
-    #[track_caller]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 impl<T> Receiver<T> {
@@ -87,14 +77,9 @@ impl<T> Receiver<T> {
         }
     }
 
-    #[track_caller]
-    pub(crate) fn len(&self) -> usize {
-        self.0.state.lock().messages.len()
-    }
-
-    #[track_caller]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// The messages that are there.
+    pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> + '_ {
+        std::iter::from_fn(|| self.try_recv().ok())
     }
 
     /// Messages until all senders are gone.

@@ -42,7 +42,7 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::time::OffsetDateTime;
 
@@ -55,6 +55,11 @@ pub(crate) use self::thread::{is_simulated, start};
 /// The virtual monotonic time; `None` outside of a run.
 pub(crate) fn now() -> Option<Instant> {
     thread::with_current(|me| me.run.instant(me.run.scheduler.lock().now()))
+}
+
+/// The virtual time since the start of the run; `None` outside of a run.
+pub(crate) fn elapsed() -> Option<Duration> {
+    thread::with_current(|me| me.run.scheduler.lock().now())
 }
 
 /// The virtual calendar time; `None` outside of a run.

@@ -269,7 +269,6 @@ fn the_last_receiver_drops_the_messages() {
         let (sender, receiver) = channel::unbounded();
         let message = Arc::new(());
         sender.send(message.clone()).expect("a receiver");
-        assert_eq!((sender.len(), receiver.is_empty()), (1, false));
         let other = receiver.clone();
         drop(receiver);
         assert_eq!(Arc::strong_count(&message), 2);
