@@ -135,34 +135,30 @@ fn removed_units() {
     assert_eq!(shared.semaphore.total(), TOTAL);
 }
 
-/// A thread that needs few units does not overtake one that needs many and came first.
+/// Threads that need few units do not overtake one that needs many and came first.
 fn order() {
     let shared = Shared::new();
     assert_eq!(shared.acquire(TOTAL, false), Some(TOTAL));
-    let [first, second] = [TOTAL - 1, 1].map(|units| {
-        let waiter = Arc::new(Waiter::default());
-        let wake: Arc<dyn Wake> = waiter.clone();
-        let ticket = shared.semaphore.acquire(units, &wake);
-        (waiter, ticket.expect_err("all units are acquired"))
-    });
-    let late = shared.clone();
-    let threads = vec![
-        thread::spawn(move || {
-            let (waiter, ticket) = first;
-            assert_eq!(waiter.wait_for(&ticket), TOTAL - 1);
-        }),
-        thread::spawn(move || {
-            let (waiter, ticket) = second;
-            assert_eq!(waiter.wait_for(&ticket), 1);
-            assert!(!late.semaphore.has_queue(), "it overtook the first one");
-            assert_eq!(late.semaphore.try_acquire(1), None);
-        }),
-    ];
+    let waiter = Arc::new(Waiter::default());
+    let wake: Arc<dyn Wake> = waiter.clone();
+    let first = shared.semaphore.acquire(TOTAL - 1, &wake);
+    let first = first.expect_err("all units are acquired");
+    let late = |shared: Arc<Shared>| {
+        move || {
+            assert_eq!(shared.acquire(1, false), Some(1));
+            assert!(!shared.semaphore.has_queue(), "it overtook the first one");
+            shared.release(1);
+        }
+    };
+    let mut threads = vec![thread::spawn(late(shared.clone()))];
+    threads.push(thread::spawn(move || {
+        assert_eq!(waiter.wait_for(&first), TOTAL - 1);
+    }));
     for _ in 0..TOTAL {
         shared.release(1);
     }
     join_all(threads);
-    assert_eq!(shared.semaphore.in_use(), TOTAL);
+    assert_eq!(shared.semaphore.in_use(), TOTAL - 1);
 }
 
 #[test]

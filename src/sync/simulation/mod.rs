@@ -10,7 +10,7 @@
 //! In reading order:
 //!
 //! - [`options`]: what a run is given, and what comes out of it.
-//! - [`run`]: starts a run, waits for its end, and tears it down if it fails.
+//! - [`mod@run`]: starts a run, waits for its end, and tears it down if it fails.
 //! - [`scheduler`]: every decision, and the time. No thread, no wait.
 //! - [`policy`]: which runnable thread is next.
 //! - [`table`]: the threads of a run; [`blocked`]: what they wait for.
