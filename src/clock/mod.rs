@@ -41,6 +41,10 @@ pub(crate) fn now() -> Instant {
 
 /// The monotonic time since this was first asked for.
 pub(crate) fn since_start() -> Duration {
+    #[cfg(simulation)]
+    if let Some(elapsed) = crate::sync::simulation::elapsed() {
+        return elapsed;
+    }
     static START: OnceLock<Instant> = OnceLock::new();
     now().saturating_duration_since(*START.get_or_init(now))
 }

@@ -30,12 +30,14 @@ impl<T> Monitor<T> {
         &self.clock
     }
 
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.value.lock()
     }
 
     /// Wakes all threads that wait here. Call it after the value was changed, with or
     /// without the lock.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn notify(&self) {
         match self.clock.as_manual() {
             None => {
@@ -48,6 +50,7 @@ impl<T> Monitor<T> {
     /// Waits until `ready` returns something; `None` at the time `until`.
     ///
     /// `ready` is called with the lock held, at first and after each change.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn wait_for<R>(
         &self,
         until: Option<Instant>,
@@ -69,6 +72,7 @@ impl<T> Monitor<T> {
 
     /// Waits for a change, or for the time `until`; whether that has come. May also end
     /// without either.
+    #[cfg_attr(simulation, track_caller)]
     fn wait<'a>(
         &'a self,
         mut value: MutexGuard<'a, T>,

@@ -35,11 +35,13 @@ impl<T> Queue<T> {
     }
 
     /// Adds a message; gives it back if the queue is closed.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn push(&self, message: T) -> Result<(), T> {
         self.push_below(usize::MAX, message)
     }
 
     /// As [`push`](Self::push), and gives the message back if there are so many already.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn push_below(&self, most: usize, message: T) -> Result<(), T> {
         let mut state = self.0.lock();
         if state.is_closed || state.messages.len() >= most {
@@ -53,6 +55,7 @@ impl<T> Queue<T> {
     }
 
     /// The next message; waits for it until the time `until`.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn pop(&self, until: Option<Instant>) -> Result<T, NoMessage> {
         let next = |state: &mut State<T>| match state.messages.pop_front() {
             Some(message) => Some(Ok(message)),
@@ -62,11 +65,13 @@ impl<T> Queue<T> {
     }
 
     /// The next message, if it is there.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn try_pop(&self) -> Option<T> {
         self.0.lock().messages.pop_front()
     }
 
     /// No more messages: those that are there are still taken out.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn close(&self) {
         self.0.lock().is_closed = true;
         self.0.notify();

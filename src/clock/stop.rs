@@ -21,22 +21,26 @@ impl Stop {
     }
 
     /// Gives the signal. Every call but the first does nothing.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn trigger(&self) {
         *self.0.lock() = true;
         self.0.notify();
     }
 
     /// Whether the signal has been given.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn is_triggered(&self) -> bool {
         *self.0.lock()
     }
 
     /// Waits for at most `timeout`; true if the signal was given.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn wait_for(&self, timeout: Duration) -> bool {
         self.wait_until(after(self.clock().now(), timeout))
     }
 
     /// Waits until `deadline` at the latest; true if the signal was given.
+    #[cfg_attr(simulation, track_caller)]
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
         let given = |given: &mut bool| given.then_some(());
         self.0.wait_for(Some(deadline), given).is_some()

@@ -13,6 +13,10 @@ const STACK_SIZE: usize = 256 * 1024;
 
 /// Starts a detached thread.
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    #[cfg(simulation)]
+    if super::simulation::is_simulated() {
+        return super::simulation::start(name, work);
+    }
     thread::Builder::new()
         .name(name.to_owned())
         .stack_size(STACK_SIZE)
@@ -22,6 +26,10 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
 
 /// Starts a detached thread with a stack of the usual size, for callbacks of the program.
 pub(crate) fn spawn_large(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    #[cfg(simulation)]
+    if super::simulation::is_simulated() {
+        return super::simulation::start(name, work);
+    }
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(work)
