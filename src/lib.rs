@@ -138,6 +138,9 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(simulation)]
+#[doc(hidden)]
+pub mod _simulation;
 #[doc(hidden)]
 pub mod _wire;
 #[cfg(feature = "_bench")]
