@@ -154,6 +154,7 @@ mod error;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod http;
+mod io_pool;
 mod limits;
 mod model;
 mod observer;

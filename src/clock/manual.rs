@@ -1,22 +1,18 @@
 //! [`Manual`]: the clock that tests advance, and the rule when it may advance.
 //!
 //! The clock may advance when nothing can happen without it: every task of the workers
-//! is waiting, and no event that one of them waits for has occurred. A thread removes
-//! its wait from the list before it consumes the event. A working thread is therefore
-//! never listed as waiting.
+//! is waiting. A task that is woken counts as busy from the moment of the wake-up, not
+//! only when its thread runs again.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
-use parking_lot::{Condvar, Mutex};
 use time::OffsetDateTime;
 
 use super::task::{depth, resume_tasks, suspend_tasks};
-use super::wait::{Probe, Source, is_ready, select};
 use super::{after, at_most_a_century};
+use crate::sync::{Condvar, Mutex};
 
 /// How long a worker may be busy before the clock reports a hang, in system time.
 const MAX_BUSY: Duration = Duration::from_secs(60);
@@ -27,8 +23,8 @@ pub(super) struct Manual {
     /// Held by the thread that advances the clock step by step.
     advancing: Mutex<()>,
     state: Mutex<State>,
-    /// Notified when a task ends, and when a wait begins or ends.
-    changed: Condvar,
+    /// Notified when the last busy task waits or ends.
+    idle: Condvar,
 }
 
 #[derive(Default)]
@@ -40,41 +36,39 @@ struct State {
     suspended: Duration,
     /// Number of tasks that are not waiting.
     busy: usize,
-    waits: BTreeMap<u64, Wait>,
+    /// The waits that go on, by the order in which they began.
+    waits: BTreeMap<u64, Arc<Wait>>,
     last_id: u64,
 }
 
 /// A waiting thread.
-struct Wait {
+pub(super) struct Wait {
+    id: u64,
+    /// The monitor whose changes it waits for.
+    monitor: usize,
     due: Option<Instant>,
-    /// Dropped at the due time, which disconnects the receiver and so wakes the thread.
-    alarm: Option<Sender<Infallible>>,
-    /// Checks for the events that the thread waits for.
-    probes: Vec<Probe>,
+    /// Number of tasks that wait with the thread.
+    tasks: usize,
+    woken: Condvar,
 }
 
 impl State {
-    fn is_idle(&self) -> bool {
-        self.busy == 0 && self.waits.values().all(Wait::is_waiting)
+    /// Ends the waits that `ends` chooses: their tasks are busy from now on.
+    fn wake(&mut self, ends: impl Fn(&Wait) -> bool) {
+        let ended: Vec<u64> = self
+            .waits
+            .values()
+            .filter(|w| ends(w))
+            .map(|w| w.id)
+            .collect();
+        for wait in ended.iter().filter_map(|id| self.waits.remove(id)) {
+            self.busy += wait.tasks;
+            wait.woken.notify_all();
+        }
     }
 
     fn next_due(&self) -> Option<Instant> {
         self.waits.values().filter_map(|wait| wait.due).min()
-    }
-
-    fn fire_alarms(&mut self, now: Instant) {
-        let is_due = |wait: &&mut Wait| wait.due.is_some_and(|due| due <= now);
-        for wait in self.waits.values_mut().filter(is_due) {
-            wait.alarm = None;
-        }
-    }
-}
-
-impl Wait {
-    fn is_waiting(&self) -> bool {
-        // A thread whose event has occurred counts as busy, although it has not woken
-        // yet. Otherwise the clock could advance before the thread reacts.
-        self.alarm.is_some() && !self.probes.iter().any(|is_ready| is_ready())
     }
 }
 
@@ -85,7 +79,7 @@ impl Manual {
             start_utc: start,
             advancing: Mutex::default(),
             state: Mutex::default(),
-            changed: Condvar::new(),
+            idle: Condvar::new(),
         }
     }
 
@@ -114,68 +108,61 @@ impl Manual {
     }
 
     pub(super) fn task_ended(&self) {
-        self.state.lock().busy -= 1;
-        self.changed.notify_all();
+        self.set_busy(|busy| busy - 1);
+    }
+
+    fn set_busy(&self, change: impl FnOnce(usize) -> usize) {
+        let mut state = self.state.lock();
+        state.busy = change(state.busy);
+        self.idle.notify_all();
     }
 
     /// Runs `wait` without counting the tasks of this thread as busy.
     pub(super) fn blocked<T>(self: &Arc<Self>, wait: impl FnOnce() -> T) -> T {
         let depth = depth(self);
-        self.state.lock().busy -= depth;
-        self.changed.notify_all();
+        self.set_busy(|busy| busy - depth);
         // A guard, so that the count is right if `wait` panics.
         let _busy_again = BusyAgain(self, depth, suspend_tasks());
         wait()
     }
 
-    pub(super) fn wait(self: &Arc<Self>, on: &[&dyn Source], until: Option<Instant>) -> bool {
-        loop {
-            let (alarm, fired) = bounded(0);
-            let Some(id) = self.begin_wait(on, until, alarm) else {
-                return is_ready(on);
-            };
-            let mut all = select(on);
-            all.recv(&fired);
-            all.ready();
-            let is_due = self.end_wait(id);
-            if is_ready(on) {
-                return true;
-            }
-            if is_due {
-                return false;
-            }
-        }
-    }
-
-    /// Registers a wait, and returns its id; `None` if the due time has been reached.
-    fn begin_wait(
+    /// Registers a wait of this thread; `None` if its time has come already.
+    pub(super) fn begin_wait(
         self: &Arc<Self>,
-        on: &[&dyn Source],
+        monitor: usize,
         due: Option<Instant>,
-        alarm: Sender<Infallible>,
-    ) -> Option<u64> {
-        let probes = on.iter().map(|source| source.probe()).collect();
+    ) -> Option<Arc<Wait>> {
         let mut state = self.state.lock();
         if due.is_some_and(|due| due <= self.start + state.elapsed) {
             return None;
         }
-        state.busy -= depth(self);
         state.last_id += 1;
-        let (id, alarm) = (state.last_id, Some(alarm));
-        state.waits.insert(id, Wait { due, alarm, probes });
-        drop(state);
-        self.changed.notify_all();
-        Some(id)
+        let wait = Arc::new(Wait {
+            id: state.last_id,
+            monitor,
+            due,
+            tasks: depth(self),
+            woken: Condvar::new(),
+        });
+        state.busy -= wait.tasks;
+        state.waits.insert(wait.id, wait.clone());
+        self.idle.notify_all();
+        Some(wait)
     }
 
-    /// Removes a wait, and returns whether its due time was reached.
-    fn end_wait(self: &Arc<Self>, id: u64) -> bool {
+    /// Blocks until the wait ends; whether its time has come.
+    pub(super) fn finish_wait(&self, wait: &Wait) -> bool {
         let mut state = self.state.lock();
-        state.busy += depth(self);
-        let wait = state.waits.remove(&id);
-        drop(state);
-        self.changed.notify_all();
-        wait.is_some_and(|wait| wait.alarm.is_none())
+        while state.waits.contains_key(&wait.id) {
+            wait.woken.wait(&mut state);
+        }
+        wait.due
+            .is_some_and(|due| due <= self.start + state.elapsed)
+    }
+
+    /// Ends all waits for changes of a monitor.
+    pub(super) fn notify(&self, monitor: usize) {
+        self.state.lock().wake(|wait| wait.monitor == monitor);
     }
 
     // Advancing.
@@ -184,7 +171,7 @@ impl Manual {
         let mut state = self.state.lock();
         state.elapsed += at_most_a_century(by);
         let now = self.start + state.elapsed;
-        state.fire_alarms(now);
+        state.wake(|wait| wait.due.is_some_and(|due| due <= now));
     }
 
     pub(super) fn suspend(&self, by: Duration) {
@@ -225,7 +212,7 @@ impl Manual {
         }
         let next = state.next_due().map_or(end, |due| due.clamp(now, end));
         state.elapsed += next - now;
-        state.fire_alarms(next);
+        state.wake(|wait| wait.due.is_some_and(|due| due <= next));
         true
     }
 
@@ -237,10 +224,10 @@ impl Manual {
     fn settle(&self) {
         let deadline = crate::clock::now() + MAX_BUSY;
         let mut state = self.state.lock();
-        while !state.is_idle() {
-            let waited = self.changed.wait_until(&mut state, deadline);
+        while state.busy > 0 {
+            let waited = self.idle.wait_until(&mut state, deadline);
             assert!(
-                !waited.timed_out() || state.is_idle(),
+                !waited.timed_out() || state.busy == 0,
                 "the clock cannot advance: {} tasks of a worker have been busy for a minute; \
                  a callback that waits for the test must do so inside Clock::blocked",
                 state.busy
@@ -262,6 +249,7 @@ impl Drop for BusyAgain<'_> {
 #[cfg(test)]
 mod tests {
     use crate::clock::Clock;
+    use crate::clock::Queue;
     use crossbeam_channel::unbounded;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -318,7 +306,6 @@ mod tests {
         }
         assert_eq!(slept.load(Ordering::SeqCst), 3, "a century each");
         assert!(clock.utc().year() > 2200);
-        assert!(clock.age(clock.micros()) < SECOND);
     }
 
     #[test]
@@ -347,24 +334,22 @@ mod tests {
     #[test]
     fn advance_waits_for_a_message_in_flight() {
         let clock = manual();
-        let (sender, receiver) = unbounded();
-        let (task, echo, waiting) = (clock.task(), unbounded(), clock.clone());
-        let reply = echo.0;
-        let echoing = thread::spawn(move || {
+        let (messages, (reply, replies)) = (Queue::new(&clock), unbounded());
+        let (task, queue) = (clock.task(), messages.clone());
+        let echo = thread::spawn(move || {
             task.run(|| {
-                while let Ok(n) = waiting.recv::<u32>(&receiver, None) {
-                    let _ = reply.send(n);
+                while let Ok(n) = queue.pop(None) {
+                    reply.send(n).expect("a receiver");
                 }
             });
         });
         for n in 0..1000 {
-            sender.send(n).expect("a receiver");
+            messages.push(n).expect("open");
             clock.advance(Duration::ZERO);
-            assert_eq!(echo.1.try_recv(), Ok(n));
+            assert_eq!(replies.try_recv(), Ok(n));
         }
-        drop(sender);
-        clock.advance(Duration::ZERO);
-        echoing.join().expect("echo");
+        messages.close();
+        echo.join().expect("echo");
     }
 
     #[test]

@@ -7,13 +7,16 @@
 //! In reading order:
 //!
 //! - `mod` (this file): [`Clock`], the system clock or a manual one.
-//! - [`wait`]: waits for queues and signals, with a deadline.
-//! - [`task`]: work that a manual clock waits for.
+//! - [`monitor`]: a value, and waits for its changes.
+//! - [`queue`]: messages to a thread. [`stop`]: a signal that is given once.
+//! - [`task`]: work that a manual clock waits for, and the threads that do it.
 //! - [`manual`]: the clock that tests advance by hand.
 
 mod manual;
+mod monitor;
+mod queue;
+mod stop;
 mod task;
-mod wait;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -22,11 +25,28 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use self::manual::Manual;
-pub(crate) use self::wait::{Probe, Source};
+pub(crate) use self::monitor::Monitor;
+pub(crate) use self::queue::Queue;
+pub(crate) use self::stop::Stop;
+pub(crate) use self::task::{Task, spawn};
 
 /// The monotonic time of the system, for measurements that no worker waits for.
 pub(crate) fn now() -> Instant {
+    #[cfg(simulation)]
+    if let Some(now) = crate::sync::simulation::now() {
+        return now;
+    }
     Instant::now()
+}
+
+/// The monotonic time since this was first asked for.
+pub(crate) fn since_start() -> Duration {
+    #[cfg(simulation)]
+    if let Some(elapsed) = crate::sync::simulation::elapsed() {
+        return elapsed;
+    }
+    static START: OnceLock<Instant> = OnceLock::new();
+    now().saturating_duration_since(*START.get_or_init(now))
 }
 
 /// Longer than any program runs, and far below the largest `Instant`.
@@ -53,6 +73,10 @@ pub(crate) fn at_most_a_century(duration: Duration) -> Duration {
 
 /// The calendar time of the system, for dates on the wire.
 pub(crate) fn utc() -> OffsetDateTime {
+    #[cfg(simulation)]
+    if let Some(utc) = crate::sync::simulation::utc() {
+        return utc;
+    }
     OffsetDateTime::now_utc()
 }
 
@@ -65,7 +89,7 @@ pub(crate) fn utc() -> OffsetDateTime {
 /// week in a moment, and knows at each time what has happened:
 ///
 /// ```
-/// use std::sync::Arc;
+/// use std::sync::{Arc, OnceLock};
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 /// use std::time::Duration;
 /// use tablestore_emulator::{Emulator, KeyType, TableSpec};
@@ -206,7 +230,8 @@ impl Clock {
     /// Sleeps on this clock, for example to simulate a slow callback in a test. More than
     /// 100 years counts as 100 years.
     pub fn sleep(&self, time: Duration) {
-        self.wait(&[], Some(after(self.now(), time)));
+        let until = after(self.now(), time);
+        Monitor::new(self, ()).wait_for(Some(until), |()| None::<()>);
     }
 
     /// The monotonic time, for intervals and deadlines.
@@ -217,25 +242,13 @@ impl Clock {
         }
     }
 
-    /// The monotonic time in microseconds, for timestamps in atomics. Never 0, so that 0
-    /// can mean "not set".
-    pub(crate) fn micros(&self) -> u64 {
-        static START: OnceLock<Instant> = OnceLock::new();
-        let elapsed = match &self.0 {
-            None => now().saturating_duration_since(*START.get_or_init(now)),
-            Some(manual) => manual.elapsed(),
-        };
-        u64::try_from(elapsed.as_micros()).map_or(u64::MAX, |micros| micros.max(1))
-    }
-
-    /// Time since `then`, which is a value of [`micros`](Self::micros).
-    pub(crate) fn age(&self, then: u64) -> Duration {
-        Duration::from_micros(self.micros().saturating_sub(then))
-    }
-
     /// Whether this is a manual clock.
     pub fn is_manual(&self) -> bool {
         self.0.is_some()
+    }
+
+    fn as_manual(&self) -> Option<&Arc<Manual>> {
+        self.0.as_ref()
     }
 
     fn expect_manual(&self) -> &Arc<Manual> {
@@ -266,15 +279,12 @@ mod tests {
     }
 
     #[test]
-    fn ages_follow_the_clock() {
+    fn a_manual_clock_stands_until_it_is_moved() {
         let clock = Clock::manual(OffsetDateTime::UNIX_EPOCH);
-        let then = clock.micros();
-        assert_ne!(then, 0);
+        let then = clock.now();
         clock.jump(Duration::from_secs(7));
-        let error = Duration::from_micros(1);
-        assert!(Duration::from_secs(7) - clock.age(then) <= error);
+        assert_eq!(clock.now() - then, Duration::from_secs(7));
         assert_eq!(clock.utc().unix_timestamp(), 7);
-        assert!(Clock::system().micros() > 0);
     }
 
     #[test]

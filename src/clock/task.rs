@@ -1,12 +1,15 @@
-//! [`Task`]: work that a manual clock waits for before it advances.
+//! [`Task`]: work that a manual clock waits for before it advances, and threads for it.
 //!
 //! With the system clock, tasks have no effect.
 
 use std::cell::RefCell;
+use std::io;
 use std::sync::Arc;
 
 use super::Clock;
 use super::manual::Manual;
+use crate::sync::catch_panic::catch_panic;
+use crate::sync::threads;
 
 thread_local! {
     /// The clocks of the tasks that this thread runs, as addresses. Tasks can be nested:
@@ -50,6 +53,23 @@ impl Drop for Task {
             manual.task_ended();
         }
     }
+}
+
+/// Starts a detached thread of this crate. A manual `clock` waits for its work from now
+/// on.
+pub(crate) fn spawn(
+    clock: &Clock,
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let task = clock.task();
+    threads::spawn(name, move || {
+        task.run(|| {
+            if let Err(error) = catch_panic(work) {
+                log::error!("{error}");
+            }
+        });
+    })
 }
 
 /// Removes the task from its thread when dropped, and then ends it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::reading::Reading;
 use crate::clock::Clock;
 use crate::error::TunnelError;
+use crate::io_pool::IoPool;
 use crate::limits::memory::MemoryBudget;
 use crate::observer::{Observer, WorkerObserver};
 use crate::pool::Pool;
@@ -40,6 +41,7 @@ const DEFAULT_PROCESS_ATTEMPTS: u32 = 3;
 pub struct TunnelWorkerConfig {
     pub(crate) settings: Arc<Settings>,
     pub(crate) pool: Pool,
+    pub(crate) io: IoPool,
     pub(crate) budget: MemoryBudget,
 }
 
@@ -341,9 +343,10 @@ impl TunnelWorkerConfigBuilder {
         let observer = self.observer.map(start).transpose()?;
         let pool = match self.pool {
             PoolChoice::Own(threads) => Pool::start(threads)?,
-            PoolChoice::Passed(pool) => Pool::new(pool),
+            PoolChoice::Passed(pool) => Pool::passed(pool),
         };
         Ok(TunnelWorkerConfig {
+            io: IoPool::new(&self.clock),
             settings: Arc::new(Settings {
                 options,
                 factory: UserValue::new(self.factory),

@@ -6,10 +6,9 @@
 
 use std::time::Duration;
 
-use crate::clock::rounded;
+use crate::clock::{Clock, rounded};
 use crate::error::TunnelError;
 use crate::policy::{Reaction, Request, reaction};
-use crate::sync::stop::Stop;
 
 /// Pauses double from one attempt to the next.
 const FACTOR: u32 = 2;
@@ -83,8 +82,8 @@ pub(crate) fn retry<T>(
     repeat: Repeat,
     mut attempt: impl FnMut() -> Result<T, TunnelError>,
 ) -> Result<T, TunnelError> {
-    let stop = Stop::new();
-    let began = stop.clock().now();
+    let clock = Clock::system();
+    let began = clock.now();
     let mut retries = 0;
     loop {
         let error = match attempt() {
@@ -95,7 +94,7 @@ pub(crate) fn retry<T>(
         if reaction(error.class(), Request::Call { is_repeatable }) != Reaction::Retry {
             return Err(error);
         }
-        let elapsed = stop.clock().now().saturating_duration_since(began);
+        let elapsed = clock.now().saturating_duration_since(began);
         let Some(pause) = schedule.pause(retries, elapsed, fastrand::f64()) else {
             return Err(error);
         };
@@ -104,7 +103,7 @@ pub(crate) fn retry<T>(
             retries + 1,
             rounded(pause)
         );
-        stop.wait_for(pause);
+        clock.sleep(pause);
         retries += 1;
     }
 }

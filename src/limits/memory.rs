@@ -1,36 +1,24 @@
 //! The memory budget: limits the bytes that are read and not yet processed, over all
 //! workers of a configuration.
 //!
-//! The life of a permit:
+//! A read holds nothing until the head of the response announces its size. Then the
+//! reader acquires a permit, but only if that needs no wait. Otherwise it drops the
+//! response unread, waits for a permit of that size, and reads again. So nobody who holds
+//! a permit, or keeps the service waiting, waits for memory, which excludes deadlocks.
 //!
-//! 1. Before a read, the reader acquires a permit for its [`SizeEstimate`]. The estimate
-//!    is small after an empty response, so any number of idle channels can be polled at
-//!    the same time.
-//! 2. When the response headers announce a larger body, the permit grows, but only if
-//!    that needs no wait. Otherwise the reader drops the response unread, releases its
-//!    permit, waits for a large enough permit, and reads again. A reader with a permit
-//!    therefore never waits for more, which excludes deadlocks.
-//! 3. After the read, the permit shrinks to the actual size.
-//! 4. When the batch is dropped, the rest is released.
+//! When the response is there, the permit is [settled](MemoryPermit::settle): it then
+//! covers the body and the index of its records, which the head does not announce. A
+//! response without a length is not known before either. Both can make the free bytes
+//! negative, once per reader, and later reads wait until they are positive again.
 //!
-//! A response without a length, or larger than the whole budget, makes the free bytes
-//! negative, and later reads wait until they are positive again. No permit requests more
-//! than the whole budget, so even an oversized batch is read as soon as no other batch is
-//! in memory.
+//! No permit requests more than the whole budget, so even an oversized response is read
+//! as soon as nothing else is in memory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use super::semaphore::{Semaphore, Ticket, Wake};
 
-use super::semaphore::Semaphore;
-use crate::error::TunnelError;
-use crate::sync::stop::Stop;
-
-/// The usual upper limit of the service for one response, in bytes.
-const FULL_RESPONSE: usize = 4 << 20;
-/// Estimate after a small response, in bytes. Larger than a response without records, and
-/// small enough that a more precise estimate would not pay.
+/// A response of at most this size, in bytes, says that its channel has little to read.
 const SMALL_RESPONSE: usize = 64 << 10;
 
 /// Memory of an open channel itself, in bytes: the touched part of its thread's stack, the
@@ -47,16 +35,21 @@ impl MemoryBudget {
         MemoryBudget(Arc::new(Semaphore::new(bytes)))
     }
 
-    /// Waits for a permit for one response; `None` if `closing` is triggered first.
-    pub(crate) fn acquire(&self, estimate: &SizeEstimate, closing: &Stop) -> Option<MemoryPermit> {
-        let bytes = self.0.acquire(signed(estimate.bytes), closing, || ())?;
-        Some(self.permit(bytes))
+    /// A permit for so many bytes, or a ticket for one.
+    pub(crate) fn acquire(
+        &self,
+        bytes: usize,
+        wake: &Arc<dyn Wake>,
+    ) -> Result<MemoryPermit, MemoryTicket> {
+        match self.0.acquire(signed(bytes), wake) {
+            Ok(bytes) => Ok(self.permit(bytes)),
+            Err(ticket) => Err(MemoryTicket(ticket, self.clone())),
+        }
     }
 
-    /// A permit for one response, if it is available without waiting.
-    pub(crate) fn try_acquire(&self, estimate: &SizeEstimate) -> Option<MemoryPermit> {
-        let bytes = self.0.try_acquire(signed(estimate.bytes))?;
-        Some(self.permit(bytes))
+    /// A permit for nothing yet.
+    pub(crate) fn empty_permit(&self) -> MemoryPermit {
+        self.permit(0)
     }
 
     /// Reserves the memory of an open channel itself, until the result is dropped. That
@@ -77,92 +70,37 @@ impl MemoryBudget {
     }
 }
 
-/// The expected size of the next response of a channel.
-#[derive(Debug)]
-pub(crate) struct SizeEstimate {
-    bytes: usize,
-    largest: usize,
-}
+/// A place in the queue for memory.
+pub(crate) struct MemoryTicket(Ticket, MemoryBudget);
 
-impl SizeEstimate {
-    /// The estimate for a channel that has not been read yet. Most channels have records
-    /// then, so it is a full response.
-    pub(crate) fn new() -> SizeEstimate {
-        SizeEstimate {
-            bytes: FULL_RESPONSE,
-            largest: FULL_RESPONSE,
-        }
-    }
-
-    /// Updates the estimate after a response of this size, or after such a response was
-    /// rejected for lack of memory.
-    ///
-    /// After a small response, the next one is probably small as well. After any other,
-    /// it may be as large as the largest so far.
-    pub(crate) fn learn(&mut self, bytes: usize) {
-        self.largest = self.largest.max(bytes);
-        self.bytes = match bytes <= SMALL_RESPONSE {
-            true => SMALL_RESPONSE,
-            false => self.largest,
-        };
+impl MemoryTicket {
+    /// The permit, once it is granted.
+    pub(crate) fn take(&self) -> Option<MemoryPermit> {
+        self.0.take().map(|bytes| self.1.permit(bytes))
     }
 }
 
-/// A slot for the permit of the read in flight. The HTTP layer grows the permit there as
-/// soon as it knows the size of the response.
-#[derive(Debug)]
-pub(crate) struct Room {
-    /// Only [`leave`](Room::leave) takes it out, so that a connection of the program
-    /// that reads on another thread cannot make it disappear.
-    permit: Mutex<Option<MemoryPermit>>,
-    /// Size of the response that did not fit into the budget; 0 if there was none.
-    rejected: AtomicUsize,
-}
+/// For how much memory a reader waits before its next read: for none, unless responses
+/// were rejected.
+#[derive(Debug, Default)]
+pub(crate) struct Expected(usize);
 
-impl Room {
-    pub(crate) fn new() -> Room {
-        Room {
-            permit: Mutex::new(None),
-            rejected: AtomicUsize::new(0),
+impl Expected {
+    pub(crate) fn bytes(&self) -> usize {
+        self.0
+    }
+
+    /// A response of this size was rejected: there was no room for it.
+    pub(crate) fn rejected(&mut self, bytes: usize) {
+        self.0 = self.0.max(bytes);
+    }
+
+    /// A response of this size was read. While memory is scarce, the next large one would
+    /// be rejected as well, and read twice.
+    pub(crate) fn read(&mut self, bytes: usize) {
+        if bytes <= SMALL_RESPONSE {
+            self.0 = 0;
         }
-    }
-
-    /// Stores the permit at the start of a read.
-    pub(crate) fn enter(&self, permit: MemoryPermit) {
-        self.rejected.store(0, Ordering::Relaxed);
-        let before = self.permit.lock().replace(permit);
-        drop(before);
-    }
-
-    /// Takes the permit at the end of the read.
-    pub(crate) fn leave(&self) -> Option<MemoryPermit> {
-        self.permit.lock().take()
-    }
-
-    /// The size of the rejected response; `None` if the read did not fail for that reason.
-    pub(crate) fn refused(&self) -> Option<usize> {
-        Some(self.rejected.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
-    }
-
-    /// Grows the permit for a response of this size, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// If the budget has not enough free bytes. The read then has to be abandoned.
-    pub(crate) fn make(&self, bytes: usize) -> Result<(), TunnelError> {
-        let fits = match &mut *self.permit.lock() {
-            Some(permit) => permit.grow(bytes),
-            // No read of a worker is in flight: the program reads the channel itself, and
-            // such reads are not limited.
-            None => true,
-        };
-        if fits {
-            return Ok(());
-        }
-        self.rejected.store(bytes, Ordering::Relaxed);
-        Err(TunnelError::client(
-            "the response does not fit into the memory budget now; it will be read again later",
-        ))
     }
 }
 
@@ -176,7 +114,7 @@ pub(crate) struct MemoryPermit {
 impl MemoryPermit {
     /// Grows the permit to `bytes`, but at most to the whole budget, if that needs no
     /// wait. Returns whether the permit is large enough.
-    fn grow(&mut self, bytes: usize) -> bool {
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let missing = signed(bytes).min(self.semaphore.total()) - self.bytes;
         if missing <= 0 {
             return true;
@@ -186,29 +124,13 @@ impl MemoryPermit {
         acquired.is_some()
     }
 
-    /// Sets the permit to the actual size of the response.
+    /// Sets the permit to the actual size, without waiting, because it is in memory
+    /// already.
     pub(crate) fn settle(&mut self, bytes: usize) {
         let bytes = signed(bytes);
-        // Negative if the response is larger than the permit: then this takes bytes,
-        // without waiting, because the response is in memory already.
         let unused = self.bytes - bytes;
         self.bytes = bytes;
         self.semaphore.release(unused);
-    }
-
-    /// Like [`settle`](Self::settle), and adds `index` bytes for the index of the records
-    /// if that needs no wait.
-    pub(crate) fn settle_with(&mut self, index: usize, body: usize) {
-        let whole = body.saturating_add(index);
-        match self.grow(whole) {
-            true => self.settle(whole),
-            false => self.settle(body),
-        }
-    }
-
-    /// Whether the permit covers at least `bytes`.
-    pub(crate) fn covers(&self, bytes: usize) -> bool {
-        self.bytes >= signed(bytes)
     }
 
     /// Adds another permit of the same budget to this one.
@@ -243,52 +165,55 @@ fn signed(bytes: usize) -> i64 {
 }
 
 #[cfg(test)]
+impl MemoryBudget {
+    /// The bytes that are taken now.
+    pub(crate) fn in_use(&self) -> i64 {
+        self.0.in_use()
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::super::semaphore::tests::nobody;
     use super::*;
-    use std::thread;
 
     const MIB: usize = 1 << 20;
 
-    /// The estimate for a channel whose last response was empty.
-    fn idle() -> SizeEstimate {
-        let mut estimate = SizeEstimate::new();
-        estimate.learn(100);
-        estimate
-    }
-
     fn in_use(budget: &MemoryBudget) -> usize {
-        usize::try_from(budget.0.in_use()).expect("not less than none")
+        usize::try_from(budget.in_use()).expect("not less than none")
     }
 
     #[test]
-    fn a_permit_is_settled_and_released() {
-        let budget = MemoryBudget::new(64 * MIB);
-        let mut estimate = SizeEstimate::new();
-        assert_eq!(estimate.bytes, 4 * MIB);
-        // The size of a response, and the estimate for the next one.
-        for (response, next) in [
-            (0, SMALL_RESPONSE),
-            (MIB, 4 * MIB),
-            (9 * MIB, 9 * MIB),
-            (100, SMALL_RESPONSE),
-            (5 * MIB, 9 * MIB),
-        ] {
-            let mut permit = budget.try_acquire(&estimate).expect("free bytes");
-            permit.settle(response);
-            estimate.learn(response);
-            assert_eq!(in_use(&budget), response);
-            drop(permit);
-            assert_eq!(in_use(&budget), 0);
-            assert_eq!(estimate.bytes, next);
-        }
+    fn a_permit_grows_while_bytes_are_free_and_is_settled() {
+        let budget = MemoryBudget::new(8 * MIB);
+        let mut permit = budget.empty_permit();
+        assert!(permit.grow(3 * MIB));
+        assert_eq!(in_use(&budget), 3 * MIB);
+        let other = budget.acquire(4 * MIB, &nobody()).ok().expect("free bytes");
+        assert!(!permit.grow(5 * MIB), "1 MiB is free");
+        permit.settle(2 * MIB);
+        assert_eq!(in_use(&budget), 6 * MIB);
+        permit.settle(6 * MIB);
+        assert_eq!(in_use(&budget), 10 * MIB, "it is in memory already");
+        drop(other);
+        // The response is larger than the budget, and the permit gets all of it.
+        assert!(permit.grow(100 * MIB));
+        assert_eq!(in_use(&budget), 8 * MIB);
+        drop(permit);
+        assert_eq!(in_use(&budget), 0);
     }
 
     #[test]
-    fn any_number_of_idle_channels_can_be_read_at_the_same_time() {
-        let budget = MemoryBudget::new(64 * MIB);
-        let idle = idle();
-        let permits: Vec<_> = (0..1000).map(|_| budget.try_acquire(&idle)).collect();
-        assert!(permits.iter().all(Option::is_some));
+    fn a_permit_does_not_grow_while_others_wait() {
+        let budget = MemoryBudget::new(8 * MIB);
+        let half = budget.acquire(4 * MIB, &nobody()).ok().expect("free bytes");
+        let ticket = budget.acquire(5 * MIB, &nobody()).expect_err("no room");
+        assert!(!budget.empty_permit().grow(MIB), "another reader waits");
+        drop(half);
+        let permit = ticket.take().expect("it is its turn");
+        assert_eq!(in_use(&budget), 5 * MIB);
+        drop((permit, ticket));
+        assert_eq!(in_use(&budget), 0);
     }
 
     #[test]
@@ -296,98 +221,18 @@ mod tests {
         let budget = MemoryBudget::new(MIB);
         let channels: Vec<_> = (0..1000).map(|_| budget.open_channel()).collect();
         assert_eq!(budget.0.total(), signed(MIB / 2));
-        let permit = budget.try_acquire(&SizeEstimate::new()).expect("alone");
-        assert!(permit.covers(MIB / 2) && !permit.covers(MIB));
+        let permit = budget.acquire(4 * MIB, &nobody()).ok().expect("alone");
+        assert_eq!(permit.bytes, signed(MIB / 2));
         drop(channels);
         drop(permit);
-        let permit = budget.try_acquire(&SizeEstimate::new()).expect("alone");
-        assert!(permit.covers(MIB));
-        assert_eq!(in_use(&budget), MIB);
-    }
-
-    #[test]
-    fn a_permit_grows_while_bytes_are_free() {
-        let budget = MemoryBudget::new(8 * MIB);
-        let room = Room::new();
-        let idle = idle();
-        room.enter(budget.try_acquire(&idle).expect("free bytes"));
-        room.make(SMALL_RESPONSE).expect("large enough already");
-        assert_eq!(in_use(&budget), SMALL_RESPONSE);
-        room.make(3 * MIB).expect("free bytes");
-        assert_eq!((in_use(&budget), room.refused()), (3 * MIB, None));
-        let other = budget
-            .try_acquire(&SizeEstimate::new())
-            .expect("free bytes");
-        room.make(5 * MIB).expect_err("no room");
-        assert_eq!((in_use(&budget), room.refused()), (7 * MIB, Some(5 * MIB)));
-        drop(other);
-        // The response is larger than the budget, and the permit gets all of it.
-        room.make(100 * MIB).expect("alone");
-        assert_eq!(in_use(&budget), 8 * MIB);
-        drop(room.leave().expect("the permit"));
-        assert_eq!(in_use(&budget), 0);
-        room.make(100 * MIB).expect("no read of a worker");
-    }
-
-    #[test]
-    fn a_permit_does_not_grow_while_others_wait() {
-        let budget = MemoryBudget::new(8 * MIB);
-        let closing = Stop::new();
-        let room = Room::new();
-        room.enter(budget.try_acquire(&idle()).expect("free bytes"));
-        let half = budget
-            .try_acquire(&SizeEstimate::new())
-            .expect("free bytes");
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| budget.acquire(&SizeEstimate::new(), &closing));
-            while !budget.0.has_queue() {
-                thread::yield_now();
-            }
-            room.make(MIB).expect_err("another reader waits");
-            drop(half);
-            assert!(waiter.join().expect("waiter").is_some());
-        });
-    }
-
-    #[test]
-    fn the_record_index_is_counted_if_it_fits() {
-        let budget = MemoryBudget::new(8 * MIB);
-        // Each permit is for 4 MiB, and others have 4 MiB or nothing.
-        for (others, body, index, counted) in [
-            (false, MIB, MIB, 2 * MIB),
-            (true, MIB, MIB, 2 * MIB),
-            (false, 4 * MIB, MIB, 5 * MIB),
-            (true, 4 * MIB, MIB, 4 * MIB),
-            // The body alone exceeds the free bytes.
-            (true, 5 * MIB, MIB, 5 * MIB),
-            (false, 10 * MIB, MIB, 11 * MIB),
-        ] {
-            let mut permit = budget
-                .try_acquire(&SizeEstimate::new())
-                .expect("free bytes");
-            let others = others.then(|| {
-                budget
-                    .try_acquire(&SizeEstimate::new())
-                    .expect("free bytes")
-            });
-            permit.settle_with(index, body);
-            drop(others);
-            assert_eq!(in_use(&budget), counted, "{body} and {index}");
-            assert_eq!(permit.covers(body + index), counted == body + index);
-            assert!(permit.covers(body) && !permit.covers(counted + 1));
-        }
-        assert_eq!(in_use(&budget), 0);
+        let permit = budget.acquire(4 * MIB, &nobody()).ok().expect("alone");
+        assert_eq!((permit.bytes, in_use(&budget)), (signed(MIB), MIB));
     }
 
     #[test]
     fn joined_permits_are_released_together() {
         let budget = MemoryBudget::new(64 * MIB);
-        let mut first = budget
-            .try_acquire(&SizeEstimate::new())
-            .expect("free bytes");
-        let mut second = budget
-            .try_acquire(&SizeEstimate::new())
-            .expect("free bytes");
+        let (mut first, mut second) = (budget.empty_permit(), budget.empty_permit());
         first.settle(2);
         second.settle(3);
         first.join(second);
@@ -399,37 +244,27 @@ mod tests {
     #[test]
     fn a_batch_larger_than_the_budget_is_read_alone() {
         let budget = MemoryBudget::new(10);
-        let closing = Stop::new();
-        let mut permit = budget.acquire(&SizeEstimate::new(), &closing).expect("all");
+        let mut permit = budget.acquire(4 * MIB, &nobody()).ok().expect("all");
         permit.settle(1000);
-        let mut estimate = SizeEstimate::new();
-        estimate.learn(8 * MIB);
-        assert!(budget.try_acquire(&estimate).is_none());
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| budget.acquire(&estimate, &closing).expect("all"));
-            while !budget.0.has_queue() {
-                thread::yield_now();
-            }
-            drop(permit);
-            let permit = waiter.join().expect("waiter");
-            assert_eq!(in_use(&budget), 10);
-            drop(permit);
-        });
+        let ticket = budget.acquire(8 * MIB, &nobody()).expect_err("none");
+        drop(permit);
+        let permit = ticket.take().expect("all");
+        assert_eq!(in_use(&budget), 10);
+        drop(permit);
         assert_eq!(in_use(&budget), 0);
     }
 
     #[test]
-    fn closing_ends_the_wait_for_a_permit() {
-        let budget = MemoryBudget::new(MIB);
-        let closing = Stop::new();
-        let _all = budget
-            .try_acquire(&SizeEstimate::new())
-            .expect("free bytes");
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| budget.acquire(&SizeEstimate::new(), &closing));
-            closing.trigger();
-            assert!(waiter.join().expect("waiter").is_none());
-        });
-        assert_eq!(in_use(&budget), MIB);
+    fn a_reader_waits_in_advance_only_while_its_responses_are_rejected() {
+        let mut expected = Expected::default();
+        expected.read(4 * MIB);
+        assert_eq!(expected.bytes(), 0);
+        expected.rejected(2 * MIB);
+        expected.read(3 * MIB);
+        assert_eq!(expected.bytes(), 2 * MIB);
+        expected.rejected(3 * MIB);
+        assert_eq!(expected.bytes(), 3 * MIB);
+        expected.read(100);
+        assert_eq!(expected.bytes(), 0);
     }
 }

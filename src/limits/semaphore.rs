@@ -1,146 +1,137 @@
-//! A fair counting semaphore: first come, first served, and without a lock as long as
-//! no thread has to wait.
+//! A fair counting semaphore: first come, first served.
 //!
-//! The number of free units and the flag that a thread waits are in one atomic word.
-//! [`Balance`] has its state transitions, as pure functions. While a thread waits, new
-//! threads cannot overtake it: released units go to the queue, in its order. The lock of
-//! the queue is held to inspect the queue, never while waiting.
+//! It never blocks a thread. Who cannot have its units at once gets a [`Ticket`], waits
+//! where it waits for everything else, and is woken when the units are there.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
-use crate::sync::stop::Stop;
-
-/// The number of free units, and whether threads wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Balance {
-    /// Negative if more units are used than were acquired.
-    free: i64,
-    queued: bool,
-}
-
-impl Balance {
-    fn from_word(word: i64) -> Balance {
-        Balance {
-            free: word >> 1,
-            queued: word & 1 == 1,
-        }
-    }
-
-    fn word(self) -> i64 {
-        self.free << 1 | i64::from(self.queued)
-    }
-
-    /// Acquires units for a new thread, which may not overtake the queue.
-    fn acquire(self, units: i64) -> Option<Balance> {
-        if self.queued { None } else { self.grant(units) }
-    }
-
-    /// Acquires units for the first thread of the queue.
-    fn grant(self, units: i64) -> Option<Balance> {
-        let free = self.free - units;
-        (free >= 0).then_some(Balance { free, ..self })
-    }
-
-    fn release(self, units: i64) -> Balance {
-        Balance {
-            free: self.free + units,
-            ..self
-        }
-    }
-
-    fn queue(self, queued: bool) -> Balance {
-        Balance { queued, ..self }
-    }
+/// Wakes a thread, which then looks at its ticket. Called without a lock.
+pub(crate) trait Wake: Send + Sync {
+    fn wake(&self);
 }
 
 /// A fair counting semaphore.
 pub(crate) struct Semaphore {
     /// Initial number of units.
     initial: i64,
-    /// Current number of units, free or acquired.
-    total: AtomicI64,
-    /// A [`Balance`].
-    word: AtomicI64,
-    queue: Mutex<Queue>,
+    state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct Queue {
-    waiters: VecDeque<Waiter>,
-    tickets: u64,
+struct State {
+    /// Current number of units, free or acquired.
+    total: i64,
+    /// Negative if more units are used than were acquired.
+    free: i64,
+    queue: VecDeque<Waiter>,
+    /// Units that were granted to a ticket and not taken yet.
+    granted: BTreeMap<u64, i64>,
+    last_ticket: u64,
 }
 
 struct Waiter {
     ticket: u64,
     units: i64,
-    /// Receives the number of granted units.
-    granted: Sender<i64>,
+    wake: Arc<dyn Wake>,
 }
 
-/// A grant to send to its waiter, once the queue is unlocked.
-type Granted = (Sender<i64>, i64);
+/// A place in the queue of a semaphore, given up when dropped.
+pub(crate) struct Ticket {
+    semaphore: Arc<Semaphore>,
+    number: u64,
+}
+
+impl State {
+    fn acquire(&mut self, units: i64) -> Option<i64> {
+        let units = units.min(self.total);
+        if self.free < units {
+            return None;
+        }
+        self.free -= units;
+        Some(units)
+    }
+
+    /// Grants units to waiters, in order, while there are enough; whom to wake.
+    fn serve(&mut self) -> Vec<Arc<dyn Wake>> {
+        let mut served = Vec::new();
+        while let Some(first) = self.queue.front() {
+            let Some(units) = self.acquire(first.units) else {
+                break;
+            };
+            if let Some(waiter) = self.queue.pop_front() {
+                self.granted.insert(waiter.ticket, units);
+                served.push(waiter.wake);
+            }
+        }
+        served
+    }
+}
 
 impl Semaphore {
     /// Creates a semaphore with `total` free units, limited to half of `i64::MAX`.
     pub(crate) fn new(total: usize) -> Semaphore {
-        // One bit of the word is the flag that a thread waits.
+        // So that no sum overflows.
         let total = i64::try_from(total).unwrap_or(i64::MAX).min(i64::MAX >> 1);
-        let balance = Balance {
+        let state = State {
+            total,
             free: total,
-            queued: false,
+            queue: VecDeque::new(),
+            granted: BTreeMap::new(),
+            last_ticket: 0,
         };
         Semaphore {
             initial: total,
-            total: AtomicI64::new(total),
-            word: AtomicI64::new(balance.word()),
-            queue: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
-    /// Acquires `units`, but at most all units there are. Waits behind all earlier
-    /// threads.
-    ///
-    /// Returns the number of acquired units; `None` if `closing` is triggered first. If
-    /// the thread has to wait, calls `queued` once it is in the queue.
-    pub(crate) fn acquire(&self, units: i64, closing: &Stop, queued: impl FnOnce()) -> Option<i64> {
-        // The fast path: one atomic operation, without the lock.
-        let acquired = self.try_acquire(units);
-        if acquired.is_some() {
-            return acquired;
+    /// Acquires `units`, but at most all units there are, and returns their number. If
+    /// they are not free, or others wait already, returns a ticket for them instead.
+    pub(crate) fn acquire(
+        self: &Arc<Self>,
+        units: i64,
+        wake: &Arc<dyn Wake>,
+    ) -> Result<i64, Ticket> {
+        let mut state = self.state.lock();
+        if state.queue.is_empty()
+            && let Some(units) = state.acquire(units)
+        {
+            return Ok(units);
         }
-        let (ticket, granted) = self.enqueue(units);
-        queued();
-        let units = closing.or_recv(&granted);
-        if units.is_none() {
-            self.leave(ticket, &granted);
-        }
-        units
+        state.last_ticket += 1;
+        let number = state.last_ticket;
+        state.queue.push_back(Waiter {
+            ticket: number,
+            units,
+            wake: wake.clone(),
+        });
+        Err(Ticket {
+            semaphore: self.clone(),
+            number,
+        })
     }
 
     /// Acquires `units`, but at most all units there are, if that needs no wait.
     pub(crate) fn try_acquire(&self, units: i64) -> Option<i64> {
-        let units = units.min(self.total());
-        self.change(|balance| balance.acquire(units)).map(|_| units)
+        let mut state = self.state.lock();
+        match state.queue.is_empty() {
+            true => state.acquire(units),
+            false => None,
+        }
     }
 
     /// Releases units. A negative number acquires units without waiting, even if fewer
     /// are free: for units that are in use already.
     pub(crate) fn release(&self, units: i64) {
-        let before = self.change(|balance| Some(balance.release(units)));
-        if before.is_some_and(|balance| balance.queued) {
-            let granted = self.serve(&mut self.queue.lock());
-            wake(granted);
-        }
+        self.change(|state| state.free += units);
     }
 
     /// Number of units, free or acquired.
     pub(crate) fn total(&self) -> i64 {
-        self.total.load(Ordering::Acquire)
+        self.state.lock().total
     }
 
     /// Removes units until they are [added](Semaphore::grow) again, but leaves half of the
@@ -149,304 +140,180 @@ impl Semaphore {
     /// Acquired units stay acquired. A thread that waits for more units than are left
     /// then waits for all of them.
     pub(crate) fn shrink(&self, units: i64) -> i64 {
-        let removable = |total: i64| units.min(total - self.initial / 2).max(0);
-        // The total shrinks before the free units, so that the queue is already served with
-        // the new total. Otherwise a waiter for all units would wait for removed ones.
-        let less = |total| Some(total - removable(total));
-        let before = self
-            .total
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        let removed = before.map_or(0, removable);
-        self.release(-removed);
-        removed
+        self.change(|state| {
+            let removed = units.min(state.total - self.initial / 2).max(0);
+            state.total -= removed;
+            state.free -= removed;
+            removed
+        })
     }
 
     /// Adds units that were [removed](Semaphore::shrink).
     pub(crate) fn grow(&self, units: i64) {
-        self.total.fetch_add(units, Ordering::AcqRel);
-        self.release(units);
+        self.change(|state| {
+            state.total += units;
+            state.free += units;
+        });
     }
 
     /// Whether a thread waits.
     pub(crate) fn has_queue(&self) -> bool {
-        self.balance().queued
+        !self.state.lock().queue.is_empty()
     }
 
+    #[cfg(test)]
     /// Number of acquired units. Exceeds the total while the free units are negative.
     pub(crate) fn in_use(&self) -> i64 {
-        self.total() - self.balance().free
+        let state = self.state.lock();
+        state.total - state.free
     }
 
-    fn enqueue(&self, units: i64) -> (u64, Receiver<i64>) {
-        let (sender, receiver) = bounded(1);
-        let mut queue = self.queue.lock();
-        // No wakeup is lost: a release after this point sees the flag and serves the
-        // queue; units released before it are granted by the `serve` below.
-        self.change(|balance| Some(balance.queue(true)));
-        queue.tickets += 1;
-        let ticket = queue.tickets;
-        queue.waiters.push_back(Waiter {
-            ticket,
-            units,
-            granted: sender,
+    /// Changes the state, and then serves the queue.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        let served = state.serve();
+        drop(state);
+        served.iter().for_each(|wake| wake.wake());
+        result
+    }
+}
+
+impl Ticket {
+    /// The units, once they are granted. They are the caller's from then on.
+    pub(crate) fn take(&self) -> Option<i64> {
+        self.semaphore.state.lock().granted.remove(&self.number)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.semaphore.change(|state| {
+            // The next waiter may want fewer units, which are free already.
+            state.queue.retain(|waiter| waiter.ticket != self.number);
+            state.free += state.granted.remove(&self.number).unwrap_or_default();
         });
-        let granted = self.serve(&mut queue);
-        drop(queue);
-        wake(granted);
-        (ticket, receiver)
-    }
-
-    /// Leaves the queue without units.
-    fn leave(&self, ticket: u64, granted: &Receiver<i64>) {
-        let mut queue = self.queue.lock();
-        let position = queue.waiters.iter().position(|w| w.ticket == ticket);
-        match position {
-            Some(position) => {
-                queue.waiters.remove(position);
-                // The next waiter may request fewer units, which are free already.
-                let granted = self.serve(&mut queue);
-                drop(queue);
-                wake(granted);
-            }
-            // The units were granted concurrently; the message is sent or about to be.
-            None => {
-                drop(queue);
-                self.release(granted.recv().unwrap_or_default());
-            }
-        }
-    }
-
-    /// Removes waiters from the queue, in order, while their units are free. The caller
-    /// sends the grants after it has released the lock.
-    fn serve(&self, queue: &mut Queue) -> Vec<Granted> {
-        let mut granted = Vec::new();
-        while let Some(first) = queue.waiters.front() {
-            let units = first.units.min(self.total());
-            if self.change(|balance| balance.grant(units)).is_none() {
-                return granted;
-            }
-            let waiter = queue.waiters.pop_front();
-            granted.extend(waiter.map(|waiter| (waiter.granted, units)));
-        }
-        self.change(|balance| Some(balance.queue(false)));
-        granted
-    }
-
-    /// Applies `change`. Returns the balance before; `None` if `change` declined.
-    fn change(&self, change: impl Fn(Balance) -> Option<Balance>) -> Option<Balance> {
-        let change = |word| change(Balance::from_word(word)).map(Balance::word);
-        let before = self
-            .word
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
-        before.ok().map(Balance::from_word)
-    }
-
-    fn balance(&self) -> Balance {
-        Balance::from_word(self.word.load(Ordering::Acquire))
     }
 }
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
         f.debug_struct("Semaphore")
-            .field("total", &self.total())
-            .field("in_use", &self.in_use())
-            .field("has_queue", &self.has_queue())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Sends the grants. Called without the lock, because sending wakes other threads, which
-/// may need the lock next.
-fn wake(granted: Vec<Granted>) {
-    for (sender, units) in granted {
-        let _ = sender.try_send(units);
+            .field("total", &state.total)
+            .field("free", &state.free)
+            .field("waiting", &state.queue.len())
+            .finish()
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
-    use std::sync::Arc;
-    use std::thread;
 
-    fn balance(free: i64, queued: bool) -> Balance {
-        Balance { free, queued }
-    }
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    pub(crate) struct Count(pub(crate) AtomicUsize);
 
-    #[test]
-    fn a_balance_fits_into_its_word() {
-        for free in [0, 1, -1, 7, -7, i64::MAX >> 1, -(i64::MAX >> 1)] {
-            for queued in [false, true] {
-                let balance = balance(free, queued);
-                assert_eq!(Balance::from_word(balance.word()), balance);
-            }
+    impl Wake for Count {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    #[test]
-    fn balance_transitions() {
-        for (before, units, acquired, granted) in [
-            ((10, false), 4, Some(6), Some(6)),
-            ((10, false), 10, Some(0), Some(0)),
-            ((10, false), 11, None, None),
-            ((10, true), 4, None, Some(6)),
-            ((-1, false), 1, None, None),
-            ((-1, true), 1, None, None),
-            ((0, false), 0, Some(0), Some(0)),
-        ] {
-            let start = balance(before.0, before.1);
-            let after = |free: Option<i64>| free.map(|free| balance(free, before.1));
-            assert_eq!(
-                start.acquire(units),
-                after(acquired),
-                "{before:?} - {units}"
-            );
-            assert_eq!(start.grant(units), after(granted), "{before:?} - {units}");
-            assert_eq!(start.release(units), balance(before.0 + units, before.1));
-        }
+    /// Nobody to wake.
+    pub(crate) fn nobody() -> Arc<dyn Wake> {
+        Arc::new(Count::default())
+    }
+
+    fn semaphore(units: usize) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(units))
     }
 
     #[test]
-    fn no_thread_overtakes_an_earlier_one() {
-        let semaphore = Semaphore::new(10);
-        assert_eq!(semaphore.try_acquire(8), Some(8));
-        let (_, large) = semaphore.enqueue(6);
-        let (_, small) = semaphore.enqueue(1);
-        assert!(semaphore.has_queue());
-        assert_eq!(
-            semaphore.try_acquire(1),
-            None,
-            "two are free, but others wait"
-        );
-        semaphore.release(3);
-        assert!(large.try_recv().is_err() && small.try_recv().is_err());
-        semaphore.release(1);
-        assert!(large.try_recv().is_ok() && small.try_recv().is_err());
-        semaphore.release(1);
-        assert!(small.try_recv().is_ok());
-        assert!(!semaphore.has_queue());
-        assert_eq!(semaphore.in_use(), 10);
-    }
-
-    #[test]
-    fn a_request_above_the_total_waits_for_all_units() {
-        let semaphore = Semaphore::new(10);
-        assert_eq!(semaphore.try_acquire(1), Some(1));
-        let closing = Stop::new();
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| semaphore.acquire(100, &closing, || ()));
-            while !semaphore.has_queue() {
-                thread::yield_now();
-            }
-            semaphore.release(1);
-            assert_eq!(waiter.join().expect("waiter"), Some(10));
-        });
-    }
-
-    #[test]
-    fn removed_units_are_missing_until_they_are_added_again() {
-        let semaphore = Semaphore::new(10);
-        assert_eq!(semaphore.try_acquire(7), Some(7));
-        assert_eq!(semaphore.shrink(2), 2);
-        assert_eq!((semaphore.total(), semaphore.in_use()), (8, 7));
+    fn units_are_acquired_and_released() {
+        let semaphore = semaphore(3);
+        assert_eq!(semaphore.acquire(2, &nobody()).ok(), Some(2));
         assert_eq!(semaphore.try_acquire(2), None);
-        // Half of the units stay, even if all of them are in use.
-        assert_eq!((semaphore.shrink(9), semaphore.shrink(1)), (3, 0));
-        assert_eq!((semaphore.total(), semaphore.in_use()), (5, 7));
-        semaphore.release(7);
-        assert_eq!(semaphore.try_acquire(10), Some(5), "all there are");
-        semaphore.release(5);
-        semaphore.grow(3);
-        semaphore.grow(2);
-        assert_eq!(semaphore.try_acquire(10), Some(10));
-    }
-
-    #[test]
-    fn a_waiter_for_all_units_gets_those_left_after_a_removal() {
-        let semaphore = Semaphore::new(10);
-        assert_eq!(semaphore.try_acquire(6), Some(6));
-        let (_, waiter) = semaphore.enqueue(10);
-        assert_eq!(semaphore.shrink(4), 4);
-        assert!(waiter.try_recv().is_err());
-        semaphore.release(6);
-        assert_eq!(waiter.try_recv(), Ok(6));
-        assert_eq!((semaphore.in_use(), semaphore.has_queue()), (6, false));
-    }
-
-    #[test]
-    fn nothing_is_granted_while_the_free_units_are_negative() {
-        let semaphore = Semaphore::new(10);
-        assert_eq!(semaphore.try_acquire(4), Some(4));
-        semaphore.release(-20);
-        assert_eq!(semaphore.in_use(), 24);
-        let (_, waiter) = semaphore.enqueue(1);
-        semaphore.release(14);
-        assert!(waiter.try_recv().is_err());
-        semaphore.release(10);
-        assert!(waiter.try_recv().is_ok());
-        assert_eq!(semaphore.in_use(), 1);
-    }
-
-    #[test]
-    fn closing_ends_the_wait_and_serves_the_next() {
-        let semaphore = Semaphore::new(10);
-        assert_eq!(semaphore.try_acquire(5), Some(5));
-        let closing = Stop::new();
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| semaphore.acquire(10, &closing, || ()));
-            while !semaphore.has_queue() {
-                thread::yield_now();
-            }
-            let (_, next) = semaphore.enqueue(5);
-            closing.trigger();
-            assert_eq!(waiter.join().expect("waiter"), None);
-            assert!(next.try_recv().is_ok());
-        });
-        assert_eq!(semaphore.in_use(), 10);
-    }
-
-    #[test]
-    fn units_granted_to_a_leaving_thread_go_to_the_next() {
-        let semaphore = Semaphore::new(1);
         assert_eq!(semaphore.try_acquire(1), Some(1));
-        let (ticket, first) = semaphore.enqueue(1);
-        let (_, second) = semaphore.enqueue(1);
-        semaphore.release(1);
-        assert!(second.try_recv().is_err(), "the first has it");
-        semaphore.leave(ticket, &first);
-        assert!(second.try_recv().is_ok());
+        semaphore.release(3);
+        assert_eq!(semaphore.in_use(), 0);
+        assert_eq!(semaphore.try_acquire(100), Some(3), "all there are");
     }
 
     #[test]
-    fn many_threads_never_exceed_the_total() {
-        let semaphore = Arc::new(Semaphore::new(10));
-        let threads: Vec<_> = (1..=6)
-            .map(|units| {
-                let semaphore = semaphore.clone();
-                thread::spawn(move || {
-                    let closing = Stop::new();
-                    for round in 0..500 {
-                        // Some threads leave the queue, served or not.
-                        if round % 16 == 15 {
-                            let (ticket, granted) = semaphore.enqueue(units);
-                            semaphore.leave(ticket, &granted);
-                            continue;
-                        }
-                        let acquired = semaphore
-                            .acquire(units, &closing, || ())
-                            .expect("never closed");
-                        assert!(semaphore.in_use() <= 10);
-                        semaphore.release(acquired);
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("thread");
-        }
-        assert_eq!(semaphore.in_use(), 0);
+    fn nobody_overtakes_who_waits_longer() {
+        let semaphore = semaphore(3);
+        assert_eq!(semaphore.try_acquire(3), Some(3));
+        let woken = Arc::new(Count::default());
+        let wake: Arc<dyn Wake> = woken.clone();
+        let first = semaphore.acquire(2, &wake).expect_err("none is free");
+        let second = semaphore.acquire(1, &wake).expect_err("none is free");
+        semaphore.release(1);
+        assert_eq!(
+            (first.take(), second.take()),
+            (None, None),
+            "2 are not free"
+        );
+        assert_eq!(semaphore.try_acquire(1), None, "others wait");
+        semaphore.release(1);
+        assert_eq!((first.take(), second.take()), (Some(2), None));
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        drop(first);
+        semaphore.release(1);
+        assert_eq!(second.take(), Some(1));
         assert!(!semaphore.has_queue());
-        assert_eq!(semaphore.acquire(10, &Stop::new(), || ()), Some(10));
+        assert_eq!(semaphore.in_use(), 3);
+    }
+
+    #[test]
+    fn a_ticket_that_is_given_up_lets_the_next_ones_pass() {
+        let semaphore = semaphore(2);
+        assert_eq!(semaphore.try_acquire(1), Some(1));
+        let large = semaphore.acquire(2, &nobody()).expect_err("1 is free");
+        let small = semaphore.acquire(1, &nobody()).expect_err("another waits");
+        drop(large);
+        assert_eq!(small.take(), Some(1));
+        semaphore.release(2);
+        assert_eq!(semaphore.in_use(), 0);
+        // Granted and not taken.
+        assert_eq!(semaphore.try_acquire(2), Some(2));
+        let late = semaphore.acquire(1, &nobody()).expect_err("none is free");
+        semaphore.release(2);
+        drop(late);
+        assert_eq!(semaphore.in_use(), 0);
+    }
+
+    #[test]
+    fn units_in_use_already_are_a_debt() {
+        let semaphore = semaphore(2);
+        semaphore.release(-5);
+        assert_eq!((semaphore.in_use(), semaphore.try_acquire(1)), (5, None));
+        semaphore.release(5);
+        assert_eq!(semaphore.try_acquire(2), Some(2));
+    }
+
+    #[test]
+    fn removed_units_leave_half_and_change_what_all_units_are() {
+        let semaphore = semaphore(10);
+        assert_eq!(semaphore.try_acquire(6), Some(6));
+        let all = semaphore.acquire(10, &nobody()).expect_err("4 are free");
+        assert_eq!((semaphore.shrink(4), semaphore.shrink(4)), (4, 1));
+        assert_eq!(semaphore.total(), 5);
+        semaphore.release(6);
+        assert_eq!(all.take(), Some(5), "all there are now");
+        semaphore.grow(5);
+        semaphore.release(5);
+        assert_eq!((semaphore.total(), semaphore.in_use()), (10, 0));
+    }
+
+    #[test]
+    fn the_largest_number_of_units_does_not_overflow() {
+        let semaphore = semaphore(usize::MAX);
+        assert_eq!(semaphore.try_acquire(i64::MAX), Some(i64::MAX >> 1));
+        semaphore.release(i64::MAX >> 1);
+        assert_eq!(semaphore.in_use(), 0);
     }
 }

@@ -7,15 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use log::warn;
 
 use super::event::{WorkerEvent, WorkerEventKind};
 use super::handler::{WorkerObserver, call};
 use super::snapshot::ChannelStage;
-use crate::clock::Clock;
+use crate::clock::{self, Clock, Queue};
 use crate::error::TunnelError;
-use crate::sync::threads;
 use crate::user_code::UserValue;
 
 /// A worker has a few events in each heartbeat interval.
@@ -98,7 +96,7 @@ struct Addressed {
 
 /// The way to the thread that tells.
 pub(super) struct Notifier {
-    queue: Sender<Addressed>,
+    queue: Queue<Addressed>,
     /// Notices were dropped, which has been logged.
     is_full: AtomicBool,
 }
@@ -108,10 +106,10 @@ pub(super) fn start(
     user: UserValue<Arc<dyn WorkerObserver>>,
     clock: &Clock,
 ) -> Result<Notifier, TunnelError> {
-    let (queue, events) = bounded(QUEUE);
-    let waits = clock.clone();
-    let work = move || run(&**user, &events, &waits);
-    threads::spawn(clock, "tunnel-observer", work).map_err(|error| {
+    let queue = Queue::new(clock);
+    let events = queue.clone();
+    let work = move || run(&**user, &events);
+    clock::spawn(clock, "tunnel-observer", work).map_err(|error| {
         TunnelError::client("the observer's thread could not be started").with_source(error)
     })?;
     Ok(Notifier {
@@ -120,8 +118,8 @@ pub(super) fn start(
     })
 }
 
-fn run(user: &dyn WorkerObserver, events: &Receiver<Addressed>, clock: &Clock) {
-    while let Ok(addressed) = clock.recv(events, None) {
+fn run(user: &dyn WorkerObserver, events: &Queue<Addressed>) {
+    while let Ok(addressed) = events.pop(None) {
         let event = WorkerEvent {
             tunnel_id: &addressed.tunnel_id,
             client_id: &addressed.client_id,
@@ -138,13 +136,19 @@ impl Notifier {
             client_id: client_id.to_owned(),
             event,
         };
-        let is_full = self.queue.try_send(addressed).is_err();
+        let is_full = self.queue.push_below(QUEUE, addressed).is_err();
         if is_full && !self.is_full.swap(true, Ordering::Relaxed) {
             warn!("tunnel {tunnel_id}: the observer is blocked; it misses events from now on");
         }
         if !is_full {
             self.is_full.store(false, Ordering::Relaxed);
         }
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
@@ -182,7 +186,7 @@ mod tests {
         assert!((QUEUE..=QUEUE + 1).contains(&told), "{told} told");
     }
 
-    impl<F: Fn(&WorkerEvent<'_>) + Send + Sync> WorkerObserver for (F, Sender<()>) {
+    impl<F: Fn(&WorkerEvent<'_>) + Send + Sync> WorkerObserver for (F, crossbeam_channel::Sender<()>) {
         fn on_event(&self, event: &WorkerEvent<'_>) {
             (self.0)(event);
         }

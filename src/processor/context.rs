@@ -7,8 +7,6 @@ use std::sync::{Arc, Weak};
 
 use crate::error::TunnelError;
 use crate::limits::parallel::ParallelPermit;
-use crate::sync::lease::Ownership;
-use crate::sync::stop::Stop;
 use crate::user_code::UserValue;
 
 /// Saves the checkpoints of one channel.
@@ -36,8 +34,6 @@ pub(crate) struct ChannelIdentity {
     pub(crate) client_id: Arc<str>,
     pub(crate) channel_id: Arc<str>,
     pub(crate) is_stream: bool,
-    /// Triggered when the channel starts to close. No batch is processed after that.
-    pub(crate) closing: Stop,
     pub(crate) handle: ProcessorHandle,
 }
 
@@ -157,14 +153,14 @@ impl ChannelContext {
     /// Whether the worker is releasing the channel, or has lost it. A long callback can
     /// check this to return early with an error; the batch will be delivered again.
     pub fn is_closing(&self) -> bool {
-        self.identity.closing.is_triggered()
+        self.identity.handle.0.is_closing()
     }
 
     /// Whether [`commit_token`](ProcessorHandle::commit_token) may still save a
     /// checkpoint. False if the channel is lost, and while heartbeats have failed for so
     /// long that the service may have reassigned the channel.
     pub fn may_checkpoint(&self) -> bool {
-        self.identity.handle.may_checkpoint()
+        self.identity.handle.0.may_checkpoint()
     }
 }
 
@@ -194,23 +190,26 @@ impl fmt::Display for ChannelContext {
 ///
 /// Go: the `ChannelProcessor` in `ChannelContext.Processor`.
 #[derive(Clone, Debug)]
-pub struct ProcessorHandle {
-    saver: Arc<dyn Commit>,
-    ownership: Ownership,
-}
+pub struct ProcessorHandle(Arc<dyn Commit>);
 
-/// Saves tokens in their order.
+/// What a handle may do with its channel.
 pub(crate) trait Commit: fmt::Debug + Send + Sync {
     /// Refuses a token that is older than one that was committed before.
     fn commit(&self, token: &str) -> Result<(), TunnelError>;
 
     /// Saves any token.
     fn rewind_to(&self, token: &str) -> Result<(), TunnelError>;
+
+    /// Whether the channel closes, or is closed: no further batch is processed.
+    fn is_closing(&self) -> bool;
+
+    /// Whether a token may be saved.
+    fn may_checkpoint(&self) -> bool;
 }
 
 impl ProcessorHandle {
-    pub(crate) fn new(saver: Arc<dyn Commit>, ownership: Ownership) -> Self {
-        ProcessorHandle { saver, ownership }
+    pub(crate) fn new(channel: Arc<dyn Commit>) -> Self {
+        ProcessorHandle(channel)
     }
 
     /// Saves `token` as the position from which the channel continues. The token is a
@@ -237,7 +236,7 @@ impl ProcessorHandle {
     /// without a request, if a newer token was committed before. Otherwise the error of
     /// the last attempt; the token can be committed again.
     pub fn commit_token(&self, token: &str) -> Result<(), TunnelError> {
-        self.saver.commit(token)
+        self.0.commit(token)
     }
 
     /// Saves `token` even if a newer one was committed before: whoever opens the channel
@@ -252,11 +251,7 @@ impl ProcessorHandle {
     ///
     /// As [`commit_token`](Self::commit_token), but never `CheckpointOutOfOrder`.
     pub fn rewind_to(&self, token: &str) -> Result<(), TunnelError> {
-        self.saver.rewind_to(token)
-    }
-
-    fn may_checkpoint(&self) -> bool {
-        self.ownership.holds()
+        self.0.rewind_to(token)
     }
 }
 

@@ -12,7 +12,7 @@ use super::plainbuffer::fast;
 use super::plainbuffer::fast::decode_cache::{self, DecodeCache};
 use super::plainbuffer::layout::Parts;
 use super::protobuf::Field;
-use super::record::{Checked, Layout, Record};
+use super::record::{Layout, Record};
 use crate::error::{ErrorCode, TunnelError};
 
 /// Fields of ReadRecordsResponse.
@@ -89,36 +89,15 @@ impl RawBatch {
         &'a self,
         records: &mut Vec<Record<'a>>,
     ) -> Result<(), TunnelError> {
-        self.append(records, |window, parts| {
-            Record::borrowed(&self.body, window, parts)
-        })
-    }
-
-    /// Like [`append_records`](Self::append_records), but without references to the
-    /// body. Turn the results into records with [`lend`](Self::lend).
-    pub(crate) fn append_checked(&self, checked: &mut Vec<Checked>) -> Result<(), TunnelError> {
-        self.append(checked, Checked::new)
-    }
-
-    /// The record for a [`Checked`] of this batch.
-    #[inline]
-    pub(crate) fn lend(&self, checked: &Checked) -> Record<'_> {
-        checked.of(&self.body)
-    }
-
-    #[inline(always)]
-    fn append<T>(
-        &self,
-        all: &mut Vec<T>,
-        make: impl Fn(Range<usize>, Parts) -> T,
-    ) -> Result<(), TunnelError> {
         let max_count = self.body.len() / SHORTEST_RECORD;
-        all.reserve(self.record_count.min(max_count));
-        let before = all.len();
+        records.reserve(self.record_count.min(max_count));
+        let before = records.len();
         decode_cache::with(|cache| {
             // This may be the second run, after a first one that appended records.
-            all.truncate(before);
-            self.check_records(cache, |window, parts| all.push(make(window, parts)))
+            records.truncate(before);
+            self.check_records(cache, |window, parts| {
+                records.push(Record::borrowed(&self.body, window, parts));
+            })
         })
     }
 

@@ -37,7 +37,6 @@ pub use self::kind::{ActionType, ColumnKind};
 pub use self::owned::OwnedRecord;
 pub use self::owned_column::OwnedColumn;
 pub use self::plainbuffer::encode::encode_row;
-pub(crate) use self::record::Checked;
 pub use self::record::{PrimaryKeyColumn, PrimaryKeyColumns, Record, RecordColumn, RecordColumns};
 pub use self::sequence::SequenceInfo;
 pub(crate) use self::token::is_stream;

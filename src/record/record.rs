@@ -59,15 +59,6 @@ impl Storage<'_> {
     }
 }
 
-/// A checked record without a reference to its response, so that it can be stored next
-/// to the response or sent to another thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Checked {
-    start: usize,
-    len: u32,
-    parts: Parts,
-}
-
 /// Spans of the parts of a record that is not decoded yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -89,7 +80,7 @@ impl Parts {
     ) -> Result<Parts, DecodeError> {
         let base = layout.window.start;
         let whole = || Cursor::over(bytes, layout.window.clone());
-        // `Section` and `Checked` store offsets as `u32`.
+        // `Section` stores offsets as `u32`.
         if u32::try_from(layout.window.len()).is_err() {
             return Err(whole().error("record of 4 GiB or more", Problem::NotAllowed));
         }
@@ -119,20 +110,6 @@ fn origin_columns<'a>(
     cache: &mut Option<DecodeCache<'a>>,
 ) -> Result<Section, DecodeError> {
     Row::check(bytes, base, span, cache).map(|row| row.columns)
-}
-
-impl Checked {
-    /// Creates a checked record. `window` is shorter than 4 GiB, see [`Parts::check`].
-    pub(crate) fn new(window: Range<usize>, parts: Parts) -> Checked {
-        let (start, len) = (window.start, window.len() as u32);
-        Checked { start, len, parts }
-    }
-
-    /// The record, borrowed from its response.
-    pub(crate) fn of(self, response: &Bytes) -> Record<'_> {
-        let end = self.start.saturating_add(self.len as usize);
-        Record::borrowed(response, self.start..end, self.parts)
-    }
 }
 
 impl<'a> Record<'a> {

@@ -1,19 +1,34 @@
-//! What threads share: signals, buffers, and how threads are started.
+//! What threads share and wait with, below the clock.
 //!
-//! In reading order:
+//! - this file: which locks and queues the crate uses.
+//! - [`threads`]: starts threads.
+//! - [`catch_panic`]: a panic of our own code becomes an error.
+//! - [`buffer_pool`]: reuses large buffers.
+//! - `simulation`: locks, queues, threads and time of a deterministic simulation.
+//! - `shuttle`: locks of models.
 //!
-//! - [`stop`]: a signal that is given once and wakes every wait.
-//! - [`lease`]: whether a session, and a channel with it, is still ours.
-//! - [`catch_panic`]: catches panics of our own code.
-//! - [`latest`]: the newest value between two threads.
-//! - [`threads`]: how threads are started.
-//! - [`timed_state`]: a state and since when, in one word.
-//! - [`buffer_pool`]: buffers that are used again.
+//! All locks, queues and threads of a worker come from here, so that a simulation can
+//! put its own in their place.
 
 pub(crate) mod buffer_pool;
 pub(crate) mod catch_panic;
-pub(crate) mod latest;
-pub(crate) mod lease;
-pub(crate) mod stop;
+#[cfg(all(shuttle, test))]
+mod shuttle;
+#[cfg(simulation)]
+pub(crate) mod simulation;
 pub(crate) mod threads;
-pub(crate) mod timed_state;
+
+#[cfg(all(shuttle, test))]
+pub(crate) use self::shuttle::{Condvar, Mutex, MutexGuard};
+#[cfg(simulation)]
+pub(crate) use self::simulation::{Condvar, Mutex, MutexGuard};
+#[cfg(not(any(simulation, all(shuttle, test))))]
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+
+/// Queues that only threads of a pool wait for, which need no clock.
+pub(crate) mod channel {
+    #[cfg(simulation)]
+    pub(crate) use super::simulation::channel::{Receiver, Sender, unbounded};
+    #[cfg(not(simulation))]
+    pub(crate) use crossbeam_channel::{Receiver, Sender, unbounded};
+}

@@ -3,9 +3,6 @@
 use std::io;
 use std::thread;
 
-use super::catch_panic::catch_panic;
-use crate::clock::Clock;
-
 /// Stack size of all threads, in bytes.
 ///
 /// There may be thousands of reader threads. A reader touches 24 to 44 KiB of its stack
@@ -14,22 +11,27 @@ use crate::clock::Clock;
 /// Untouched stack uses address space, but no memory.
 const STACK_SIZE: usize = 256 * 1024;
 
-/// Starts a detached thread. A manual `clock` waits for its work from now on.
-pub(crate) fn spawn(
-    clock: &Clock,
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> io::Result<()> {
-    let task = clock.task();
+/// Starts a detached thread.
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    #[cfg(simulation)]
+    if super::simulation::is_simulated() {
+        return super::simulation::start(name, work);
+    }
     thread::Builder::new()
         .name(name.to_owned())
         .stack_size(STACK_SIZE)
-        .spawn(move || {
-            task.run(|| {
-                if let Err(error) = catch_panic(work) {
-                    log::error!("{error}");
-                }
-            });
-        })
+        .spawn(work)
+        .map(drop)
+}
+
+/// Starts a detached thread with a stack of the usual size, for callbacks of the program.
+pub(crate) fn spawn_large(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    #[cfg(simulation)]
+    if super::simulation::is_simulated() {
+        return super::simulation::start(name, work);
+    }
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
         .map(drop)
 }

@@ -3,24 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
 use super::connection_id::ConnectionId;
+use super::lease::Lease;
 use super::report::ChannelReport;
+use super::status::channel::Totals;
 use super::status::outages::Asked;
 use super::status::worker::WorkerStatus;
-use crate::clock::Clock;
+use crate::clock::{Clock, Queue};
 use crate::config::Settings;
 use crate::error::{ErrorClass, TunnelError};
 use crate::http::TunnelApi;
+use crate::io_pool::IoPool;
 use crate::limits::memory::MemoryBudget;
 use crate::limits::parallel::Quota;
 use crate::observer::{OwnedEvent, WorkerEventKind};
 use crate::policy::Reaction;
 use crate::pool::Pool;
 use crate::protocol::Channel;
-use crate::sync::lease::{Lease, Ownership};
-use crate::sync::stop::Stop;
 
 /// One session: a client id that the service gave us, and what goes with it.
 pub(crate) struct SessionContext {
@@ -29,12 +28,13 @@ pub(crate) struct SessionContext {
     pub(crate) client_id: Arc<str>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) pool: Pool,
+    pub(crate) io: IoPool,
     pub(crate) budget: MemoryBudget,
     /// None: any number of channels may be at work.
     pub(crate) quota: Option<Quota>,
-    pub(crate) lease: Arc<Lease>,
+    pub(crate) lease: Lease,
     pub(crate) status: Arc<WorkerStatus>,
-    pub(crate) events: Sender<Event>,
+    pub(crate) events: Queue<Event>,
 }
 
 impl SessionContext {
@@ -43,19 +43,9 @@ impl SessionContext {
         &self.settings.clock
     }
 
-    /// What tells whether a channel of the session is ours.
-    pub(crate) fn ownership(&self, channel_id: Arc<str>, lost: Stop) -> Ownership {
-        Ownership {
-            tunnel_id: self.tunnel_id.clone(),
-            channel_id,
-            lost,
-            lease: self.lease.clone(),
-        }
-    }
-
     /// Tells the session's loop; a loop that is gone needs not know.
     pub(crate) fn send(&self, event: Event) {
-        let _ = self.events.send(event);
+        let _ = self.events.push(event);
     }
 
     /// Tells the observer now, on this thread. Not for the session's loop, nor
@@ -103,8 +93,8 @@ pub(crate) enum Event {
     Connected(Result<String, TunnelError>),
     /// A heartbeat has come back, with the channels that we own now.
     Heartbeat(Result<Vec<Channel>, TunnelError>),
-    /// The thread that sends heartbeats has ended.
-    HeartbeatThreadEnded,
+    /// The thread that sends the requests has ended.
+    RequestThreadEnded,
     /// The lease is in doubt: a heartbeat is to go out immediately.
     LeaseInDoubt,
     /// The last report and the shutdown request have been sent.
@@ -112,7 +102,7 @@ pub(crate) enum Event {
     /// A connection is to close that has not begun to read, and never will.
     Unread(Arc<str>, ConnectionId),
     /// A connection has closed: nothing of it runs any more.
-    Ended(Ended),
+    Ended(Box<Ended>),
     /// Something is to happen later.
     Later(Instant, Timer),
     /// The worker is to shut down by this time.
@@ -129,6 +119,8 @@ pub(crate) struct Ended {
     pub(crate) failed: Option<ErrorClass>,
     /// For how long it was open.
     pub(crate) open_for: Duration,
+    /// What it had done.
+    pub(crate) totals: Totals,
     /// What became of it, if it had been opened.
     pub(crate) report: Option<ChannelReport>,
     /// Why the whole session has to end with it, if it does.
@@ -143,6 +135,8 @@ pub(crate) enum Timer {
     Resume(ConnectionId),
     /// Save what has been processed since the last checkpoint.
     Save(ConnectionId),
+    /// Try again to start the I/O task.
+    RetryIo(ConnectionId),
     /// Open the channel.
     Open(ConnectionId),
 }
@@ -150,32 +144,32 @@ pub(crate) enum Timer {
 #[cfg(test)]
 impl SessionContext {
     /// A session of an hour with a service that nobody can reach.
-    pub(crate) fn for_tests() -> (SessionContext, crossbeam_channel::Receiver<Event>) {
-        use crate::{SimpleProcessFactory, TunnelClient, TunnelWorkerConfig};
-        let client = TunnelClient::new("http://127.0.0.1:1", "instance", "id", "secret");
-        let factory = SimpleProcessFactory::new(|_, _| Ok(()));
-        let config = TunnelWorkerConfig::builder(factory).pool_threads(1).build();
-        let config = config.expect("config");
-        let (events, receiver) = crossbeam_channel::unbounded();
+    pub(crate) fn for_tests() -> Arc<SessionContext> {
+        let factory = crate::SimpleProcessFactory::new(|_, _| Ok(()));
+        SessionContext::with_factory(factory)
+    }
+
+    /// The same, with this factory.
+    pub(crate) fn with_factory(
+        factory: impl crate::ChannelProcessorFactory + 'static,
+    ) -> Arc<SessionContext> {
+        let client = crate::TunnelClient::new("http://127.0.0.1:1", "instance", "id", "secret");
+        let config = crate::TunnelWorkerConfig::builder(factory).pool_threads(1);
+        let config = config.build().expect("config");
         let clock = &config.settings.clock;
-        let session = SessionContext {
+        let hour = Duration::from_secs(3600);
+        Arc::new(SessionContext {
             api: client.expect("client").api().clone(),
             tunnel_id: "tunnel".into(),
             client_id: "client".into(),
             settings: config.settings.clone(),
             pool: config.pool.clone(),
+            io: config.io.clone(),
             budget: config.budget.clone(),
             quota: None,
-            lease: Arc::new(Lease::new(
-                clock,
-                clock.now(),
-                clock.utc(),
-                std::time::Duration::from_secs(3600),
-                || (),
-            )),
+            lease: Lease::new(clock, clock.now(), clock.utc(), hour, || ()),
             status: WorkerStatus::for_worker("tunnel", &config.settings),
-            events,
-        };
-        (session, receiver)
+            events: Queue::new(clock),
+        })
     }
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use log::{error, warn};
-use parking_lot::Mutex;
 
 use super::predecessors::Predecessors;
 use super::reconnects::{LastSession, Reconnects};
@@ -16,12 +15,12 @@ use super::status::outages::Asked;
 use super::status::worker::WorkerStatus;
 use super::worker::TunnelWorker;
 use crate::client::TunnelClient;
-use crate::clock::{self, Clock};
+use crate::clock::{self, Clock, Stop};
 use crate::config::TunnelWorkerConfig;
 use crate::error::TunnelError;
 use crate::observer::{Health, OwnedEvent, WorkerSnapshot};
 use crate::policy::Reaction;
-use crate::sync::stop::Stop;
+use crate::sync::Mutex;
 use crate::user_code::in_user_code;
 
 /// Consumes a tunnel until it is closed. When the session is lost it connects again,
@@ -88,8 +87,8 @@ impl TunnelWorkerDaemon {
                 client,
                 status: WorkerStatus::for_daemon(&tunnel_id, &config.settings),
                 tunnel_id,
-                predecessors: Predecessors::default(),
-                closed: Stop::on(&config.settings.clock),
+                predecessors: Predecessors::new(&config.settings.clock),
+                closed: Stop::new(&config.settings.clock),
                 config,
                 running: AtomicBool::new(false),
                 worker: Mutex::new(None),
@@ -98,8 +97,8 @@ impl TunnelWorkerDaemon {
         }
     }
 
-    /// Consumes the tunnel until [`close`](Self::close). Blocks; the calling
-    /// thread runs the worker's loop. Dropping other handles does not end it;
+    /// Consumes the tunnel until [`close`](Self::close). Blocks; the work is done on
+    /// threads of the worker's own. Dropping other handles does not end it;
     /// [`spawn`](Self::spawn) gives one that does.
     ///
     /// Go: `Run`.
@@ -136,9 +135,7 @@ impl TunnelWorkerDaemon {
     pub fn spawn(&self) -> Result<RunningDaemon, TunnelError> {
         let at_work = AtWork::begin(&self.inner)?;
         let daemon = self.clone();
-        // From now on: a manual clock must not move before the thread begins.
-        let task = self.clock().task();
-        RunningDaemon::start(self.clone(), move || task.run(|| daemon.run_as(at_work)))
+        RunningDaemon::start(self.clone(), move || daemon.run_as(at_work))
     }
 
     /// What the daemon's worker is at, without stopping it; counts go on over
@@ -196,7 +193,7 @@ impl TunnelWorkerDaemon {
 
     /// Its causes may be the program's, and `run` must not wait for their drop.
     fn drop_later(&self, error: TunnelError) {
-        self.inner.config.pool.spawn(move || drop(error));
+        self.inner.config.io.drop_later(error);
     }
 
     fn report_reconnect(
@@ -280,9 +277,9 @@ impl TunnelWorkerDaemon {
         if in_user_code() {
             return;
         }
-        for (channel_id, ended) in self.inner.predecessors.running() {
+        for channel_id in self.inner.predecessors.wait_until_ended(until) {
             let is_known = |channel: &ChannelReport| channel.channel_id == *channel_id;
-            if !ended.wait_until(until) && !report.abandoned().any(is_known) {
+            if !report.abandoned().any(is_known) {
                 report.channels.push(ChannelReport {
                     channel_id: channel_id.to_string(),
                     is_abandoned: true,

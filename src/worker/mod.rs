@@ -11,7 +11,7 @@
 //!   timers and the shutdown.
 //! - [`channel`]: one open channel, from reading to the last checkpoint.
 //! - [`predecessors`]: earlier connections and readers of a channel that still run.
-//! - [`turn`]: which thread may use the processor of a channel.
+//! - [`lease`]: whether the session still holds.
 //! - [`context`]: what the parts of a session share, and the events they send;
 //!   [`connection_id`]: which connection to a channel is meant.
 //! - [`status`]: what snapshots and health are computed from.
@@ -20,13 +20,13 @@ mod channel;
 mod connection_id;
 mod context;
 mod daemon;
+mod lease;
 mod predecessors;
 mod reconnects;
 mod report;
 mod running;
 mod session;
 mod status;
-mod turn;
 #[expect(clippy::module_inception, reason = "the Go SDK's name for it")]
 mod worker;
 

@@ -1,11 +1,15 @@
 //! [`RunningDaemon`]: a daemon on a thread of its own, which ends with its handle.
 
-use std::thread::{self, JoinHandle};
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use super::daemon::TunnelWorkerDaemon;
 use super::report::ShutdownReport;
+use crate::clock::{self, Monitor};
 use crate::error::TunnelError;
+use crate::sync::catch_panic::catch_panic;
 use crate::user_code::in_user_code;
 
 /// How long a drop waits for callbacks and last checkpoints: enough for those
@@ -20,12 +24,20 @@ const DROP_DEADLINE: Duration = Duration::from_secs(5);
 /// program that fails half-way still saves what it has done; a drop inside a
 /// callback only asks for the close. To see what was left, or why the daemon
 /// ended, call [`close`](Self::close) or [`join`](Self::join).
-#[derive(Debug)]
 #[must_use = "dropping it closes the daemon"]
 pub struct RunningDaemon {
     daemon: TunnelWorkerDaemon,
-    /// None when somebody has joined it.
-    thread: Option<JoinHandle<Result<(), TunnelError>>>,
+    /// How the daemon ended.
+    result: Arc<Monitor<Option<Result<(), TunnelError>>>>,
+    was_joined: bool,
+}
+
+impl fmt::Debug for RunningDaemon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningDaemon")
+            .field("daemon", &self.daemon)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RunningDaemon {
@@ -33,15 +45,20 @@ impl RunningDaemon {
         daemon: TunnelWorkerDaemon,
         run: impl FnOnce() -> Result<(), TunnelError> + Send + 'static,
     ) -> Result<RunningDaemon, TunnelError> {
-        let thread = thread::Builder::new()
-            .name("tunnel-daemon".to_owned())
-            .spawn(run)
-            .map_err(|error| {
-                TunnelError::client("the daemon's thread could not be started").with_source(error)
-            })?;
+        let result = Arc::new(Monitor::new(daemon.clock(), None));
+        let ended = result.clone();
+        let work = move || {
+            let result = catch_panic(run).and_then(|result| result);
+            *ended.lock() = Some(result);
+            ended.notify();
+        };
+        clock::spawn(daemon.clock(), "tunnel-daemon", work).map_err(|error| {
+            TunnelError::client("the daemon's thread could not be started").with_source(error)
+        })?;
         Ok(RunningDaemon {
             daemon,
-            thread: Some(thread),
+            result,
+            was_joined: false,
         })
     }
 
@@ -58,10 +75,12 @@ impl RunningDaemon {
     /// Those of [`TunnelWorkerDaemon::run`], if it had ended before.
     pub fn close(mut self) -> Result<ShutdownReport, TunnelError> {
         let report = self.daemon.close();
-        let thread = self.thread.take();
         match in_user_code() {
-            true => Ok(report),
-            false => wait_for(thread).map(|()| report),
+            true => {
+                self.was_joined = true;
+                Ok(report)
+            }
+            false => self.wait().map(|()| report),
         }
     }
 
@@ -73,17 +92,24 @@ impl RunningDaemon {
     /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) at once inside
     /// a callback, which would wait for itself; the daemon goes on.
     pub fn join(mut self) -> Result<(), TunnelError> {
-        let thread = self.thread.take();
         match in_user_code() {
-            true => Err(TunnelError::client(
-                "a callback cannot wait for a daemon's end; close it, or join it elsewhere",
-            )),
-            false => wait_for(thread),
+            true => {
+                // It goes on.
+                self.was_joined = true;
+                Err(TunnelError::client(
+                    "a callback cannot wait for a daemon's end; close it, or join it elsewhere",
+                ))
+            }
+            false => self.wait(),
         }
     }
-}
 
-impl RunningDaemon {
+    fn wait(&mut self) -> Result<(), TunnelError> {
+        self.was_joined = true;
+        let result = self.result.wait_for(None, Option::take);
+        result.unwrap_or(Ok(()))
+    }
+
     /// None by a clock that a test moves, and moves no more since it failed.
     fn drop_deadline(&self) -> Duration {
         match self.daemon.clock().is_manual() && thread::panicking() {
@@ -93,18 +119,9 @@ impl RunningDaemon {
     }
 }
 
-fn wait_for(thread: Option<JoinHandle<Result<(), TunnelError>>>) -> Result<(), TunnelError> {
-    let joined = thread.map_or(Ok(Ok(())), JoinHandle::join);
-    joined.unwrap_or_else(|_| {
-        Err(TunnelError::client(
-            "the daemon's thread panicked; its message is on standard error",
-        ))
-    })
-}
-
 impl Drop for RunningDaemon {
     fn drop(&mut self) {
-        if self.thread.is_some() {
+        if !self.was_joined {
             self.daemon.close_within(self.drop_deadline());
         }
     }

@@ -4,31 +4,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, info};
-use parking_lot::Mutex;
 use time::OffsetDateTime;
 
 use super::context::{Event, SessionContext};
+use super::lease::Lease;
 use super::predecessors::Predecessors;
 use super::report::ShutdownReport;
 use super::session::event_loop::{End, Parts, Session};
-use super::session::heartbeat::{Call, Heartbeat, SessionRequests};
+use super::session::requests::{Call, RequestThread, SessionRequests};
 use super::session::schedule::{HeartbeatSchedule, attempt_timeout};
 use super::status::outages::Asked;
 use super::status::worker::WorkerStatus;
 use crate::client::TunnelClient;
-use crate::clock::{self, Clock};
+use crate::clock::{self, Clock, Monitor, Queue, Stop};
 use crate::config::TunnelWorkerConfig;
-use crate::error::TunnelError;
+use crate::error::{ErrorClass, TunnelError};
 use crate::http::TunnelApi;
 use crate::http::message::names;
 use crate::limits::parallel::Quota;
 use crate::observer::{Health, OwnedEvent, WorkerSnapshot};
 use crate::protocol::ClientConfig;
-use crate::sync::catch_panic;
-use crate::sync::lease::Lease;
-use crate::sync::stop::Stop;
+use crate::sync::catch_panic::catch_panic;
 use crate::user_code::in_user_code;
 
 /// How long [`TunnelWorker::shutdown`] waits beyond its deadline for a loop
@@ -55,37 +52,49 @@ struct Inner {
     predecessors: Predecessors,
     status: Arc<WorkerStatus>,
     /// To the session's loop, from the beginning: a shutdown can come first.
-    events: Sender<Event>,
+    events: Queue<Event>,
     /// For how long a connect is tried again.
     connect_again_for: Duration,
     was_connected: AtomicBool,
-    life: Mutex<Life>,
-    /// The worker is not ready or started any more; the report is there.
-    ended: Stop,
+    life: Monitor<Life>,
 }
 
 /// For how long a worker without a daemon tries to connect.
 const CONNECT_TIME: Duration = Duration::from_secs(35);
 
-/// The end of a worker: makes its report known when dropped.
+/// The single life of a worker.
+enum Life {
+    Ready,
+    Started,
+    Ended {
+        report: ShutdownReport,
+        /// For whoever runs the worker.
+        result: Option<Result<(), TunnelError>>,
+    },
+}
+
+impl Life {
+    /// The report, once there is one.
+    fn report(&self) -> Option<ShutdownReport> {
+        match self {
+            Life::Ended { report, .. } => Some(report.clone()),
+            Life::Ready | Life::Started => None,
+        }
+    }
+}
+
+/// The end of a worker: makes its result known when dropped.
 struct Ending<'a> {
     worker: &'a TunnelWorker,
-    report: ShutdownReport,
+    end: End,
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        let inner = &self.worker.inner;
-        *inner.life.lock() = Life::Ended(std::mem::take(&mut self.report));
-        inner.ended.trigger();
+        let unknown = TunnelError::client("the heartbeat thread has ended unexpectedly");
+        let end = std::mem::replace(&mut self.end, End::failed(unknown));
+        self.worker.end(end.report, Some(end.result));
     }
-}
-
-/// The single life of a worker.
-enum Life {
-    Ready(Receiver<Event>),
-    Started,
-    Ended(ShutdownReport),
 }
 
 /// Here and not beside the other methods, so that the meta API knows nothing of
@@ -111,7 +120,7 @@ impl TunnelClient {
             self.api().clone(),
             tunnel_id.to_owned(),
             config.clone(),
-            Predecessors::default(),
+            Predecessors::new(&config.settings.clock),
             WorkerStatus::for_worker(tunnel_id, &config.settings),
             CONNECT_TIME,
         )
@@ -128,8 +137,7 @@ impl TunnelWorker {
         connect_again_for: Duration,
     ) -> Result<TunnelWorker, TunnelError> {
         names::check_id("tunnel id", &tunnel_id)?;
-        let (events, receiver) = unbounded();
-        let ended = Stop::on(&config.settings.clock);
+        let clock = config.settings.clock.clone();
         Ok(TunnelWorker {
             inner: Arc::new(Inner {
                 api,
@@ -137,17 +145,16 @@ impl TunnelWorker {
                 config,
                 predecessors,
                 status,
-                events,
+                events: Queue::new(&clock),
                 connect_again_for,
                 was_connected: AtomicBool::new(false),
-                life: Mutex::new(Life::Ready(receiver)),
-                ended,
+                life: Monitor::new(&clock, Life::Ready),
             }),
         })
     }
 
     /// Connects and works until [`shutdown`](Self::shutdown) or until the
-    /// session is lost. Blocks; the calling thread runs the worker's loop.
+    /// session is lost. Blocks; the work is done on threads of the worker's own.
     ///
     /// Go: `ConnectAndWorking`.
     ///
@@ -160,25 +167,43 @@ impl TunnelWorker {
     /// [`ErrorCode::ClientError`](crate::ErrorCode::ClientError) when this worker has
     /// been started or shut down before.
     pub fn connect_and_working(&self) -> Result<(), TunnelError> {
-        let events = self.start()?;
-        self.clock().task().run(|| self.live(events))
+        self.start()?;
+        let worker = self.clone();
+        let spawned = clock::spawn(self.clock(), "tunnel-heartbeat", move || worker.live());
+        if let Err(error) = spawned {
+            let error = TunnelError::client("the heartbeat thread could not be started")
+                .with_source(error)
+                .with_class(ErrorClass::Passing);
+            self.inner.status.session_over(Some(&error));
+            self.end(complete(), None);
+            return Err(error);
+        }
+        let result = self.inner.life.wait_for(None, |life| match life {
+            Life::Ended { result, .. } => Some(result.take()),
+            Life::Ready | Life::Started => None,
+        });
+        // Only this thread takes the result.
+        result.flatten().unwrap_or(Ok(()))
     }
 
-    fn live(&self, events: Receiver<Event>) -> Result<(), TunnelError> {
+    /// The heartbeat thread.
+    fn live(&self) {
+        let unknown = TunnelError::client("the worker has ended unexpectedly");
         // However this thread leaves, nobody must wait for the worker's end forever.
         let mut ending = Ending {
             worker: self,
-            report: ShutdownReport::default(),
+            end: End::failed(unknown),
         };
         self.inner.status.connecting();
         // Our own code only, but a consumer must not end over a mistake in it.
-        let end = catch_panic::catch_panic(|| self.work(events)).unwrap_or_else(|error| End {
-            result: Err(error),
-            report: ShutdownReport::default(),
-        });
-        self.inner.status.session_over(end.result.as_ref().err());
-        ending.report = end.report;
-        end.result
+        ending.end = catch_panic(|| self.work()).unwrap_or_else(End::failed);
+        let error = ending.end.result.as_ref().err();
+        self.inner.status.session_over(error);
+    }
+
+    fn end(&self, report: ShutdownReport, result: Option<Result<(), TunnelError>>) {
+        *self.inner.life.lock() = Life::Ended { report, result };
+        self.inner.life.notify();
     }
 
     /// Shuts the worker down: takes no new batches, lets running callbacks
@@ -197,17 +222,14 @@ impl TunnelWorker {
         if let Some(report) = self.end_unstarted() {
             return report;
         }
-        let _ = self.inner.events.send(Event::Shutdown(deadline));
+        // The queue is never closed.
+        let _ = self.inner.events.push(Event::Shutdown(deadline));
         if in_user_code() {
             return ShutdownReport::default();
         }
-        self.inner
-            .ended
-            .wait_until(clock::after(deadline, PATIENCE));
-        match &*self.inner.life.lock() {
-            Life::Ended(report) => report.clone(),
-            Life::Ready(_) | Life::Started => ShutdownReport::default(),
-        }
+        let until = clock::after(deadline, PATIENCE);
+        let report = self.inner.life.wait_for(Some(until), |life| life.report());
+        report.unwrap_or_default()
     }
 
     /// What the worker is at, without stopping it. May be called from any
@@ -228,25 +250,22 @@ impl TunnelWorker {
 
     /// How far its channels came, once it has ended.
     pub(crate) fn report(&self) -> ShutdownReport {
-        match &*self.inner.life.lock() {
-            Life::Ended(report) => report.clone(),
-            Life::Ready(_) | Life::Started => ShutdownReport::default(),
-        }
+        self.inner.life.lock().report().unwrap_or_default()
     }
 
     fn clock(&self) -> &Clock {
         &self.inner.config.settings.clock
     }
 
-    fn start(&self) -> Result<Receiver<Event>, TunnelError> {
+    fn start(&self) -> Result<(), TunnelError> {
         let mut life = self.inner.life.lock();
-        match std::mem::replace(&mut *life, Life::Started) {
-            Life::Ready(events) => Ok(events),
-            Life::Started => Err(used("has already been started")),
-            Life::Ended(report) => {
-                *life = Life::Ended(report);
-                Err(used("has ended"))
+        match &*life {
+            Life::Ready => {
+                *life = Life::Started;
+                Ok(())
             }
+            Life::Started => Err(used("has already been started")),
+            Life::Ended { .. } => Err(used("has ended")),
         }
     }
 
@@ -255,26 +274,29 @@ impl TunnelWorker {
         let mut life = self.inner.life.lock();
         match &*life {
             Life::Started => return None,
-            Life::Ended(report) => return Some(report.clone()),
-            Life::Ready(_) => {}
+            Life::Ended { report, .. } => return Some(report.clone()),
+            Life::Ready => {}
         }
-        *life = Life::Ended(complete());
+        *life = Life::Ended {
+            report: complete(),
+            result: None,
+        };
         drop(life);
+        self.inner.life.notify();
         self.inner.status.session_over(None);
-        self.inner.ended.trigger();
         Some(complete())
     }
 
-    fn work(&self, events: Receiver<Event>) -> End {
+    fn work(&self) -> End {
         let inner = &*self.inner;
-        let hang_up = Stop::on(self.clock());
+        let hang_up = Stop::new(self.clock());
         let (sent, sent_utc) = (self.clock().now(), self.clock().utc());
         let requests = self.requests(hang_up.clone());
-        let heartbeat = match self.heartbeat(requests.clone()).spawn() {
-            Ok(heartbeat) => heartbeat,
+        let calls = match self.request_thread(requests.clone()).spawn() {
+            Ok(calls) => calls,
             Err(error) => return End::failed(error),
         };
-        let end = match self.connected(&events) {
+        let end = match self.connected() {
             Connected::As(client_id) => {
                 inner.was_connected.store(true, Ordering::Release);
                 inner.status.outages.succeeded(Asked::Connect, None);
@@ -283,8 +305,7 @@ impl TunnelWorker {
                 Session::new(Parts {
                     schedule: self.schedule(sent),
                     session,
-                    events,
-                    heartbeat,
+                    calls: calls.clone(),
                     requests,
                     predecessors: inner.predecessors.clone(),
                 })
@@ -294,7 +315,7 @@ impl TunnelWorker {
             Connected::ShutDown => {
                 // The service never gave us anything; should the connect still succeed,
                 // the thread gives the session back.
-                let _ = heartbeat.send(Call::Leave);
+                let _ = calls.push(Call::Leave);
                 End {
                     result: Ok(()),
                     report: complete(),
@@ -302,6 +323,7 @@ impl TunnelWorker {
             }
         };
         hang_up.trigger();
+        calls.close();
         end
     }
 
@@ -315,15 +337,15 @@ impl TunnelWorker {
                 settings.heartbeat_interval,
                 settings.heartbeat_timeout,
             ),
-            leaving: Stop::on(self.clock()),
+            leaving: Stop::new(self.clock()),
             hang_up,
         }
     }
 
-    fn heartbeat(&self, requests: SessionRequests) -> Heartbeat {
+    fn request_thread(&self, requests: SessionRequests) -> RequestThread {
         let inner = &*self.inner;
         let settings = &inner.config.settings;
-        Heartbeat {
+        RequestThread {
             requests,
             client: ClientConfig {
                 timeout: Some(whole_seconds(settings.heartbeat_timeout)),
@@ -343,8 +365,8 @@ impl TunnelWorker {
         )
     }
 
-    fn connected(&self, events: &Receiver<Event>) -> Connected {
-        while let Ok(event) = self.clock().recv(events, None) {
+    fn connected(&self) -> Connected {
+        while let Ok(event) = self.inner.events.pop(None) {
             match event {
                 Event::Connected(Ok(client_id)) => return Connected::As(client_id),
                 Event::Connected(Err(error)) => return Connected::Failed(error),
@@ -353,7 +375,7 @@ impl TunnelWorker {
                 _ => debug!("tunnel {}: an event before connect", self.inner.tunnel_id),
             }
         }
-        // We hold a sender ourselves.
+        // The queue is never closed.
         Connected::ShutDown
     }
 
@@ -368,7 +390,7 @@ impl TunnelWorker {
         let settings = inner.config.settings.clone();
         let events = inner.events.clone();
         let on_doubt = move || {
-            let _ = events.send(Event::LeaseInDoubt);
+            let _ = events.push(Event::LeaseInDoubt);
         };
         let timeout = settings.heartbeat_timeout;
         let lease = Lease::new(self.clock(), sent, sent_utc, timeout, on_doubt);
@@ -377,10 +399,11 @@ impl TunnelWorker {
             tunnel_id: inner.tunnel_id.as_str().into(),
             client_id: client_id.into(),
             pool: inner.config.pool.clone(),
+            io: inner.config.io.clone(),
             budget: inner.config.budget.clone(),
             quota: settings.reading.max_channel_parallel.map(Quota::new),
             settings,
-            lease: Arc::new(lease),
+            lease,
             status: inner.status.clone(),
             events: inner.events.clone(),
         });
@@ -393,9 +416,9 @@ impl TunnelWorker {
 impl std::fmt::Debug for TunnelWorker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let life = match &*self.inner.life.lock() {
-            Life::Ready(_) => "ready",
+            Life::Ready => "ready",
             Life::Started => "started",
-            Life::Ended(_) => "ended",
+            Life::Ended { .. } => "ended",
         };
         f.debug_struct("TunnelWorker")
             .field("tunnel_id", &self.inner.tunnel_id)

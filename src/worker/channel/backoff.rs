@@ -66,6 +66,20 @@ impl Backoff {
     }
 }
 
+/// The pause that begins `now`, as a time since some start, and takes `about` so long,
+/// ends on a multiple of a power of two of microseconds: a 64th earlier or later at most.
+/// So the threads of idle channels wake some at a time. The first finds the caches cold
+/// and the processor asleep, the others do not.
+pub(crate) fn together(now: Duration, about: Duration) -> Duration {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX / 2);
+    let (now, about) = (micros(now), micros(about));
+    let Some(step) = (about / 32).checked_ilog2().map(|bits| 1 << bits) else {
+        return Duration::from_micros(about);
+    };
+    let end = now.saturating_add(about).saturating_add(step / 2);
+    Duration::from_micros(end / step * step - now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +130,36 @@ mod tests {
             };
             assert_eq!(is_full(&batch), full);
         }
+    }
+
+    #[test]
+    fn pauses_of_about_the_same_time_end_together() {
+        let ends = |about: u64| -> Vec<u64> {
+            let about = Duration::from_millis(about);
+            let end = |now| now + together(Duration::from_micros(now), about).as_micros() as u64;
+            let mut ends: Vec<_> = (0..200).map(|n| end(n * 1000 + 7)).collect();
+            ends.dedup();
+            ends
+        };
+        // 2^17 and 2^16 microseconds apart.
+        assert_eq!(ends(5000).len(), 3);
+        assert_eq!(ends(2500).len(), 4);
+        assert!(ends(5000).iter().all(|end| end % (1 << 17) == 0));
+    }
+
+    #[test]
+    fn a_pause_is_hardly_longer_or_shorter() {
+        for about in [0, 1, 31, 32, 20_000, 5_000_000, 3_600_000_000] {
+            for now in [0, 1, 12_345, 99_999_999] {
+                let now = Duration::from_micros(now);
+                let pause = together(now, Duration::from_micros(about)).as_micros() as u64;
+                assert!(
+                    pause.abs_diff(about) <= about / 64,
+                    "{about} at {now:?}: {pause}"
+                );
+            }
+        }
+        let now = Duration::from_micros(7);
+        assert!(together(now, Duration::MAX) > Duration::from_secs(1 << 40));
     }
 }

@@ -2,24 +2,35 @@
 //!
 //! In reading order:
 //!
-//! - [`connection`]: one open channel, as its threads share it.
-//! - [`reader`]: the thread that opens and reads the channel.
+//! - [`state`]: what a channel is at, and what has to be done next (pure).
+//! - [`data`]: everything of a connection that changes, under one lock.
+//! - [`connection`]: one open channel, as its threads share it; [`waits`]: what they wait
+//!   for.
+//! - [`opening`], [`reader`]: the thread that opens and reads the channel.
 //! - [`backoff`]: how long the reader pauses (pure).
 //! - [`service_conn`]: reads from the service.
 //! - [`batch`]: what one callback gets, of one read or several.
 //! - [`runner`]: gives batches to the callback.
+//! - [`closing`]: the task that saves, and closes the channel.
 //! - [`saver`]: which token is saved, and when that is known.
 //! - [`checkpoint`]: saves at the service.
 //! - [`tokens`]: the tokens of the channel, in their order (pure).
-//! - [`closing`]: the end of a channel.
+//! - [`stage`]: what a channel is at, as others see it (pure).
 
 mod backoff;
-pub(crate) mod batch;
+mod batch;
 mod checkpoint;
 mod closing;
 pub(crate) mod connection;
+mod data;
+mod opening;
 pub(crate) mod reader;
 mod runner;
 mod saver;
 mod service_conn;
+mod stage;
+mod state;
+#[cfg(test)]
+mod tests;
 mod tokens;
+mod waits;

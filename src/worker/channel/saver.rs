@@ -1,73 +1,21 @@
-//! [`Saver`]: what is saved of one channel, and when that is known.
-//!
-//! Between those who save (the worker, by its interval and at the end, and the
-//! user's code, by committing) and the [`Checkpointer`] that does it.
+//! Saves of a channel's tokens, one after the other: by the worker, at its interval and
+//! at the end, and by the program, which commits.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
-
 use super::connection::Connection;
-use super::tokens::{Place, Tokens};
+use super::data::{ChannelData, LastSaved};
+use super::state::{Action, ChannelEvent};
+use super::tokens::Place;
+use super::waits::lost_error;
 use crate::FINISH_TAG;
 use crate::error::{ErrorCode, TunnelError};
 use crate::observer::WorkerEventKind;
-use crate::processor::{Checkpointer, Commit};
-use crate::sync::latest::Latest;
-use crate::sync::lease::Ownership;
-use crate::user_code::{UserValue, call_user};
-use crate::worker::context::SessionContext;
-use crate::worker::report::Progress;
-use crate::worker::status::channel::ChannelStats;
+use crate::processor::Commit;
+use crate::user_code::{call_user, drop_user};
 use crate::worker::status::failures::full_text;
 use crate::worker::status::outages::Asked;
-
-/// Saves the tokens of one channel, one after the other.
-pub(crate) struct Saver {
-    /// Weak: a handle that the user keeps must not keep the pool.
-    session: Weak<SessionContext>,
-    ownership: Ownership,
-    /// The service's, or the user's around it.
-    checkpointer: UserValue<Arc<dyn Checkpointer>>,
-    /// Holds one `()` while no save is in flight: whoever takes it out saves, the
-    /// others wait. (Not a lock, since a request is made meanwhile: a wait for it ends
-    /// when the channel is lost.)
-    permit: (Sender<()>, Receiver<()>),
-    known: Mutex<Known>,
-    finish_committed: AtomicBool,
-    connection: Weak<Connection>,
-    stats: Arc<ChannelStats>,
-}
-
-/// What is known of the tokens of the channel.
-struct Known {
-    delivered: Tokens,
-    /// Where the newest token that was committed stands, if that is known.
-    committed: Option<Place>,
-    saved: LastSaved,
-}
-
-/// The last token that was saved.
-#[derive(Clone)]
-pub(crate) struct LastSaved {
-    /// `None` if nothing was saved since the channel was opened.
-    pub(crate) token: Option<Arc<str>>,
-    /// Records up to the token; `None` if this session never delivered it.
-    pub(crate) records: Option<u64>,
-}
-
-impl Default for LastSaved {
-    /// The channel goes on from where it was opened.
-    fn default() -> LastSaved {
-        LastSaved {
-            token: None,
-            records: Some(0),
-        }
-    }
-}
 
 /// What to do with a token that is older than one that was committed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,145 +24,127 @@ enum Older {
     Refuse,
     /// The program wants it.
     Save,
-    /// The newer one is good for it, too.
+    /// The newer one covers it, too.
     Skip,
 }
 
-impl fmt::Debug for Saver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Saver")
-            .field("channel_id", &self.ownership.channel_id)
-            .finish_non_exhaustive()
+/// The permit to save; released when dropped.
+struct SavePermit<'a>(&'a Connection);
+
+impl Drop for SavePermit<'_> {
+    fn drop(&mut self) {
+        let mut data = self.0.data.lock();
+        data.saves.is_saving = false;
+        data.stages.saving = None;
+        drop(data);
+        self.0.data.notify();
     }
 }
 
-impl Saver {
-    /// `opened_at`: the token that the channel is read from.
-    pub(crate) fn new(
-        connection: &Arc<Connection>,
-        ownership: Ownership,
-        checkpointer: UserValue<Arc<dyn Checkpointer>>,
-        opened_at: &str,
-    ) -> Saver {
-        let permit = bounded(1);
-        let _ = permit.0.send(());
-        let mut delivered = Tokens::default();
-        delivered.note(opened_at, 0);
-        Saver {
-            session: Arc::downgrade(&connection.session),
-            ownership,
-            checkpointer,
-            permit,
-            known: Mutex::new(Known {
-                delivered,
-                committed: None,
-                saved: LastSaved::default(),
-            }),
-            finish_committed: AtomicBool::new(false),
-            connection: Arc::downgrade(connection),
-            stats: connection.stats.clone(),
-        }
-    }
-
-    /// A batch is about to be delivered, after which its token may be committed.
-    pub(crate) fn delivers(&self, progress: &Progress) {
-        let mut known = self.known.lock();
-        known.delivered.note(&progress.token, progress.records);
-    }
-
-    /// Saves the newest of `unsaved`, which is put back if that fails; false if there
-    /// is none. A save that is in flight is waited for, so that afterwards nothing
-    /// processed before is unsaved.
-    pub(crate) fn save_newest(&self, unsaved: &Latest<Progress>) -> Result<bool, TunnelError> {
+impl Connection {
+    /// Saves the newest token that is processed and not saved; false if there is none. A
+    /// save in flight is waited for, so that afterwards nothing that was processed before
+    /// is unsaved.
+    pub(super) fn save_newest(self: &Arc<Self>) -> Result<bool, TunnelError> {
         self.observed(|| {
             let _permit = self.acquire_save_permit()?;
-            let Some(progress) = unsaved.take() else {
+            let Some(progress) = self.data.lock().progress.unsaved.take() else {
                 return Ok(false);
             };
             // The program may have committed a newer one by itself.
             let saved = self.save(&progress.token, Older::Skip);
             if saved.is_err() {
-                unsaved.give_back(progress);
+                // Unless a newer one was processed meanwhile.
+                self.data.lock().progress.unsaved.get_or_insert(progress);
             }
             saved.map(|()| true)
         })
     }
 
+    /// Whether something was processed that is not saved.
+    pub(super) fn has_unsaved(&self) -> bool {
+        self.data.lock().progress.unsaved.is_some()
+    }
+
     /// Waits until no save is in flight.
-    pub(crate) fn wait_until_idle(&self) {
-        let clock = self.ownership.lost.clock();
-        if let Ok(()) = clock.recv(&self.permit.1, None) {
-            drop(SavePermit(&self.permit.0));
-        }
+    pub(super) fn wait_until_saved(&self) {
+        let is_free = |data: &mut ChannelData| (!data.saves.is_saving).then_some(());
+        self.data.wait_for(None, is_free);
     }
 
-    /// Whether `finished` has been saved.
-    pub(crate) fn is_finish_committed(&self) -> bool {
-        self.finish_committed.load(Ordering::Acquire)
+    fn commit(self: &Arc<Self>, token: &str, older: Older) -> Result<(), TunnelError> {
+        let save = || {
+            let _permit = self.acquire_save_permit()?;
+            self.save(token, older).map(|()| true)
+        };
+        self.observed(save).map(|_| ())
     }
 
-    /// The last token that was saved, for the report.
-    pub(crate) fn last_saved(&self) -> LastSaved {
-        self.known.lock().saved.clone()
-    }
-
-    /// Saves by `save`, which returns whether there was something to save, and reports
-    /// it afterwards, when the next save may begin.
+    /// Saves by `save`, which returns whether there was something to save, and reports it
+    /// when the next save may begin: an observer that commits would wait for itself.
     fn observed(
-        &self,
+        self: &Arc<Self>,
         save: impl FnOnce() -> Result<bool, TunnelError>,
     ) -> Result<bool, TunnelError> {
-        let clock = self.ownership.lost.clock();
-        let began = clock.now();
-        let saved = clock.task().run(save);
-        let channel_id = &*self.ownership.channel_id;
+        let began = self.now();
+        let saved = self.clock().task().run(save);
+        let channel_id = &*self.channel_id;
         match &saved {
             Ok(true) => self.observe(WorkerEventKind::CheckpointSaved {
                 channel_id,
-                elapsed: clock.now() - began,
+                elapsed: self.now() - began,
             }),
             Ok(false) => {}
             // Nothing was tried: the loss is reported elsewhere, a refusal here.
             Err(error) if is_untried(error) => {}
             Err(error) => {
-                self.stats.history.saves.failed(full_text(error));
+                let (text, now) = (full_text(error), self.now());
+                self.data.lock().stats.history.saves.failed(text, now);
                 self.observe(WorkerEventKind::CheckpointFailed { channel_id, error });
-                if let Some(connection) = self.connection.upgrade() {
-                    connection.save_failed(error);
-                }
+                self.save_failed(error);
             }
         }
         saved
     }
 
-    fn observe(&self, kind: WorkerEventKind<'_>) {
-        if let Some(session) = self.session.upgrade() {
-            session.observe(kind);
-        }
-    }
-
     fn acquire_save_permit(&self) -> Result<SavePermit<'_>, TunnelError> {
-        match self.ownership.lost.or_recv(&self.permit.1) {
-            Some(()) => Ok(SavePermit(&self.permit.0)),
-            None => Err(self.ownership.lost_error()),
+        let acquired = self.data.wait_for(None, |data| {
+            if data.state.is_lost() {
+                return Some(false);
+            }
+            (!std::mem::replace(&mut data.saves.is_saving, true)).then_some(true)
+        });
+        match acquired {
+            Some(true) => Ok(SavePermit(self)),
+            _ => Err(self.lost_error()),
         }
     }
 
     /// For whoever has the permit.
-    fn save(&self, token: &str, older: Older) -> Result<(), TunnelError> {
-        let place = self.known.lock().delivered.place(token);
-        let committed = self.known.lock().committed;
+    fn save(self: &Arc<Self>, token: &str, older: Older) -> Result<(), TunnelError> {
+        let data = self.data.lock();
+        let place = data.saves.delivered.place(token);
+        let committed = data.saves.committed;
+        drop(data);
         let is_older = matches!((place, committed), (Some(a), Some(b)) if a.order < b.order);
         match older {
             Older::Refuse if is_older => return Err(self.out_of_order()),
             Older::Skip if is_older => return Ok(()),
             _ => {}
         }
-        self.ownership.check()?;
-        self.stats.save_begins();
-        // It may be the user's.
-        let saved = call_user(|| self.checkpointer.checkpoint(token));
-        self.stats.save_ends();
+        self.check_ours()?;
+        let now = self.now();
+        let mut data = self.data.lock();
+        data.stages.saving = Some(now);
+        // It is gone once the connection has ended.
+        let Some(checkpointer) = data.saves.checkpointer.clone() else {
+            drop(data);
+            return Err(self.lost_error());
+        };
+        drop(data);
+        // It may be the program's.
+        let saved = call_user(|| checkpointer.checkpoint(token));
+        drop_user(checkpointer);
         saved.map_err(|panic| {
             TunnelError::client(format!("the checkpointer panicked: {panic}"))
         })??;
@@ -222,48 +152,44 @@ impl Saver {
         Ok(())
     }
 
+    fn after_save(self: &Arc<Self>, token: &str, place: Option<Place>) {
+        let (saved, now): (Arc<str>, _) = (Arc::from(token), self.now());
+        let mut action = Action::Nothing;
+        let mut data = self.data.lock();
+        data.saves.committed = place;
+        data.saves.last = LastSaved {
+            token: Some(saved.clone()),
+            records: place.map(|place| place.records),
+        };
+        let was_failing = data.stats.history.saves.is_failing();
+        data.stats.saved(saved, now);
+        if token == FINISH_TAG {
+            data.saves.is_finish_committed = true;
+            if data.progress.waits_for_commit {
+                // The channel has waited for this to close.
+                data.progress.is_finished = true;
+                action = data.handle(ChannelEvent::Close, now);
+            }
+        }
+        drop(data);
+        if was_failing {
+            let outages = &self.session.status.outages;
+            outages.succeeded(Asked::Checkpoint, Some(&self.channel_id));
+        }
+        if action != Action::Nothing {
+            self.data.notify();
+            self.act(action);
+        }
+    }
+
     fn out_of_order(&self) -> TunnelError {
         let message = format!(
             "channel {}: the token is older than one that was committed before, nothing was \
              saved; commit tokens in the order of the batches, or use rewind_to to go back",
-            self.ownership.channel_id
+            self.channel_id
         );
         TunnelError::new(ErrorCode::CheckpointOutOfOrder, message)
-            .with_tunnel_id(&*self.ownership.tunnel_id)
-    }
-
-    fn after_save(&self, token: &str, place: Option<Place>) {
-        let saved: Arc<str> = Arc::from(token);
-        {
-            let mut known = self.known.lock();
-            known.committed = place;
-            known.saved = LastSaved {
-                token: Some(saved.clone()),
-                records: place.map(|place| place.records),
-            };
-        }
-        if self.stats.history.saves.is_failing()
-            && let Some(session) = self.session.upgrade()
-        {
-            let outages = &session.status.outages;
-            outages.succeeded(Asked::Checkpoint, Some(&self.ownership.channel_id));
-        }
-        self.stats.saved(saved);
-        if token == FINISH_TAG {
-            self.finish_committed.store(true, Ordering::Release);
-            // The channel may have waited for this to close.
-            if let Some(connection) = self.connection.upgrade() {
-                connection.notify();
-            }
-        }
-    }
-
-    fn commit_or(&self, token: &str, older: Older) -> Result<(), TunnelError> {
-        let save = || {
-            let _permit = self.acquire_save_permit()?;
-            self.save(token, older).map(|()| true)
-        };
-        self.observed(save).map(|_| ())
+            .with_tunnel_id(&*self.session.tunnel_id)
     }
 }
 
@@ -275,21 +201,47 @@ fn is_untried(error: &TunnelError) -> bool {
     )
 }
 
-impl Commit for Saver {
-    fn commit(&self, token: &str) -> Result<(), TunnelError> {
-        self.commit_or(token, Older::Refuse)
-    }
+/// What a handle of the program's may do with a channel. It keeps nothing of the channel,
+/// however long the program keeps the handle.
+pub(super) struct ChannelHandle {
+    pub(super) connection: Weak<Connection>,
+    pub(super) tunnel_id: Arc<str>,
+    pub(super) channel_id: Arc<str>,
+}
 
-    fn rewind_to(&self, token: &str) -> Result<(), TunnelError> {
-        self.commit_or(token, Older::Save)
+impl fmt::Debug for ChannelHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelHandle")
+            .field("channel_id", &self.channel_id)
+            .finish_non_exhaustive()
     }
 }
 
-/// The permit to save; returned when dropped.
-struct SavePermit<'a>(&'a Sender<()>);
+impl ChannelHandle {
+    fn commit_as(&self, token: &str, older: Older) -> Result<(), TunnelError> {
+        match self.connection.upgrade() {
+            Some(connection) => connection.commit(token, older),
+            None => Err(lost_error(&self.tunnel_id, &self.channel_id)),
+        }
+    }
+}
 
-impl Drop for SavePermit<'_> {
-    fn drop(&mut self) {
-        let _ = self.0.send(());
+impl Commit for ChannelHandle {
+    fn commit(&self, token: &str) -> Result<(), TunnelError> {
+        self.commit_as(token, Older::Refuse)
+    }
+
+    fn rewind_to(&self, token: &str) -> Result<(), TunnelError> {
+        self.commit_as(token, Older::Save)
+    }
+
+    fn is_closing(&self) -> bool {
+        let connection = self.connection.upgrade();
+        connection.is_none_or(|connection| connection.is_closing())
+    }
+
+    fn may_checkpoint(&self) -> bool {
+        let connection = self.connection.upgrade();
+        connection.is_some_and(|connection| connection.is_ours())
     }
 }

@@ -1,55 +1,89 @@
 //! [`ServiceConn`]: reads a channel from the service.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::connection::Connection;
-use crate::error::{ErrorCode, TunnelError};
-use crate::http::TunnelApi;
-use crate::limits::memory::Room;
+use super::waits::lost_error;
+use crate::error::TunnelError;
+use crate::limits::memory::MemoryPermit;
 use crate::processor::{ChannelBatch, ChannelConn};
 use crate::protocol::ReadRecordsRequest;
-use crate::sync::stop::Stop;
 
-/// The worker's own connection. Go: what `channelConn` reads with.
-pub(crate) struct ServiceConn {
-    api: Arc<dyn TunnelApi>,
+/// The worker's own connection. Go: what `channelConn` reads with. Keeps nothing of the
+/// channel, because a connection of the program's may keep it.
+pub(super) struct ServiceConn {
+    connection: Weak<Connection>,
     /// Made once; only the token changes.
     request: ReadRecordsRequest,
-    /// What its answers may take.
-    room: Arc<Room>,
-    closing: Stop,
 }
 
 impl ServiceConn {
-    pub(crate) fn new(connection: &Connection, room: Arc<Room>) -> ServiceConn {
+    pub(super) fn new(connection: &Arc<Connection>) -> ServiceConn {
         let session = &connection.session;
         ServiceConn {
-            api: session.api.clone(),
+            connection: Arc::downgrade(connection),
             request: ReadRecordsRequest {
                 tunnel_id: session.tunnel_id.to_string(),
                 client_id: session.client_id.to_string(),
                 channel_id: connection.channel_id.to_string(),
                 token: String::new(),
             },
-            room,
-            closing: connection.closing.clone(),
         }
     }
 }
 
 impl ChannelConn for ServiceConn {
     fn read(&mut self, token: &str) -> Result<ChannelBatch, TunnelError> {
+        let request = &mut self.request;
         // A connection of the program's may call late, or on a thread of its own.
-        if self.closing.is_triggered() {
-            return Err(TunnelError::new(
-                ErrorCode::ChannelLost,
-                "the channel is closing, nothing is read",
-            ));
-        }
-        self.request.token.clear();
-        self.request.token.push_str(token);
-        let room = |bytes| self.room.make(bytes);
-        let batch = self.api.read_records(&self.request, &room)?;
+        let connection = self.connection.upgrade();
+        let Some(connection) = connection.filter(|connection| !connection.is_closing()) else {
+            return Err(lost_error(&request.tunnel_id, &request.channel_id));
+        };
+        request.token.clear();
+        request.token.push_str(token);
+        let reserve = |bytes| connection.reserve(bytes);
+        let batch = connection.session.api.read_records(request, &reserve)?;
         Ok(ChannelBatch::from_service(batch))
+    }
+}
+
+impl Connection {
+    /// Acquires memory for the response that is about to be read, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// If the budget has not enough free bytes. The read then has to be abandoned.
+    fn reserve(&self, bytes: usize) -> Result<(), TunnelError> {
+        let permit = self.data.lock().reading.memory.take();
+        let mut permit = permit.unwrap_or_else(|| self.session.budget.empty_permit());
+        if permit.grow(bytes) {
+            self.put_memory(Some(permit));
+            return Ok(());
+        }
+        drop(permit);
+        self.data.lock().reading.rejected = Some(bytes);
+        Err(TunnelError::client(
+            "the response does not fit into the memory budget now; it will be read again later",
+        ))
+    }
+
+    /// What the next read has of the memory budget from its beginning.
+    pub(super) fn put_memory(&self, permit: Option<MemoryPermit>) {
+        let mut data = self.data.lock();
+        data.reading.rejected = None;
+        let before = std::mem::replace(&mut data.reading.memory, permit);
+        drop(data);
+        drop(before);
+    }
+
+    /// What the last read has of the memory budget, and the size of its response if that
+    /// was rejected.
+    pub(super) fn take_memory(&self) -> (MemoryPermit, Option<usize>) {
+        let mut data = self.data.lock();
+        let (permit, rejected) = (data.reading.memory.take(), data.reading.rejected.take());
+        drop(data);
+        let permit = permit.unwrap_or_else(|| self.session.budget.empty_permit());
+        (permit, rejected)
     }
 }

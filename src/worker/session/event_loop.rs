@@ -1,31 +1,25 @@
-//! The loop of a worker: hears everything, decides by the pure machines, and
-//! never waits for anything but the next event.
-//!
-//! It runs on the thread that called
-//! [`connect_and_working`](crate::worker::worker::TunnelWorker::connect_and_working).
+//! The loop of a worker, on its heartbeat thread: handles every event, decides by the pure
+//! machines, and never waits for anything but the next event.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
 use log::{debug, info, warn};
 use time::OffsetDateTime;
 
 use super::assignment::{Command, TunnelStateMachine};
-use super::heartbeat::{Call, LEAVE_TIME, SessionRequests};
 use super::reopening::Reopening;
+use super::requests::{Call, LEAVE_TIME, SessionRequests};
 use super::schedule::HeartbeatSchedule;
 use super::stall_detector::StallDetector;
 use super::timers::Timers;
-use crate::clock;
+use crate::clock::{self, Queue};
 use crate::error::{ErrorClass, ErrorCode, TunnelError};
 use crate::limits::memory::OpenChannel;
 use crate::observer::{CloseReason, OwnedEvent};
 use crate::policy::{Reaction, Request, reaction};
 use crate::protocol::Channel;
-use crate::sync::threads;
-use crate::user_code::drop_user;
 use crate::worker::channel::connection::Connection;
 use crate::worker::channel::reader::Reader;
 use crate::worker::connection_id::ConnectionId;
@@ -41,6 +35,9 @@ const LEAVING_TIME: Duration = Duration::from_secs(1);
 /// How long the last requests wait for a heartbeat in flight: its report is older than
 /// theirs, and must not arrive after it.
 const IN_FLIGHT_TIME: Duration = Duration::from_secs(1);
+
+/// How many events are handled before timers and heartbeats are looked at again.
+const MAX_AT_ONCE: usize = 1024;
 
 /// Until a channel is opened for which no thread could be started.
 const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
@@ -84,8 +81,7 @@ enum Phase {
 /// One session with the service.
 pub(crate) struct Session {
     session: Arc<SessionContext>,
-    events: Receiver<Event>,
-    heartbeat: Sender<Call>,
+    calls: Queue<Call>,
     requests: SessionRequests,
     predecessors: Predecessors,
     machine: TunnelStateMachine,
@@ -96,9 +92,9 @@ pub(crate) struct Session {
     reopening: Reopening,
     stall_detector: StallDetector,
     /// All that have not ended yet, also those that the machine has forgotten.
-    connections: HashMap<ConnectionId, Arc<Connection>>,
+    connections: BTreeMap<ConnectionId, Arc<Connection>>,
     /// What a channel takes of the memory budget, until its reader starts.
-    rooms: HashMap<ConnectionId, OpenChannel>,
+    rooms: BTreeMap<ConnectionId, OpenChannel>,
     phase: Phase,
     /// When the last connection ended in a shutdown.
     drained_at: Option<Instant>,
@@ -110,8 +106,7 @@ pub(crate) struct Session {
 /// What a session is made of.
 pub(crate) struct Parts {
     pub(crate) session: Arc<SessionContext>,
-    pub(crate) events: Receiver<Event>,
-    pub(crate) heartbeat: Sender<Call>,
+    pub(crate) calls: Queue<Call>,
     pub(crate) requests: SessionRequests,
     pub(crate) predecessors: Predecessors,
     pub(crate) schedule: HeartbeatSchedule,
@@ -123,18 +118,17 @@ impl Session {
         let settings = &session.settings;
         let clock = session.clock();
         Session {
-            stall_detector: StallDetector::new(settings.stuck_after, clock),
+            stall_detector: StallDetector::new(settings.stuck_after, clock.now()),
             reopening: Reopening::new(settings.heartbeat_interval),
             sent_utc: clock.utc(),
-            events: parts.events,
-            heartbeat: parts.heartbeat,
+            calls: parts.calls,
             requests: parts.requests,
             predecessors: parts.predecessors,
             machine: TunnelStateMachine::default(),
             schedule: parts.schedule,
             timers: Timers::default(),
-            connections: HashMap::new(),
-            rooms: HashMap::new(),
+            connections: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             phase: Phase::Working,
             drained_at: None,
             failure: None,
@@ -181,13 +175,16 @@ impl Session {
             }
             self.send_heartbeat(now);
             let wake = Some(self.next_wake());
-            let Ok(event) = self.session.clock().recv(&self.events, wake) else {
+            let Ok(event) = self.session.events.pop(wake) else {
                 continue;
             };
             self.handle(event)?;
             // What came at the same time is handled before the next decision.
-            for event in self.events.clone().try_iter().take(1024) {
-                self.handle(event)?;
+            for _ in 0..MAX_AT_ONCE {
+                match self.session.events.try_pop() {
+                    Some(event) => self.handle(event)?,
+                    None => break,
+                }
             }
         }
     }
@@ -224,41 +221,45 @@ impl Session {
         match event {
             Event::Heartbeat(Ok(channels)) => self.answered(channels),
             Event::Heartbeat(Err(error)) => self.heartbeat_failed(error)?,
-            Event::HeartbeatThreadEnded => self.fail(
-                TunnelError::client("the heartbeat thread has ended unexpectedly")
+            Event::RequestThreadEnded => self.fail(
+                TunnelError::client("the thread of the session's requests has ended unexpectedly")
                     .with_class(ErrorClass::Passing),
             ),
-            Event::LeaseInDoubt => {
-                warn!(
-                    "tunnel {}: the calendar clock is past the session's lease (a suspended \
-                     machine, or a clock that was set): callbacks and checkpoints pause until a \
-                     heartbeat is answered",
-                    self.session.tunnel_id
-                );
-                self.schedule.hurry();
-            }
+            Event::LeaseInDoubt => self.lease_in_doubt(),
             // The service need not wait for what still opens it here.
             Event::Unread(channel_id, connection) => {
                 self.machine.ended(&channel_id, connection, false);
             }
-            Event::Ended(ended) => self.ended(ended),
+            Event::Ended(ended) => self.ended(*ended),
             Event::Later(at, timer) => self.timers.add(at, timer),
             Event::Shutdown(deadline) => self.shut_down(deadline),
-            Event::Left => {
-                let now = self.session.clock().now();
-                // A session whose heartbeats fail lives until its lease ends.
-                let lives_on = self.failure.is_some() && now >= self.schedule.gives_up_at();
-                if let Phase::Leaving { deadline } = &mut self.phase
-                    && !lives_on
-                {
-                    // Nothing more to wait for.
-                    *deadline = now;
-                }
-            }
+            Event::Left => self.left(),
             // Handled before the session began.
             Event::Connected(_) => {}
         }
         Ok(())
+    }
+
+    fn lease_in_doubt(&mut self) {
+        warn!(
+            "tunnel {}: the calendar clock is past the session's lease (a suspended machine, or \
+             a clock that was set): callbacks and checkpoints pause until a heartbeat is answered",
+            self.session.tunnel_id
+        );
+        self.schedule.hurry();
+    }
+
+    /// The last requests have been sent.
+    fn left(&mut self) {
+        let now = self.session.clock().now();
+        // A session whose heartbeats fail lives until its lease ends.
+        let lives_on = self.failure.is_some() && now >= self.schedule.gives_up_at();
+        if let Phase::Leaving { deadline } = &mut self.phase
+            && !lives_on
+        {
+            // Nothing more to wait for.
+            *deadline = now;
+        }
     }
 
     fn answered(&mut self, channels: Vec<Channel>) {
@@ -328,16 +329,18 @@ impl Session {
     }
 
     fn ended(&mut self, ended: Ended) {
-        let known = self.connections.remove(&ended.connection);
-        let is_known = known.is_some();
-        self.drop_later(known);
+        let is_known = self.connections.remove(&ended.connection).is_some();
         self.rooms.remove(&ended.connection);
         let status = &self.session.status;
-        status.closed(ended.connection, ended.finished);
+        status.closed(
+            ended.connection,
+            &ended.channel_id,
+            ended.totals,
+            ended.finished,
+        );
         status.outages.forget(Some(&ended.channel_id));
         self.machine
             .ended(&ended.channel_id, ended.connection, ended.finished);
-        self.predecessors.forget(&ended.channel_id);
         if !is_known {
             return;
         }
@@ -360,14 +363,6 @@ impl Session {
         }
     }
 
-    /// Has a connection dropped elsewhere: a checkpointer of the user's may go
-    /// with it, whose drop this loop must not wait for.
-    fn drop_later(&self, connection: Option<Arc<Connection>>) {
-        self.session.pool.spawn(move || {
-            drop_user(connection);
-        });
-    }
-
     // What goes out.
 
     fn send_heartbeat(&mut self, now: Instant) {
@@ -381,7 +376,7 @@ impl Session {
         self.session.status.beat_sent();
         let channels = self.machine.report();
         // A thread that is gone has sent its event, which ends the session.
-        let _ = self.heartbeat.send(Call::Heartbeat { channels, is_retry });
+        let _ = self.calls.push(Call::Heartbeat { channels, is_retry });
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
@@ -395,14 +390,10 @@ impl Session {
         for command in commands {
             match command {
                 Command::Dial(channel_id, id) => self.dial(channel_id, id, rooms.pop()),
-                Command::CloseGracefully(id) => self.with(id, |c| {
-                    c.stats.closes_for(reason);
-                    c.close_gracefully();
-                }),
+                Command::CloseGracefully(id) => self.with(id, |c| c.close(reason)),
                 Command::Drop(id) => self.with(id, |c| {
-                    info!("{c}: lost while {}", c.describe());
-                    c.stats.closes_for(CloseReason::Lost);
-                    c.drop_lost();
+                    info!("{c}: lost while {}", c.stage().stage);
+                    c.lose(CloseReason::Lost);
                 }),
             }
         }
@@ -410,7 +401,7 @@ impl Session {
 
     fn dial(&mut self, channel_id: Arc<str>, id: ConnectionId, room: Option<OpenChannel>) {
         let now = self.session.clock().now();
-        let connection = Connection::new(self.session.clone(), id, channel_id.clone());
+        let connection = Connection::new(&self.session, id, channel_id.clone(), &self.predecessors);
         self.rooms.extend(room.map(|room| (id, room)));
         self.connections.insert(id, connection.clone());
         match self.reopening.ready_at(&channel_id) {
@@ -433,11 +424,7 @@ impl Session {
             return;
         };
         let room = self.rooms.remove(&id);
-        let ended = connection.ended.clone();
-        let channel_id = connection.channel_id.clone();
-        let predecessors = self.predecessors.add(channel_id, ended);
-        let readers = self.predecessors.clone();
-        if let Err(error) = Reader::spawn(connection.clone(), predecessors, readers, room) {
+        if let Err(error) = Reader::spawn(&connection, room) {
             self.rooms.insert(id, self.session.budget.open_channel());
             connection.request_failed(
                 Asked::GetCheckpoint,
@@ -460,7 +447,8 @@ impl Session {
         while let Some(timer) = self.timers.due(now) {
             match timer {
                 Timer::Resume(id) => self.with(id, |connection| connection.resume()),
-                Timer::Save(id) => self.with(id, |connection| connection.save_soon()),
+                Timer::Save(id) => self.with(id, |connection| connection.save_due()),
+                Timer::RetryIo(id) => self.with(id, |connection| connection.retry_io()),
                 Timer::Open(id) => self.open(id),
             }
         }
@@ -495,7 +483,7 @@ impl Session {
 
     /// Its causes may be the program's, and this loop must not wait for their drop.
     fn drop_error(&self, error: TunnelError) {
-        self.session.pool.spawn(move || drop(error));
+        self.session.io.drop_later(error);
     }
 
     fn shut_down(&mut self, deadline: Instant) {
@@ -577,7 +565,7 @@ impl Session {
             requests.leave(&session.client_id, report, within);
             session.send(Event::Left);
         };
-        if let Err(error) = threads::spawn(self.session.clock(), "tunnel-leave", leave) {
+        if let Err(error) = self.session.io.spawn(leave) {
             warn!(
                 "tunnel {}: no thread for the last requests: {error}",
                 self.session.tunnel_id
@@ -586,23 +574,23 @@ impl Session {
         }
     }
 
-    /// Gives up on the connections that have not ended. What they own may be the
-    /// program's, so it is dropped elsewhere.
+    /// Gives up on the connections that have not ended. Values of the program that they
+    /// own are dropped by their I/O tasks.
     fn give_up_connections(&mut self, reason: CloseReason, is_abandoned: bool) {
         for connection in std::mem::take(&mut self.connections).into_values() {
             if is_abandoned {
                 warn!(
                     "{connection}: abandoned at the deadline while {}",
-                    connection.describe()
+                    connection.stage().stage
                 );
             }
-            self.session.status.closed(connection.id, false);
-            connection.stats.closes_for(reason);
-            connection.drop_lost();
+            connection.lose(reason);
+            let totals = connection.totals();
+            let status = &self.session.status;
+            status.closed(connection.id, &connection.channel_id, totals, false);
             if connection.was_opened() || is_abandoned {
                 self.report.channels.push(connection.report(is_abandoned));
             }
-            self.drop_later(Some(connection));
         }
         self.rooms.clear();
     }

@@ -1,40 +1,37 @@
 //! Looks from time to time for channels that do not move, so that none stalls
 //! in silence.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::warn;
 
-use crate::clock::{self, Clock};
+use crate::clock;
 use crate::observer::{ChannelStage, OwnedEvent};
-use crate::sync::timed_state::TimedState;
 use crate::worker::channel::connection::Connection;
 use crate::worker::connection_id::ConnectionId;
+use crate::worker::status::channel::StageSince;
 
 /// The longest time between two looks.
 const MAX_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Which stuck channels have been told of.
+/// Which stalled channels have been reported.
 #[derive(Debug)]
 pub(crate) struct StallDetector {
-    clock: Clock,
     after: Duration,
     next: Instant,
-    /// Stages that have been told of; once for each time that a channel comes
-    /// to one.
-    told: HashMap<ConnectionId, (ChannelStage, TimedState)>,
+    /// Stages that have been reported; once for each time that a channel comes to one.
+    reported: BTreeMap<ConnectionId, StageSince>,
 }
 
 impl StallDetector {
     /// Looks for channels that are at one stage for longer than `after`.
-    pub(crate) fn new(after: Duration, clock: &Clock) -> StallDetector {
+    pub(crate) fn new(after: Duration, now: Instant) -> StallDetector {
         StallDetector {
-            clock: clock.clone(),
             after,
-            next: clock.now() + interval(after),
-            told: HashMap::new(),
+            next: now + interval(after),
+            reported: BTreeMap::new(),
         }
     }
 
@@ -47,33 +44,41 @@ impl StallDetector {
     pub(crate) fn check(
         &mut self,
         now: Instant,
-        connections: &HashMap<ConnectionId, Arc<Connection>>,
+        connections: &BTreeMap<ConnectionId, Arc<Connection>>,
     ) {
         if now < self.next {
             return;
         }
         self.next = now + interval(self.after);
-        self.told.retain(|id, _| connections.contains_key(id));
+        self.reported.retain(|id, _| connections.contains_key(id));
         for (id, connection) in connections {
-            let (stage, since) = connection.stats.stage();
-            if self.is_news(*id, stage, since) {
-                report(connection, stage, since.age(&self.clock));
+            let at = connection.stage();
+            if self.is_news(*id, at, now) {
+                report(
+                    connection,
+                    at.stage,
+                    now.saturating_duration_since(at.since),
+                );
             }
         }
     }
 
-    /// Whether that is stuck and has not been told of.
-    fn is_news(&mut self, id: ConnectionId, stage: ChannelStage, since: TimedState) -> bool {
-        let is_stuck = !stage.is_rest() && since.age(&self.clock) > self.after;
-        is_stuck && self.told.insert(id, (stage, since)) != Some((stage, since))
+    /// Whether that is a stall that has not been reported.
+    fn is_news(&mut self, id: ConnectionId, at: StageSince, now: Instant) -> bool {
+        let is_stalled =
+            !at.stage.is_rest() && now.saturating_duration_since(at.since) > self.after;
+        is_stalled && self.reported.insert(id, at) != Some(at)
     }
 }
 
 fn report(connection: &Connection, stage: ChannelStage, age: Duration) {
-    warn!(
-        "{connection}: {stage} for {:?}, no records move until that ends",
-        clock::rounded(age)
-    );
+    let consequence = match stage {
+        // Records move on.
+        ChannelStage::Saving => "no other checkpoint is saved until that ends",
+        _ => "no records move until that ends",
+    };
+    let rounded = clock::rounded(age);
+    warn!("{connection}: {stage} for {rounded:?}, {consequence}");
     connection.session.notify(OwnedEvent::ChannelStalled {
         channel_id: connection.channel_id.clone(),
         stage,
@@ -91,25 +96,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stuck_channel_is_told_of_once_for_each_time() {
-        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
-        let mut watch = StallDetector::new(Duration::from_secs(10), &clock);
+    fn a_stalled_channel_is_reported_once_for_each_time() {
+        let second = Duration::from_secs(1);
+        let start = clock::now();
+        let mut detector = StallDetector::new(10 * second, start);
         let id = ConnectionId::for_tests(1);
-        let old = TimedState::now(&clock, 0);
-        clock.jump(Duration::from_secs(11));
         let (running, idle) = (ChannelStage::InCallback, ChannelStage::Idle);
-        assert!(!watch.is_news(id, idle, old), "rest");
-        assert!(
-            !watch.is_news(id, running, TimedState::now(&clock, 0)),
-            "young"
-        );
-        assert!(watch.is_news(id, running, old));
-        assert!(!watch.is_news(id, running, old), "told");
-        assert!(watch.is_news(id, ChannelStage::Saving, old), "another");
-        assert!(watch.is_news(ConnectionId::for_tests(2), running, old));
-        let again = TimedState::now(&clock, 1);
-        clock.jump(Duration::from_secs(11));
-        assert!(watch.is_news(id, running, again), "later again");
+        let at = |stage, since| StageSince { stage, since };
+        let now = start + 11 * second;
+        assert!(!detector.is_news(id, at(idle, start), now), "rest");
+        assert!(!detector.is_news(id, at(running, now), now), "young");
+        assert!(detector.is_news(id, at(running, start), now));
+        assert!(!detector.is_news(id, at(running, start), now), "reported");
+        assert!(detector.is_news(id, at(ChannelStage::Saving, start), now));
+        let other = ConnectionId::for_tests(2);
+        assert!(detector.is_news(other, at(running, start), now));
+        let later = now + 11 * second;
+        assert!(detector.is_news(id, at(running, now), later), "again");
     }
 
     #[test]

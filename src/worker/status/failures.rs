@@ -1,83 +1,54 @@
-//! Failures of one kind on one channel, over all its connections.
+//! Failures of one kind on one channel, over all its connections (pure).
 
 use std::error::Error;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
-use crate::clock::Clock;
 use crate::observer::FailureSnapshot;
 use crate::user_code::call_user;
 
-/// Counts failures until something succeeds. Any thread may report; a success
-/// costs one load unless there was a failure before.
-#[derive(Debug)]
+/// Counts failures until something succeeds.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Failures {
-    clock: Clock,
-    count: AtomicU64,
-    /// When the row of failures began; 0 when there is none.
-    since: AtomicU64,
-    last: Mutex<Option<Last>>,
-}
-
-#[derive(Clone, Debug)]
-struct Last {
-    text: String,
-    at: u64,
+    count: u64,
+    /// When the row of failures began that goes on.
+    since: Option<Instant>,
+    last: Option<(Instant, String)>,
 }
 
 impl Failures {
-    pub(crate) fn new(clock: &Clock) -> Failures {
-        Failures {
-            clock: clock.clone(),
-            count: AtomicU64::new(0),
-            since: AtomicU64::new(0),
-            last: Mutex::new(None),
-        }
+    pub(crate) fn failed(&mut self, text: String, now: Instant) {
+        self.count += 1;
+        self.since.get_or_insert(now);
+        self.last = Some((now, text));
     }
 
-    pub(crate) fn failed(&self, text: String) {
-        let at = self.clock.micros();
-        self.count.fetch_add(1, Ordering::Relaxed);
-        // A row that has begun goes on.
-        let _ = self
-            .since
-            .compare_exchange(0, at, Ordering::Relaxed, Ordering::Relaxed);
-        *self.last.lock() = Some(Last { text, at });
-    }
-
-    pub(crate) fn succeeded(&self) {
-        if self.is_failing() {
-            self.since.store(0, Ordering::Relaxed);
-        }
+    pub(crate) fn succeeded(&mut self) {
+        self.since = None;
     }
 
     pub(crate) fn is_failing(&self) -> bool {
-        self.since.load(Ordering::Relaxed) != 0
+        self.since.is_some()
     }
 
     /// How long ago the last failure was.
-    pub(crate) fn last_age(&self) -> Option<Duration> {
-        let last = self.last.lock();
-        last.as_ref().map(|last| self.clock.age(last.at))
+    fn last_age(&self, now: Instant) -> Option<Duration> {
+        let (at, _) = self.last.as_ref()?;
+        Some(now.saturating_duration_since(*at))
     }
 
-    pub(crate) fn snapshot(&self) -> FailureSnapshot {
-        let since = self.since.load(Ordering::Relaxed);
-        let last = self.last.lock().clone();
+    pub(crate) fn snapshot(&self, now: Instant) -> FailureSnapshot {
         FailureSnapshot {
-            count: self.count.load(Ordering::Relaxed),
-            failing_for: (since != 0).then(|| self.clock.age(since)),
-            last_age: last.as_ref().map(|last| self.clock.age(last.at)),
-            last_error: last.map(|last| last.text),
+            count: self.count,
+            failing_for: self.since.map(|since| now.saturating_duration_since(since)),
+            last_age: self.last_age(now),
+            last_error: self.last.as_ref().map(|(_, text)| text.clone()),
         }
     }
 }
 
 /// All failures of one channel, kept while it comes and goes.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     /// To open, to read, and of callbacks.
     pub(crate) work: Failures,
@@ -87,14 +58,6 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn new(clock: &Clock) -> History {
-        History {
-            work: Failures::new(clock),
-            requests: Failures::new(clock),
-            saves: Failures::new(clock),
-        }
-    }
-
     fn all(&self) -> [&Failures; 3] {
         [&self.work, &self.requests, &self.saves]
     }
@@ -105,14 +68,17 @@ impl History {
     }
 
     /// How long ago the last failure was.
-    pub(crate) fn last_age(&self) -> Duration {
-        let ages = self.all().into_iter().filter_map(Failures::last_age);
+    pub(crate) fn last_age(&self, now: Instant) -> Duration {
+        let ages = self
+            .all()
+            .into_iter()
+            .filter_map(|failures| failures.last_age(now));
         ages.min().unwrap_or(Duration::MAX)
     }
 
     /// The failures of everything but saves.
-    pub(crate) fn snapshot(&self) -> FailureSnapshot {
-        let (work, requests) = (self.work.snapshot(), self.requests.snapshot());
+    pub(crate) fn snapshot(&self, now: Instant) -> FailureSnapshot {
+        let (work, requests) = (self.work.snapshot(now), self.requests.snapshot(now));
         let is_newer = |a: &FailureSnapshot, b: &FailureSnapshot| match (a.last_age, b.last_age) {
             (Some(a), Some(b)) => a <= b,
             (a, _) => a.is_some(),
@@ -149,57 +115,46 @@ pub(crate) fn full_text(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
     use crate::error::TunnelError;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_success_ends_a_row_and_keeps_the_count() {
-        let trouble = Failures::new(&Clock::system());
-        assert_eq!(trouble.snapshot(), FailureSnapshot::default());
-        trouble.succeeded();
-        trouble.failed("one".to_owned());
-        trouble.failed("two".to_owned());
-        let failing = trouble.snapshot();
-        assert_eq!(failing.count, 2);
-        assert!(failing.failing_for.is_some());
+        let (mut failures, now) = (Failures::default(), clock::now());
+        assert_eq!(failures.snapshot(now), FailureSnapshot::default());
+        failures.succeeded();
+        failures.failed("one".to_owned(), now);
+        failures.failed("two".to_owned(), now + 20 * SECOND);
+        let failing = failures.snapshot(now + 21 * SECOND);
+        assert_eq!((failing.count, failing.last_age), (2, Some(SECOND)));
+        assert_eq!(failing.failing_for, Some(21 * SECOND));
         assert_eq!(failing.last_error.as_deref(), Some("two"));
-        trouble.succeeded();
-        let over = trouble.snapshot();
+        failures.succeeded();
+        let over = failures.snapshot(now + 22 * SECOND);
         assert_eq!((over.count, over.failing_for), (2, None));
         assert_eq!(over.last_error.as_deref(), Some("two"));
         assert!(over.last_age.is_some());
     }
 
     #[test]
-    fn a_row_begins_with_its_first_failure() {
-        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
-        let trouble = Failures::new(&clock);
-        trouble.failed("one".to_owned());
-        clock.jump(Duration::from_secs(20));
-        trouble.failed("two".to_owned());
-        let failing = trouble.snapshot();
-        assert!(failing.failing_for > failing.last_age, "{failing:?}");
-    }
-
-    #[test]
     fn a_snapshot_shows_the_newest_failure_and_the_longest_row() {
-        let clock = Clock::manual(time::OffsetDateTime::UNIX_EPOCH);
-        let history = History::new(&clock);
-        assert_eq!(history.snapshot(), FailureSnapshot::default());
-        history.requests.failed("busy".to_owned());
-        clock.jump(Duration::from_secs(20));
-        history.work.failed("no".to_owned());
-        clock.jump(Duration::from_secs(1));
-        let snapshot = history.snapshot();
+        let (mut history, now) = (History::default(), clock::now());
+        assert_eq!(history.snapshot(now), FailureSnapshot::default());
+        history.requests.failed("busy".to_owned(), now);
+        history.work.failed("no".to_owned(), now + 20 * SECOND);
+        let snapshot = history.snapshot(now + 21 * SECOND);
         assert_eq!(
             (snapshot.count, snapshot.last_error.as_deref()),
             (2, Some("no"))
         );
-        assert!(snapshot.failing_for > Some(Duration::from_secs(20)));
+        assert_eq!(snapshot.failing_for, Some(21 * SECOND));
         history.work.succeeded();
         assert!(history.is_failing());
         history.requests.succeeded();
         assert!(!history.is_failing());
-        assert_eq!(history.snapshot().failing_for, None);
+        assert_eq!(history.snapshot(now).failing_for, None);
     }
 
     #[test]

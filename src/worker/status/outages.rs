@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
-use parking_lot::Mutex;
 
 use super::failures::full_text;
 use crate::clock::{self, Clock};
 use crate::error::TunnelError;
 use crate::policy::Reaction;
+use crate::sync::Mutex;
 
 /// How often an outage that goes on is logged again.
 const SUMMARY: Duration = Duration::from_secs(30);
@@ -64,9 +64,8 @@ type Kind = (Asked, String);
 
 #[derive(Debug)]
 struct Outage {
-    /// Times are those of [`Clock::micros`].
-    since: u64,
-    logged: u64,
+    since: Instant,
+    logged: Instant,
     attempts: u64,
     /// The channels that fail; none if the request is the session's.
     channels: BTreeSet<Arc<str>>,
@@ -107,7 +106,7 @@ impl Outages {
         reaction: Reaction,
         pause: Duration,
     ) {
-        let now = self.clock.micros();
+        let now = self.clock.now();
         let kind = (asked, error.code().as_str().to_owned());
         let text = full_text(error);
         let mut rows = self.rows.lock();
@@ -120,7 +119,7 @@ impl Outages {
         });
         outage.attempts += 1;
         outage.channels.extend(channel.cloned());
-        let is_due = self.clock.age(outage.logged) >= SUMMARY;
+        let is_due = now.saturating_duration_since(outage.logged) >= SUMMARY;
         if is_due {
             outage.logged = now;
         }
@@ -136,7 +135,7 @@ impl Outages {
                 _ => Line::Warn(text).log(),
             }
         } else if is_due {
-            let seconds = self.clock.age(since).as_secs();
+            let seconds = now.saturating_duration_since(since).as_secs();
             let of = match channels {
                 0 | 1 => whose,
                 _ => format!("{}: {channels} channels", self.whose(None)),
@@ -152,7 +151,8 @@ impl Outages {
     pub(crate) fn succeeded(&self, asked: Asked, channel: Option<&Arc<str>>) {
         let ended = self.end(channel, |(of, _)| *of == asked);
         for ((asked, _), outage) in ended {
-            let seconds = self.clock.age(outage.since).as_secs_f64();
+            let seconds = self.clock.now().saturating_duration_since(outage.since);
+            let seconds = seconds.as_secs_f64();
             let (whose, attempts) = (self.whose(channel), outage.attempts);
             let text =
                 format!("{whose}: {asked} works again after {seconds:.1} s, {attempts} attempts");

@@ -4,22 +4,26 @@
 //! times in each heartbeat interval and when a channel comes or goes, and by
 //! who takes a snapshot; nothing on the batch way takes it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
-use super::channel::{self, ChannelStats};
+use super::channel::{self, Totals};
 use super::failures::{History, full_text};
 use super::outages::Outages;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::TunnelError;
-use crate::observer::{BatchCounts, HeartbeatSnapshot, WorkerSnapshot, WorkerState};
-use crate::sync::stop::Stop;
+use crate::observer::{
+    BatchCounts, ChannelSnapshot, HeartbeatSnapshot, WorkerSnapshot, WorkerState,
+};
+use crate::sync::Mutex;
 use crate::worker::connection_id::ConnectionId;
-use crate::worker::turn::Turn;
+
+/// An open channel, as a snapshot shows it.
+pub(crate) trait ShowChannel: Send + Sync {
+    fn snapshot(&self) -> ChannelSnapshot;
+}
 
 /// What is shown of a worker or daemon.
 #[derive(Debug)]
@@ -38,20 +42,19 @@ pub(crate) struct WorkerStatus {
 #[derive(Debug)]
 struct Shown {
     state: WorkerState,
-    /// Times are those of [`Clock::micros`].
-    since: u64,
+    since: Instant,
     client_id: Option<Arc<str>>,
-    sent: Option<u64>,
-    answered: Option<u64>,
+    sent: Option<Instant>,
+    answered: Option<Instant>,
     failures: u32,
     reconnects: u64,
     last_error: Option<String>,
     /// Since when the session has no channels, although none of them is finished.
-    without_channels: Option<u64>,
+    without_channels: Option<Instant>,
     has_finished_channels: bool,
-    open: BTreeMap<ConnectionId, Arc<ChannelStats>>,
+    open: BTreeMap<ConnectionId, Weak<dyn ShowChannel>>,
     /// Channels that failed and have not come back.
-    given_back: HashMap<Arc<str>, Arc<History>>,
+    released: BTreeMap<Arc<str>, History>,
     /// What closed connections had read and done.
     read: BatchCounts,
     done: BatchCounts,
@@ -60,7 +63,7 @@ struct Shown {
 impl Shown {
     fn is(&mut self, state: WorkerState, clock: &Clock) {
         if self.state != state {
-            (self.state, self.since) = (state, clock.micros());
+            (self.state, self.since) = (state, clock.now());
         }
     }
 }
@@ -79,7 +82,7 @@ impl WorkerStatus {
     fn new(tunnel_id: &str, settings: &Settings, is_daemon: bool) -> WorkerStatus {
         let shown = Shown {
             state: WorkerState::Ready,
-            since: settings.clock.micros(),
+            since: settings.clock.now(),
             client_id: None,
             sent: None,
             answered: None,
@@ -89,7 +92,7 @@ impl WorkerStatus {
             without_channels: None,
             has_finished_channels: false,
             open: BTreeMap::new(),
-            given_back: HashMap::new(),
+            released: BTreeMap::new(),
             read: BatchCounts::default(),
             done: BatchCounts::default(),
         };
@@ -116,7 +119,7 @@ impl WorkerStatus {
         shown.is(WorkerState::Working, &self.clock);
         shown.client_id = Some(client_id.clone());
         (shown.sent, shown.answered, shown.failures) = (None, None, 0);
-        shown.without_channels = Some(self.clock.micros());
+        shown.without_channels = Some(self.clock.now());
         shown.has_finished_channels = false;
     }
 
@@ -151,18 +154,16 @@ impl WorkerStatus {
 
     pub(crate) fn beat_sent(&self) {
         let mut shown = self.shown.lock();
-        shown.sent = Some(self.clock.micros());
-        shown.given_back.retain(|_, failed| self.is_recent(failed));
+        shown.sent = Some(self.clock.now());
+        shown.released.retain(|_, failed| self.is_recent(failed));
     }
 
     /// How long the answer took.
     pub(crate) fn beat_answered(&self) -> Duration {
         let mut shown = self.shown.lock();
-        shown.answered = Some(self.clock.micros());
+        shown.answered = Some(self.clock.now());
         shown.failures = 0;
-        shown
-            .sent
-            .map_or(Duration::ZERO, |sent| self.clock.age(sent))
+        shown.sent.map_or(Duration::ZERO, |sent| self.age(sent))
     }
 
     /// How many have failed in a row.
@@ -191,7 +192,7 @@ impl WorkerStatus {
         match has_some {
             true => shown.without_channels = None,
             false => {
-                let now = self.clock.micros();
+                let now = self.clock.now();
                 shown.without_channels.get_or_insert(now);
             }
         }
@@ -202,53 +203,57 @@ impl WorkerStatus {
         self.shown.lock().has_finished_channels = true;
     }
 
-    /// A new connection to a channel, with the failures of the one before.
-    pub(crate) fn opens(
-        &self,
-        id: ConnectionId,
-        channel_id: &Arc<str>,
-        turn: Arc<Turn>,
-        closing: Stop,
-    ) -> Arc<ChannelStats> {
-        let mut shown = self.shown.lock();
-        let history = shown.given_back.remove(channel_id);
-        let history = history.unwrap_or_else(|| Arc::new(History::new(&self.clock)));
-        let stats = ChannelStats::new(channel_id.clone(), turn, closing, history);
-        let stats = Arc::new(stats);
-        shown.open.insert(id, stats.clone());
-        stats
+    /// The failures of the earlier connections to a channel that is opened again.
+    pub(crate) fn take_history(&self, channel_id: &str) -> History {
+        let history = self.shown.lock().released.remove(channel_id);
+        history.unwrap_or_default()
+    }
+
+    /// There is a new connection.
+    pub(crate) fn opens(&self, id: ConnectionId, connection: Weak<dyn ShowChannel>) {
+        self.shown.lock().open.insert(id, connection);
     }
 
     /// A connection is gone; what it did counts from now on without it.
-    pub(crate) fn closed(&self, id: ConnectionId, finished: bool) {
+    pub(crate) fn closed(
+        &self,
+        id: ConnectionId,
+        channel_id: &Arc<str>,
+        totals: Totals,
+        finished: bool,
+    ) {
         let mut shown = self.shown.lock();
-        let Some(stats) = shown.open.remove(&id) else {
+        if shown.open.remove(&id).is_none() {
             return;
-        };
-        shown.read += stats.read.get();
-        shown.done += stats.done.get();
-        if stats.history.is_failing() && !finished {
-            let history = stats.history.clone();
-            shown.given_back.insert(stats.channel_id.clone(), history);
+        }
+        shown.read += totals.read;
+        shown.done += totals.done;
+        if totals.history.is_failing() && !finished {
+            shown.released.insert(channel_id.clone(), totals.history);
         }
     }
 
-    fn is_recent(&self, failed: &History) -> bool {
-        failed.last_age() < self.timeout
+    /// A failure of a channel that is gone is shown for as long as it may come back.
+    fn is_recent(&self, history: &History) -> bool {
+        history.last_age(self.clock.now()) < self.timeout
     }
 
-    // Who looks.
+    fn age(&self, then: Instant) -> Duration {
+        self.clock.now().saturating_duration_since(then)
+    }
 
+    /// What the worker is at now.
     pub(crate) fn snapshot(&self) -> WorkerSnapshot {
-        let (mut snapshot, open, given_back) = self.copy();
-        for stats in &open {
-            snapshot.channels.push(stats.snapshot());
+        let (mut snapshot, open, released) = self.copy();
+        for connection in open.iter().filter_map(Weak::upgrade) {
+            snapshot.channels.push(connection.snapshot());
         }
         // A connection that was lost may end after the next one has begun.
-        let listed: HashSet<&str> = open.iter().map(|stats| &*stats.channel_id).collect();
-        for (channel_id, history) in &given_back {
+        let listed = snapshot.channels.iter().map(|channel| &*channel.channel_id);
+        let listed: HashSet<String> = listed.map(str::to_owned).collect();
+        for (channel_id, history) in &released {
             if self.is_recent(history) && !listed.contains(&**channel_id) {
-                let channel = channel::given_back(channel_id, history);
+                let channel = channel::without_connection(channel_id, history, self.clock.now());
                 snapshot.channels.push(channel);
             }
         }
@@ -259,19 +264,18 @@ impl WorkerStatus {
         snapshot
     }
 
-    /// What has to be seen at once.
-    fn copy(&self) -> (WorkerSnapshot, Vec<Arc<ChannelStats>>, GivenBack) {
+    /// What has to be seen at the same time.
+    fn copy(&self) -> (WorkerSnapshot, Vec<Weak<dyn ShowChannel>>, Released) {
         let shown = self.shown.lock();
         let open: Vec<_> = shown.open.values().cloned().collect();
-        let given_back = shown.given_back.clone().into_iter().collect();
         let snapshot = WorkerSnapshot {
             tunnel_id: self.tunnel_id.clone(),
             state: shown.state,
-            state_age: self.clock.age(shown.since),
+            state_age: self.age(shown.since),
             client_id: shown.client_id.as_deref().map(str::to_owned),
             heartbeat: HeartbeatSnapshot {
-                sent_age: shown.sent.map(|at| self.clock.age(at)),
-                answered_age: shown.answered.map(|at| self.clock.age(at)),
+                sent_age: shown.sent.map(|at| self.age(at)),
+                answered_age: shown.answered.map(|at| self.age(at)),
                 failures: shown.failures,
                 interval: self.interval,
                 timeout: self.timeout,
@@ -284,14 +288,14 @@ impl WorkerStatus {
             without_channels_for: shown
                 .without_channels
                 .filter(|_| shown.state == WorkerState::Working && !shown.has_finished_channels)
-                .map(|since| self.clock.age(since)),
+                .map(|since| self.age(since)),
             stuck_after: self.stuck_after,
         };
-        (snapshot, open, given_back)
+        (snapshot, open, shown.released.clone())
     }
 }
 
-type GivenBack = Vec<(Arc<str>, Arc<History>)>;
+type Released = BTreeMap<Arc<str>, History>;
 
 #[cfg(test)]
 mod tests {
@@ -300,14 +304,29 @@ mod tests {
     use crate::worker::context::SessionContext;
 
     fn status(is_daemon: bool) -> WorkerStatus {
-        let (session, _events) = SessionContext::for_tests();
+        let session = SessionContext::for_tests();
         WorkerStatus::new("tunnel", &session.settings, is_daemon)
     }
 
-    fn opens(status: &WorkerStatus, number: u64, channel_id: &str) -> Arc<ChannelStats> {
-        let id = ConnectionId::for_tests(number);
-        let turn = Arc::new(Turn::new(&Clock::system()));
-        status.opens(id, &channel_id.into(), turn, Stop::new())
+    /// A connection that shows what it is told to.
+    struct Shows(ChannelSnapshot);
+
+    impl ShowChannel for Shows {
+        fn snapshot(&self) -> ChannelSnapshot {
+            self.0.clone()
+        }
+    }
+
+    fn opens(status: &WorkerStatus, number: u64, channel_id: &str) -> Arc<Shows> {
+        let history = status.take_history(channel_id);
+        let now = crate::clock::now();
+        let connection = Arc::new(Shows(ChannelSnapshot {
+            stage: ChannelStage::Opening,
+            ..channel::without_connection(channel_id, &history, now)
+        }));
+        let weak: Weak<Shows> = Arc::downgrade(&connection);
+        status.opens(ConnectionId::for_tests(number), weak);
+        connection
     }
 
     #[test]
@@ -350,24 +369,35 @@ mod tests {
     #[test]
     fn a_channel_that_failed_stays_until_it_comes_back_well() {
         let status = status(false);
-        let close = |number, finished| status.closed(ConnectionId::for_tests(number), finished);
-        opens(&status, 1, "x").history.work.failed("no".to_owned());
-        close(1, false);
+        let close = |number, totals, finished| {
+            let id = ConnectionId::for_tests(number);
+            status.closed(id, &"x".into(), totals, finished);
+        };
+        let failed = || {
+            let mut totals = Totals::default();
+            totals
+                .history
+                .work
+                .failed("no".to_owned(), status.clock.now());
+            totals
+        };
+        let _first = opens(&status, 1, "x");
+        close(1, failed(), false);
         let channels = status.snapshot().channels;
         assert_eq!(channels[0].stage, ChannelStage::Released);
         assert_eq!(channels[0].failures.last_error.as_deref(), Some("no"));
-        let stats = opens(&status, 2, "x");
+        let _second = opens(&status, 2, "x");
         let channels = status.snapshot().channels;
         assert_eq!(channels.len(), 1, "not twice");
         assert_eq!(channels[0].stage, ChannelStage::Opening);
         assert_eq!(channels[0].failures.count, 1, "the row goes on");
-        stats.batch_read(2, 20);
-        stats.batch_done(2, 20, None);
-        close(2, false);
+        let mut totals = Totals::default();
+        totals.done.records = 2;
+        close(2, totals, false);
         assert_eq!(status.snapshot().channels, []);
         assert_eq!(status.snapshot().done.records, 2, "it still counts");
-        opens(&status, 3, "x").history.saves.failed("no".to_owned());
-        close(3, true);
+        let _third = opens(&status, 3, "x");
+        close(3, failed(), true);
         assert_eq!(status.snapshot().channels, [], "finished");
     }
 }

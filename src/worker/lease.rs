@@ -1,16 +1,13 @@
-//! Whether the session still holds, and a channel with it: asked before every
-//! callback and every request that changes something, by any thread.
+//! [`Lease`]: whether the session still holds. Asked before every callback and every
+//! request that changes something, by any thread.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::stop::Stop;
-use crate::clock::Clock;
-use crate::error::{ErrorCode, TunnelError};
+use crate::clock::{Clock, after};
+use crate::sync::Mutex;
 
 /// How long to wait before looking again whether a lease that is in doubt was renewed.
 pub(crate) const LEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -23,14 +20,28 @@ pub(crate) const LEASE_PAUSE: Duration = Duration::from_millis(100);
 /// clock ends the session, because the calendar clock may just have been set.
 pub(crate) struct Lease {
     clock: Clock,
-    start: Instant,
-    /// Microseconds after `start`.
-    until: AtomicU64,
-    /// Microseconds since 1970.
-    calendar_until: AtomicI64,
-    /// `on_doubt` was called since the last renewal.
-    is_doubted: AtomicBool,
+    end: Mutex<LeaseEnd>,
     on_doubt: Box<dyn Fn() + Send + Sync>,
+}
+
+/// When a lease is over.
+struct LeaseEnd {
+    until: Instant,
+    calendar_until: OffsetDateTime,
+    /// `on_doubt` was called since the last renewal.
+    is_doubted: bool,
+}
+
+impl LeaseEnd {
+    /// That of a lease which a request renews that was sent then.
+    fn new(sent: Instant, sent_utc: OffsetDateTime, timeout: Duration) -> LeaseEnd {
+        let calendar = time::Duration::try_from(timeout).unwrap_or(time::Duration::MAX);
+        LeaseEnd {
+            until: after(sent, timeout),
+            calendar_until: sent_utc.saturating_add(calendar),
+            is_doubted: false,
+        }
+    }
 }
 
 /// What a lease is worth now.
@@ -52,26 +63,16 @@ impl Lease {
         timeout: Duration,
         on_doubt: impl Fn() + Send + Sync + 'static,
     ) -> Lease {
-        let lease = Lease {
+        Lease {
             clock: clock.clone(),
-            start: sent,
-            until: AtomicU64::new(0),
-            calendar_until: AtomicI64::new(0),
-            is_doubted: AtomicBool::new(false),
+            end: Mutex::new(LeaseEnd::new(sent, sent_utc, timeout)),
             on_doubt: Box::new(on_doubt),
-        };
-        lease.renew(sent, sent_utc, timeout);
-        lease
+        }
     }
 
     /// A request that was sent then has been answered.
     pub(crate) fn renew(&self, sent: Instant, sent_utc: OffsetDateTime, timeout: Duration) {
-        let after_start = sent.saturating_duration_since(self.start);
-        let until = micros(after_start.saturating_add(timeout));
-        let calendar = calendar(sent_utc).saturating_add_unsigned(micros(timeout));
-        self.until.store(until, Ordering::Release);
-        self.calendar_until.store(calendar, Ordering::Release);
-        self.is_doubted.store(false, Ordering::Release);
+        *self.end.lock() = LeaseEnd::new(sent, sent_utc, timeout);
     }
 
     /// Whether callbacks and saves may begin.
@@ -80,14 +81,17 @@ impl Lease {
     }
 
     pub(crate) fn state(&self) -> LeaseState {
-        let now = micros(self.clock.now().saturating_duration_since(self.start));
-        if now >= self.until.load(Ordering::Acquire) {
+        let (now, utc) = (self.clock.now(), self.clock.utc());
+        let mut end = self.end.lock();
+        if now >= end.until {
             return LeaseState::Over;
         }
-        if calendar(self.clock.utc()) < self.calendar_until.load(Ordering::Acquire) {
+        if utc < end.calendar_until {
             return LeaseState::Holds;
         }
-        if !self.is_doubted.swap(true, Ordering::AcqRel) {
+        let was_doubted = std::mem::replace(&mut end.is_doubted, true);
+        drop(end);
+        if !was_doubted {
             (self.on_doubt)();
         }
         LeaseState::InDoubt
@@ -102,76 +106,10 @@ impl fmt::Debug for Lease {
     }
 }
 
-/// Whether one channel is ours, for every thread that may save for it. Holds nothing of
-/// the session, so that a handle that is kept for long keeps nothing either.
-#[derive(Clone, Debug)]
-pub(crate) struct Ownership {
-    pub(crate) tunnel_id: Arc<str>,
-    pub(crate) channel_id: Arc<str>,
-    /// Triggered when the channel is no longer ours.
-    pub(crate) lost: Stop,
-    pub(crate) lease: Arc<Lease>,
-}
-
-impl Ownership {
-    pub(crate) fn holds(&self) -> bool {
-        !self.lost.is_triggered() && self.lease.holds()
-    }
-
-    /// Waits while the lease is in doubt.
-    ///
-    /// # Errors
-    ///
-    /// [`lost_error`](Self::lost_error).
-    pub(crate) fn check(&self) -> Result<(), TunnelError> {
-        loop {
-            if self.lost.is_triggered() {
-                return Err(self.lost_error());
-            }
-            match self.lease.state() {
-                LeaseState::Holds => return Ok(()),
-                LeaseState::Over => return Err(self.lost_error()),
-                LeaseState::InDoubt => {
-                    self.lost.wait_for(LEASE_PAUSE);
-                }
-            }
-        }
-    }
-
-    /// The refusal to save for a channel that is no longer ours.
-    pub(crate) fn lost_error(&self) -> TunnelError {
-        let message = format!(
-            "channel {} is no longer ours, nothing was saved; it goes on from its last checkpoint elsewhere",
-            self.channel_id
-        );
-        TunnelError::new(ErrorCode::ChannelLost, message).with_tunnel_id(&*self.tunnel_id)
-    }
-}
-
-impl fmt::Display for Ownership {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ownership {
-            tunnel_id,
-            channel_id,
-            ..
-        } = self;
-        write!(f, "tunnel {tunnel_id}, channel {channel_id}")
-    }
-}
-
-/// Saturates after half a million years.
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Microseconds since 1970.
-fn calendar(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 

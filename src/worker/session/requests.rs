@@ -1,22 +1,20 @@
 //! The thread that sends the requests of a session: connect, heartbeats, the end.
 //!
-//! It decides nothing: the session's loop says when and what, and never waits for an
-//! answer, so that a slow one holds up nothing else.
+//! It decides nothing: the session's loop, on the heartbeat thread, says when and what,
+//! and never waits for an answer, so that a slow one holds up nothing else.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{debug, warn};
 
-use crate::clock;
+use crate::clock::{self, Clock, Queue, Stop};
 use crate::error::{ErrorClass, TunnelError};
 use crate::http::retry::Schedule;
 use crate::http::{Attempt, TunnelApi};
 use crate::policy::{Reaction, Request, reaction};
 use crate::protocol::{Channel, ClientConfig, ConnectRequest, HeartbeatRequest, ShutdownRequest};
-use crate::sync::stop::Stop;
-use crate::sync::{catch_panic, threads};
+use crate::sync::catch_panic::catch_panic;
 use crate::worker::context::Event;
 
 /// What the loop asks for.
@@ -45,42 +43,43 @@ pub(crate) struct SessionRequests {
 }
 
 /// The thread's own data.
-pub(crate) struct Heartbeat {
+pub(crate) struct RequestThread {
     pub(crate) requests: SessionRequests,
     pub(crate) client: ClientConfig,
     /// For how long a connect is tried again; not at all for a daemon, which does that
     /// itself.
     pub(crate) connect_again_for: Duration,
-    pub(crate) events: Sender<Event>,
+    pub(crate) events: Queue<Event>,
 }
 
-impl Heartbeat {
+impl RequestThread {
     /// Starts the thread, which connects and then does what it is asked for, until the
-    /// sender is dropped.
-    pub(crate) fn spawn(self) -> Result<Sender<Call>, TunnelError> {
-        let (sender, calls) = unbounded();
+    /// queue is closed.
+    pub(crate) fn spawn(self) -> Result<Queue<Call>, TunnelError> {
         let clock = self.requests.hang_up.clock().clone();
-        let spawned = threads::spawn(&clock, "tunnel-heartbeat", move || {
+        let queue = Queue::new(&clock);
+        let calls = queue.clone();
+        let spawned = clock::spawn(&clock, "tunnel-requests", move || {
             let _ended = TellEnd(self.events.clone());
             self.run(&calls);
         });
         spawned.map_err(|error| {
-            TunnelError::client("the heartbeat thread could not be started")
+            TunnelError::client("the thread of the session's requests could not be started")
                 .with_source(error)
                 .with_class(ErrorClass::Passing)
         })?;
-        Ok(sender)
+        Ok(queue)
     }
 
-    fn run(&self, calls: &Receiver<Call>) {
-        let connected = flatten(catch_panic::catch_panic(|| self.connect()));
+    fn run(&self, calls: &Queue<Call>) {
+        let connected = flatten(catch_panic(|| self.connect()));
         let client_id = connected.as_ref().ok().cloned();
         self.send(Event::Connected(connected));
         let Some(client_id) = client_id else {
             return;
         };
         let requests = &self.requests;
-        while let Ok(call) = requests.hang_up.clock().recv(calls, None) {
+        while let Ok(call) = calls.pop(None) {
             match call {
                 // Too late for anything but the end.
                 Call::Heartbeat { .. } if requests.is_over() => {}
@@ -133,17 +132,17 @@ impl Heartbeat {
     }
 
     fn send(&self, event: Event) {
-        let _ = self.events.send(event);
+        let _ = self.events.push(event);
     }
 }
 
 /// Tells the loop that the thread has ended, however that came: without it the session
 /// would only find out when its lease is over.
-struct TellEnd(Sender<Event>);
+struct TellEnd(Queue<Event>);
 
 impl Drop for TellEnd {
     fn drop(&mut self) {
-        let _ = self.0.send(Event::HeartbeatThreadEnded);
+        let _ = self.0.push(Event::RequestThreadEnded);
     }
 }
 
@@ -167,7 +166,7 @@ impl SessionRequests {
             channels,
         };
         let heartbeat = || self.api.heartbeat(&request, attempt);
-        let answer = flatten(catch_panic::catch_panic(heartbeat))?;
+        let answer = flatten(catch_panic(heartbeat))?;
         Ok(answer.message.channels)
     }
 
@@ -203,7 +202,7 @@ impl SessionRequests {
             client_id: client_id.to_owned(),
         };
         let pauses = Schedule::META.endless();
-        let pause_stop = Stop::new();
+        let clock = Clock::system();
         let mut retries = 0;
         loop {
             let left = until.saturating_duration_since(clock::now());
@@ -212,7 +211,7 @@ impl SessionRequests {
                 on_new_connection: retries > 0,
             };
             let shutdown = || self.api.shutdown(&request, attempt);
-            let error = match flatten(catch_panic::catch_panic(shutdown)) {
+            let error = match flatten(catch_panic(shutdown)) {
                 Ok(_) => return Ok(()),
                 // The service does not know us, so it has nothing to take back.
                 Err(error) if error.class() == ErrorClass::Gone => return Ok(()),
@@ -225,7 +224,7 @@ impl SessionRequests {
             let pause = pauses.pause(retries, Duration::ZERO, fastrand::f64());
             match (reaction(error.class(), again), pause) {
                 (Reaction::Retry, Some(pause)) if pause < left => {
-                    pause_stop.wait_for(pause);
+                    clock.sleep(pause);
                     retries += 1;
                 }
                 _ => return Err(error),
@@ -256,12 +255,12 @@ mod tests {
             tunnel_id: "tunnel".to_owned(),
             attempt_timeout: Duration::from_secs(60),
             hang_up: hang_up.clone(),
-            leaving: Stop::new(),
+            leaving: Stop::new(&Clock::system()),
         }
     }
 
-    fn heartbeat(server: &TestServer, hang_up: &Stop, events: Sender<Event>) -> Heartbeat {
-        Heartbeat {
+    fn heartbeat(server: &TestServer, hang_up: &Stop, events: Queue<Event>) -> RequestThread {
+        RequestThread {
             requests: requests(server, hang_up),
             client: ClientConfig::default(),
             connect_again_for: Duration::ZERO,
@@ -286,7 +285,7 @@ mod tests {
     #[test]
     fn a_report_that_fails_leaves_time_for_the_shutdown_request() {
         let server = TestServer::start([busy(), busy(), Step::Answer(200, "", Vec::new())]);
-        let requests = requests(&server, &Stop::new());
+        let requests = requests(&server, &Stop::new(&Clock::system()));
         requests.leave("client", vec![Channel::default()], LEAVE_TIME);
         let expected = ["/tunnel/heartbeat", "/tunnel/shutdown", "/tunnel/shutdown"];
         assert_eq!(uris(&server), expected);
@@ -297,7 +296,7 @@ mod tests {
         let server = TestServer::start(std::iter::repeat_with(busy).take(100));
         let began = clock::now();
         let within = Duration::from_millis(300);
-        requests(&server, &Stop::new()).leave("client", Vec::new(), within);
+        requests(&server, &Stop::new(&Clock::system())).leave("client", Vec::new(), within);
         assert!(clock::now() - began < Duration::from_secs(10));
         assert!(uris(&server).len() >= 2);
     }
@@ -305,37 +304,37 @@ mod tests {
     #[test]
     fn a_heartbeat_is_one_attempt() {
         let server = TestServer::start([connected(), busy()]);
-        let (events, receiver) = unbounded();
-        let calls = heartbeat(&server, &Stop::new(), events).spawn();
+        let events = Queue::new(&Clock::system());
+        let calls = heartbeat(&server, &Stop::new(&Clock::system()), events.clone()).spawn();
         let calls = calls.expect("a thread");
-        assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
+        assert!(matches!(events.pop(None), Ok(Event::Connected(Ok(_)))));
         let call = Call::Heartbeat {
             channels: Vec::new(),
             is_retry: false,
         };
-        calls.send(call).expect("it listens");
-        assert!(matches!(receiver.recv(), Ok(Event::Heartbeat(Err(_)))));
-        drop(calls);
-        assert!(matches!(receiver.recv(), Ok(Event::HeartbeatThreadEnded)));
+        calls.push(call).ok().expect("open");
+        assert!(matches!(events.pop(None), Ok(Event::Heartbeat(Err(_)))));
+        calls.close();
+        assert!(matches!(events.pop(None), Ok(Event::RequestThreadEnded)));
         assert_eq!(uris(&server), ["/tunnel/connect", "/tunnel/heartbeat"]);
     }
 
     #[test]
     fn once_nobody_waits_only_the_shutdown_request_is_sent() {
         let server = TestServer::start([connected(), Step::Answer(200, "", Vec::new())]);
-        let (events, receiver) = unbounded();
-        let hang_up = Stop::new();
-        let calls = heartbeat(&server, &hang_up, events).spawn();
+        let events = Queue::new(&Clock::system());
+        let hang_up = Stop::new(&Clock::system());
+        let calls = heartbeat(&server, &hang_up, events.clone()).spawn();
         let calls = calls.expect("a thread");
-        assert!(matches!(receiver.recv(), Ok(Event::Connected(Ok(_)))));
+        assert!(matches!(events.pop(None), Ok(Event::Connected(Ok(_)))));
         hang_up.trigger();
         let call = Call::Heartbeat {
             channels: Vec::new(),
             is_retry: false,
         };
-        calls.send(call).expect("it listens");
-        calls.send(Call::Leave).expect("it listens");
-        assert!(matches!(receiver.recv(), Ok(Event::HeartbeatThreadEnded)));
+        calls.push(call).ok().expect("open");
+        calls.push(Call::Leave).ok().expect("open");
+        assert!(matches!(events.pop(None), Ok(Event::RequestThreadEnded)));
         assert_eq!(uris(&server), ["/tunnel/connect", "/tunnel/shutdown"]);
     }
 }
