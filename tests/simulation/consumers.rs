@@ -7,7 +7,7 @@ use std::time::Duration;
 use tablestore_emulator::_core::Engine;
 use tablestore_tunnel::_simulation as simulation;
 use tablestore_tunnel::{
-    RunningDaemon, ShutdownReport, TunnelClient, TunnelWorker, TunnelWorkerConfig,
+    RunningDaemon, ShutdownReport, TunnelClient, TunnelError, TunnelWorker, TunnelWorkerConfig,
     TunnelWorkerDaemon, WorkerSnapshot, WorkerState,
 };
 
@@ -70,39 +70,36 @@ impl Consumers {
         client: TunnelClient,
         tunnel: &str,
         config: &TunnelWorkerConfig,
-        notes: &Notes,
-    ) {
+    ) -> Result<(), TunnelError> {
         note(|| format!("consumer {id} starts: {kind:?}"));
+        let daemon = |client| TunnelWorkerDaemon::new(client, tunnel, config.clone());
         let handle = match kind {
-            Kind::Worker => match client.new_tunnel_worker(tunnel, config) {
-                Ok(worker) => {
-                    let working = worker.clone();
-                    self.run(id, move || working.connect_and_working().map_err(text));
-                    Handle::Worker(worker)
-                }
-                Err(error) => return notes.fail(format!("no worker: {error}")),
-            },
+            Kind::Worker => {
+                let worker = client.new_tunnel_worker(tunnel, config)?;
+                let working = worker.clone();
+                self.run(id, move || working.connect_and_working());
+                Handle::Worker(worker)
+            }
             Kind::Run => {
-                let daemon = TunnelWorkerDaemon::new(client, tunnel, config.clone());
+                let daemon = daemon(client);
                 let running = daemon.clone();
-                self.run(id, move || running.run().map_err(text));
+                self.run(id, move || running.run());
                 Handle::Daemon(daemon)
             }
             Kind::Spawn => {
-                let daemon = TunnelWorkerDaemon::new(client, tunnel, config.clone());
-                match daemon.spawn() {
-                    Ok(running) => Handle::Running(daemon, Some(running)),
-                    Err(error) => return notes.fail(format!("no thread: {error}")),
-                }
+                let daemon = daemon(client);
+                let running = daemon.spawn()?;
+                Handle::Running(daemon, Some(running))
             }
         };
         self.lock().handles.insert(id, handle);
+        Ok(())
     }
 
     fn run(
         self: &Arc<Consumers>,
         id: ConsumerId,
-        run: impl FnOnce() -> Result<(), String> + Send + 'static,
+        run: impl FnOnce() -> Result<(), TunnelError> + Send + 'static,
     ) {
         let consumers = Arc::clone(self);
         simulation::spawn(&format!("world-run-{id}"), move || {
@@ -277,8 +274,4 @@ impl Closer {
             }
         }
     }
-}
-
-fn text(error: tablestore_tunnel::TunnelError) -> String {
-    error.to_string()
 }

@@ -42,6 +42,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Verdict {
         preemption: plan.preemption,
         stalls: plan.stalls,
         longest_stall: plan.longest_stall,
+        thread_failures: plan.thread_failures,
         trace,
     };
     let results = Arc::new(Mutex::new(Results::default()));

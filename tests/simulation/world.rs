@@ -80,7 +80,7 @@ impl World {
     /// Makes tables with their first rows, and tunnels on them.
     fn fill(&mut self) -> Result<(), TunnelError> {
         for (n, table) in self.plan.tables.iter().enumerate() {
-            let spec = TableSpec::new(format!("table-{n}"))
+            let spec = TableSpec::new(format!("table_{n}"))
                 .primary_key("id", KeyType::Integer)
                 .partitions(table.partitions);
             let made = self.engine.create_table(spec)?;
@@ -116,11 +116,19 @@ impl World {
         });
         let (client, config) = match parts {
             Ok(parts) => parts,
+            // It has not got the threads that it needs.
+            Err(_) if self.plan.thread_failures > 0.0 => return,
             Err(error) => return self.notes.fail(format!("consumer {id}: {error}")),
         };
         let tunnel = &self.tunnels[consumer.tunnel];
-        self.consumers
-            .start(id, consumer.kind, client, tunnel, &config, &self.notes);
+        let started = self
+            .consumers
+            .start(id, consumer.kind, client, tunnel, &config);
+        if let Err(error) = started
+            && self.plan.thread_failures == 0.0
+        {
+            self.notes.fail(format!("consumer {id}: {error}"));
+        }
     }
 
     fn client(&self, id: ConsumerId) -> Result<TunnelClient, TunnelError> {

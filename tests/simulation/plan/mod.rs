@@ -86,6 +86,8 @@ pub(crate) struct Plan {
     pub(crate) preemption: f64,
     pub(crate) stalls: f64,
     pub(crate) longest_stall: Duration,
+    /// Chance that the system starts no thread.
+    pub(crate) thread_failures: f64,
 }
 
 impl Plan {
@@ -115,6 +117,10 @@ impl Plan {
             preemption: dice.pick(&[0.02, 0.1, 0.3, 0.7]),
             stalls,
             longest_stall,
+            thread_failures: match weather {
+                Both => dice.pick(&[0.0, 0.0, 0.02]),
+                _ => 0.0,
+            },
         }
     }
 }
