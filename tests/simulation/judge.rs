@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tablestore_emulator::{Checker, EventKind, Finding, Ledger, Rule};
+use tablestore_emulator::{Action, Checker, EventKind, Finding, Ledger, Rule};
 
 use crate::plan::{Commits, Config, Happening, Plan, Weather};
 use crate::world::World;
@@ -49,7 +49,13 @@ fn is_excused(world: &World, finding: &Finding) -> bool {
     let plan = &world.plan;
     match finding.rule {
         // No heartbeat is sent by a suspended machine, while the service's time goes on.
-        Rule::HeartbeatGap => has(plan, |what| matches!(what, Happening::Suspend(_))),
+        Rule::HeartbeatGap => {
+            has(plan, |what| matches!(what, Happening::Suspend(_))) || is_renewed(world, finding)
+        }
+        // The answer to the first one was lost.
+        Rule::RequestAfterShutdown => {
+            plan.weather.service_fails() && finding.detail.starts_with("shutdown")
+        }
         // The program went back.
         Rule::SaveBackwards => plan.configs.iter().any(|config| config.rewinds),
         // An answer for which there was no memory is read again.
@@ -62,6 +68,32 @@ fn is_excused(world: &World, finding: &Finding) -> bool {
         Rule::ProcessedAfterClose => true,
         _ => false,
     }
+}
+
+/// Whether an answer has arrived that the checker takes for lost, because a fault has hit
+/// it.
+fn is_renewed(world: &World, finding: &Finding) -> bool {
+    let ledger = world.engine.ledger();
+    let mut own: Vec<&str> = Vec::new();
+    for event in ledger.events() {
+        match &event.kind {
+            EventKind::Received {
+                request_id,
+                action: Action::Heartbeat,
+                client,
+                ..
+            } if *client == finding.client => own.push(request_id),
+            EventKind::Faulted {
+                request_id,
+                answer_suffers: true,
+                ..
+            } if own.contains(&&**request_id) && world.notes.has_arrived(request_id) => {
+                return true;
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 fn has(plan: &Plan, is_it: impl Fn(&Happening) -> bool) -> bool {

@@ -18,6 +18,12 @@ use crate::logging::note;
 use crate::notes::{ConsumerId, Notes};
 use crate::plan::{self, of_network};
 
+/// The header with the id of a request.
+const REQUEST_ID: &str = "x-ots-requestid";
+
+/// The number of the client that makes tunnels, before anything fails.
+pub(crate) const NOBODY: ConsumerId = usize::MAX;
+
 /// One network for all consumers of a world.
 pub(crate) struct Network {
     pub(crate) engine: Arc<Engine>,
@@ -100,8 +106,8 @@ impl Network {
 
     /// Hands a request to the service, and waits for its reply. If the time is over
     /// before, the service goes on by itself.
-    fn serve(&self, exchange: &Exchange<'_>) -> Result<Reply, SimFailure> {
-        if self.loses_one() {
+    fn serve(&self, exchange: &Exchange<'_>, loses: bool) -> Result<Reply, SimFailure> {
+        if loses {
             // It hits the next request of the action, which is this one: nobody else runs
             // in between.
             self.engine.arm([of_network(&self.dice, exchange.action)]);
@@ -184,7 +190,8 @@ impl Port {
         if network.is_down() {
             return Err(network.lost(exchange));
         }
-        let reply = network.serve(exchange)?;
+        let loses = self.consumer != NOBODY && network.loses_one();
+        let reply = network.serve(exchange, loses)?;
         simulation::sleep(network.latency());
         match reply.end {
             End::Close => Err(SimFailure::Closed),
@@ -202,6 +209,8 @@ impl Port {
             let notes = &self.network.notes;
             let request = exchange.request.body;
             notes.answered(self.consumer, exchange.action, request, &reply.body);
+            let id = reply.headers.iter().find(|(name, _)| *name == REQUEST_ID);
+            notes.arrived(id.map(|(_, id)| id.as_str()).unwrap_or_default());
         }
         let names = reply.headers.iter();
         let headers = names.map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));

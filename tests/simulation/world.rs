@@ -13,16 +13,13 @@ use tablestore_tunnel::{
 
 use crate::consumers::{Consumers, Judging};
 use crate::dice::Dice;
-use crate::network::{Network, Port};
+use crate::network::{NOBODY, Network, Port};
 use crate::notes::{ConsumerId, Notes};
 use crate::plan::{self, Plan};
 use crate::user::{Committer, Dialer, Factory, Keys, Observer, OwnCheckpointer, Temper};
 
 /// The instance of the emulator.
 const INSTANCE: &str = "emulator";
-
-/// The number of the client that creates tunnels.
-const NOBODY: ConsumerId = usize::MAX;
 
 /// A world, shared by its threads.
 pub(crate) struct World {

@@ -217,7 +217,11 @@ impl<'a> Judge<'a> {
     ) {
         let received = !self.is_faulted(event);
         for state in reported {
-            self.visit_report(event, client, state);
+            // A fault delayed the heartbeat, and newer ones have overtaken it.
+            let is_overtaken = !received && self.is_older(tunnel, client, state);
+            if !is_overtaken {
+                self.visit_report(event, client, state);
+            }
         }
         for state in answered {
             self.visit_answered(event, [tunnel, client], state, received);
@@ -259,6 +263,12 @@ impl<'a> Judge<'a> {
                 client.held.remove(channel);
             }
         }
+    }
+
+    /// Whether the client has reported a newer version of the channel.
+    fn is_older(&mut self, tunnel: &'a str, client: &'a str, state: &'a ChannelState) -> bool {
+        let reported = self.tenure(tunnel, client, &state.channel).reported;
+        reported.is_some_and(|(version, _)| state.version < version)
     }
 
     /// A client may repeat the status TERMINATED of an answer.

@@ -29,6 +29,8 @@ pub(super) struct Seen {
     given_up: HashSet<Held>,
     /// Channels with an answer that was dropped unread, for want of memory.
     unread: HashSet<Held>,
+    /// Requests whose answers have arrived whole.
+    arrived: HashSet<String>,
 }
 
 impl Seen {
@@ -177,6 +179,15 @@ impl Notes {
             let held = (request.client_id, request.channel_id);
             self.lock().wire.unread.insert(held);
         }
+    }
+
+    /// The answer to a request has arrived whole.
+    pub(crate) fn arrived(&self, request_id: &str) {
+        self.lock().wire.arrived.insert(request_id.to_owned());
+    }
+
+    pub(crate) fn has_arrived(&self, request_id: &str) -> bool {
+        self.lock().wire.arrived.contains(request_id)
     }
 
     /// Whose session it is.
