@@ -182,7 +182,7 @@ impl<'a> Judge<'a> {
         let Some((client, _)) = self.heartbeats.get(request).copied() else {
             return;
         };
-        if code == Some(SESSION_OVER) {
+        if code == Some(SESSION_OVER) && !self.kept_back.contains(request) {
             self.lose_all(client, event.time);
         }
     }

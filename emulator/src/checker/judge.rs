@@ -11,6 +11,9 @@ use super::range_set::RangeSet;
 use super::{Checker, Finding, Rule, Severity};
 use crate::ledger::{ChannelStatus, Event, EventKind, Ledger};
 
+/// The beginning of an effect that answers with an error, as in a fault script.
+const FAIL: &str = "fail ";
+
 /// Visits the events in order, after a first pass that collects some facts.
 pub(super) struct Judge<'a> {
     pub(super) checker: &'a Checker,
@@ -21,6 +24,8 @@ pub(super) struct Judge<'a> {
     pub(super) witnessed: HashSet<&'a str>,
     /// Requests whose answers a fault may have kept from the client, or delayed.
     pub(super) faulted: HashSet<&'a str>,
+    /// Those of them that were not answered with an error of the fault.
+    pub(super) kept_back: HashSet<&'a str>,
     /// By tunnel and channel, because channels of two tunnels may have the same
     /// id.
     pub(super) tracks: HashMap<(&'a str, &'a str), Track<'a>>,
@@ -136,6 +141,7 @@ impl<'a> Judge<'a> {
             whole: ledger.is_whole(),
             witnessed: HashSet::new(),
             faulted: HashSet::new(),
+            kept_back: HashSet::new(),
             tracks: HashMap::new(),
             tenures: HashMap::new(),
             clients: HashMap::new(),
@@ -158,10 +164,14 @@ impl<'a> Judge<'a> {
             }
             EventKind::Faulted {
                 request_id,
+                effect,
                 answer_suffers: true,
                 ..
             } => {
                 self.faulted.insert(request_id);
+                if !effect.starts_with(FAIL) {
+                    self.kept_back.insert(request_id);
+                }
             }
             _ => {}
         }
