@@ -1,6 +1,6 @@
 //! What must hold at the end of a world, by the emulator's ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tablestore_emulator::{Action, Checker, EventKind, Finding, Ledger, Rule};
@@ -17,8 +17,8 @@ pub(crate) fn broken(world: &World) -> Option<String> {
     if let Some(broken) = world.notes.broken() {
         return Some(broken);
     }
-    let grace = GRACE + 2 * world.plan.network.latency + world.plan.longest_stall * 4;
-    let verdict = Checker::new().grace(grace).judge(&world.engine.ledger());
+    let ledger = world.engine.ledger();
+    let verdict = Checker::new().grace(grace(world, &ledger)).judge(&ledger);
     let mut violations = verdict.violations();
     if let Some(violation) = violations.find(|finding| !is_excused(world, finding)) {
         return Some(format!("{violation}\n{verdict}"));
@@ -27,6 +27,22 @@ pub(crate) fn broken(world: &World) -> Option<String> {
     repeats
         .filter(|_| repeats_nothing(&world.plan))
         .map(|repeat| format!("without a fault: {repeat}\n{verdict}"))
+}
+
+/// How long a request may be on its way, by the emulator's clock, which may be moved
+/// meanwhile.
+fn grace(world: &World, ledger: &Ledger) -> Duration {
+    let plan = &world.plan;
+    let moves = ledger.events().iter().map(|event| match event.kind {
+        EventKind::ClockMoved { by } => by,
+        _ => Duration::ZERO,
+    });
+    let suspended = plan.events.iter().map(|event| match event.what {
+        Happening::Suspend(time) => time,
+        _ => Duration::ZERO,
+    });
+    let moved: Duration = moves.chain(suspended).sum();
+    GRACE + 2 * plan.network.latency + 4 * plan.longest_stall + moved
 }
 
 /// Whether no record may come twice: nothing fails, and all checkpoints are the worker's.
@@ -50,7 +66,8 @@ fn is_excused(world: &World, finding: &Finding) -> bool {
     match finding.rule {
         // No heartbeat is sent by a suspended machine, while the service's time goes on.
         Rule::HeartbeatGap => {
-            has(plan, |what| matches!(what, Happening::Suspend(_))) || is_renewed(world, finding)
+            let suspends = has(plan, |what| matches!(what, Happening::Suspend(_)));
+            suspends || is_renewed(world, finding)
         }
         // The answer to the first one was lost.
         Rule::RequestAfterShutdown => {
@@ -58,10 +75,14 @@ fn is_excused(world: &World, finding: &Finding) -> bool {
         }
         // The program went back.
         Rule::SaveBackwards => plan.configs.iter().any(|config| config.rewinds),
+        // A fault delayed a read until the client had gone on without it. What the callbacks
+        // got is noted by the world.
+        Rule::ReadSkips => is_late(world, finding, Action::ReadRecords),
         // An answer for which there was no memory is read again.
         Rule::ReadAgain => {
             let (client, channel) = (finding.client.as_deref(), finding.channel.as_deref());
             world.notes.may_read_again(client, channel)
+                || is_late(world, finding, Action::ReadRecords)
         }
         // A callback that was given up cannot be stopped. The world notes itself whether
         // one begins too late.
@@ -70,30 +91,49 @@ fn is_excused(world: &World, finding: &Finding) -> bool {
     }
 }
 
-/// Whether an answer has arrived that the checker takes for lost, because a fault has hit
-/// it.
+/// Whether an answer to a heartbeat has arrived that the checker takes for lost, because
+/// a fault has hit it.
 fn is_renewed(world: &World, finding: &Finding) -> bool {
     let ledger = world.engine.ledger();
-    let mut own: Vec<&str> = Vec::new();
-    for event in ledger.events() {
-        match &event.kind {
+    hits(&ledger, finding, Action::Heartbeat).any(|(id, _)| world.notes.has_arrived(id))
+}
+
+/// Whether a fault has delayed such a request of the client.
+fn is_late(world: &World, finding: &Finding, action: Action) -> bool {
+    let ledger = world.engine.ledger();
+    hits(&ledger, finding, action).any(|(_, effect)| effect.starts_with("delay"))
+}
+
+/// Faults that hit the client's requests: the id of the request and the effect.
+fn hits<'a>(
+    ledger: &'a Ledger,
+    finding: &Finding,
+    action: Action,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let events = ledger.events().iter();
+    let own: BTreeSet<&str> = events
+        .filter_map(|event| match &event.kind {
             EventKind::Received {
                 request_id,
-                action: Action::Heartbeat,
+                action: of,
                 client,
                 ..
-            } if *client == finding.client => own.push(request_id),
+            } if *of == action && *client == finding.client => Some(&**request_id),
+            _ => None,
+        })
+        .collect();
+    ledger
+        .events()
+        .iter()
+        .filter_map(move |event| match &event.kind {
             EventKind::Faulted {
                 request_id,
+                effect,
                 answer_suffers: true,
                 ..
-            } if own.contains(&&**request_id) && world.notes.has_arrived(request_id) => {
-                return true;
-            }
-            _ => {}
-        }
-    }
-    false
+            } if own.contains(&**request_id) => Some((&**request_id, &**effect)),
+            _ => None,
+        })
 }
 
 fn has(plan: &Plan, is_it: impl Fn(&Happening) -> bool) -> bool {

@@ -1,15 +1,16 @@
 //! One seed, from its plan to its verdict.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tablestore_emulator::Ledger;
 use tablestore_tunnel::_simulation::{self as simulation, Options, Outcome};
 
 use crate::dice::Dice;
 use crate::notes::Notes;
 use crate::plan::Plan;
 use crate::world::World;
-use crate::{judge, logging, story};
+use crate::{judge, story};
 
 /// More are a loop without an end.
 const MOST_STEPS: u64 = 2_000_000;
@@ -21,14 +22,8 @@ pub(crate) struct Verdict {
     /// Of everything that happened. The same for every run of the seed.
     pub(crate) hash: u64,
     pub(crate) outcome: Outcome,
-}
-
-/// Filled on simulated threads, and read when they have ended.
-#[derive(Default)]
-struct Results {
-    broken: Option<String>,
-    ledger_hash: u64,
-    world: Option<Arc<World>>,
+    /// What the service has seen.
+    pub(crate) ledger: Option<Ledger>,
 }
 
 pub(crate) fn run(seed: u64, trace: bool) -> Verdict {
@@ -45,43 +40,44 @@ pub(crate) fn run(seed: u64, trace: bool) -> Verdict {
         thread_failures: plan.thread_failures,
         trace,
     };
-    let results = Arc::new(Mutex::new(Results::default()));
-    let filled = Arc::clone(&results);
+    let built: Arc<Mutex<Option<Arc<World>>>> = Arc::default();
+    let filled = Arc::clone(&built);
     let notes = Arc::new(Notes::default());
     let outcome = simulation::run(seed, options, move || {
         match World::build(seed, plan, &dice, &notes) {
             Ok(world) => {
                 let world = Arc::new(world);
-                let lock = || filled.lock().unwrap_or_else(PoisonError::into_inner);
-                lock().world = Some(Arc::clone(&world));
+                *lock(&filled) = Some(Arc::clone(&world));
                 story::tell(&world);
             }
             Err(error) => panic!("the world cannot be built: {error}"),
         }
     });
-    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(world) = results.world.take() {
-        results.broken = world.notes.broken();
-        // Without its threads, a world that failed has no end to judge.
-        if outcome.failure.is_none() && results.broken.is_none() {
-            results.broken = judge::broken(&world);
-        }
-        results.ledger_hash = hash_of_ledger(&world);
-    }
+    let world = lock(&built).take();
+    let broken = world.as_ref().and_then(|world| {
+        // A world that was torn down has no end to judge.
+        let broken = world.notes.broken();
+        broken.or_else(|| outcome.failure.is_none().then(|| judge::broken(world))?)
+    });
+    let ledger = world.map(|world| world.engine.ledger());
     let mut hasher = DefaultHasher::new();
-    (outcome.hash, results.ledger_hash).hash(&mut hasher);
+    outcome.hash.hash(&mut hasher);
+    ledger.as_ref().map(lines).hash(&mut hasher);
     Verdict {
-        failure: results.broken.take().or(outcome.failure.clone()),
+        failure: broken.or_else(|| outcome.failure.clone()),
         hash: hasher.finish(),
         outcome,
+        ledger,
     }
 }
 
-fn hash_of_ledger(world: &World) -> u64 {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lines(ledger: &Ledger) -> Vec<u8> {
     let mut lines = Vec::new();
-    let written = world.engine.ledger().write_json_lines(&mut lines);
-    logging::note(|| format!("{written:?}"));
-    let mut hasher = DefaultHasher::new();
-    lines.hash(&mut hasher);
-    hasher.finish()
+    // Writing to memory cannot fail.
+    let _ = ledger.write_json_lines(&mut lines);
+    lines
 }

@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tablestore_emulator::Ledger;
+
 use crate::logging;
 use crate::run::{Verdict, run};
 
@@ -63,6 +65,10 @@ fn replay(seed: u64) -> ExitCode {
     let verdict = run(seed, true);
     for line in &verdict.outcome.trace {
         println!("{line}");
+    }
+    println!("What the service has seen, by its own clock:");
+    for event in verdict.ledger.iter().flat_map(Ledger::events) {
+        println!("{event}");
     }
     println!("{}", summary(&verdict));
     match verdict.failure {

@@ -12,7 +12,7 @@ use crate::protocol::Action;
 
 /// The code of a failed heartbeat that ends the session. After any other the service
 /// keeps the session until its timeout, so a client may go on.
-const SESSION_OVER: &str = "OTSResourceGone";
+pub(super) const SESSION_OVER: &str = "OTSResourceGone";
 
 impl<'a> Judge<'a> {
     pub(super) fn visit_client(&mut self, event: &'a Event) {
@@ -265,10 +265,11 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether the client has reported a newer version of the channel.
+    /// Whether the client has reported or got a newer version of the channel.
     fn is_older(&mut self, tunnel: &'a str, client: &'a str, state: &'a ChannelState) -> bool {
-        let reported = self.tenure(tunnel, client, &state.channel).reported;
-        reported.is_some_and(|(version, _)| state.version < version)
+        let tenure = self.tenure(tunnel, client, &state.channel);
+        let newest = tenure.answered_status.max(tenure.reported);
+        newest.is_some_and(|(version, _)| state.version < version)
     }
 
     /// A client may repeat the status TERMINATED of an answer.

@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::holding::SESSION_OVER;
 use super::range_set::RangeSet;
 use super::{Checker, Finding, Rule, Severity};
 use crate::ledger::{ChannelStatus, Event, EventKind, Ledger};
-
-/// The beginning of an effect that answers with an error, as in a fault script.
-const FAIL: &str = "fail ";
 
 /// Visits the events in order, after a first pass that collects some facts.
 pub(super) struct Judge<'a> {
@@ -24,7 +22,7 @@ pub(super) struct Judge<'a> {
     pub(super) witnessed: HashSet<&'a str>,
     /// Requests whose answers a fault may have kept from the client, or delayed.
     pub(super) faulted: HashSet<&'a str>,
-    /// Those of them that were not answered with an error of the fault.
+    /// Those of them that no fault has answered with the end of the session.
     pub(super) kept_back: HashSet<&'a str>,
     /// By tunnel and channel, because channels of two tunnels may have the same
     /// id.
@@ -169,7 +167,8 @@ impl<'a> Judge<'a> {
                 ..
             } => {
                 self.faulted.insert(request_id);
-                if !effect.starts_with(FAIL) {
+                // The fault itself may be what ends the session.
+                if !effect.contains(SESSION_OVER) {
                     self.kept_back.insert(request_id);
                 }
             }
