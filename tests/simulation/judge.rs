@@ -84,6 +84,12 @@ fn is_excused(world: &World, finding: &Finding) -> bool {
             world.notes.may_read_again(client, channel)
                 || is_late(world, finding, Action::ReadRecords)
         }
+        Rule::VersionBackwards
+        | Rule::VersionNotRaised
+        | Rule::ReadNotOwned
+        | Rule::SaveNotOwned
+        | Rule::ReadAfterClose
+        | Rule::SaveAfterClose => is_deceived(world, finding),
         // A callback that was given up cannot be stopped. The world notes itself whether
         // one begins too late.
         Rule::ProcessedAfterClose => true,
@@ -96,6 +102,13 @@ fn is_excused(world: &World, finding: &Finding) -> bool {
 fn is_renewed(world: &World, finding: &Finding) -> bool {
     let ledger = world.engine.ledger();
     hits(&ledger, finding, Action::Heartbeat).any(|(id, _)| world.notes.has_arrived(id))
+}
+
+/// Whether the client has got an old answer, which may give it a channel that it has
+/// closed since.
+fn is_deceived(world: &World, finding: &Finding) -> bool {
+    let ledger = world.engine.ledger();
+    hits(&ledger, finding, Action::Heartbeat).any(|(_, effect)| effect.starts_with("stale"))
 }
 
 /// Whether a fault has delayed such a request of the client.

@@ -51,9 +51,9 @@ impl Log for Lines {
 fn silence_panics() {
     let default = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        let text = info.payload_as_str().unwrap_or_default();
+        let text = info.to_string();
         if !text.contains(ON_PURPOSE) {
-            simulation::note(format!("PANIC {info}"));
+            simulation::note(format!("PANIC {text}"));
             default(info);
         }
     }));

@@ -224,7 +224,7 @@ impl Port {
             headers: headers.collect(),
             announced,
             body: Box::new(move || {
-                unread.is_read();
+                unread.was_read();
                 let (_, body) = reply.to_wire();
                 match reply.end {
                     End::ResetMidway => Err(SimFailure::Reset),
@@ -242,7 +242,7 @@ struct Unread {
 }
 
 impl Unread {
-    fn is_read(mut self) {
+    fn was_read(mut self) {
         self.request = None;
     }
 }

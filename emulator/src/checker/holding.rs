@@ -268,8 +268,13 @@ impl<'a> Judge<'a> {
     /// Whether the client has reported or got a newer version of the channel.
     fn is_older(&mut self, tunnel: &'a str, client: &'a str, state: &'a ChannelState) -> bool {
         let tenure = self.tenure(tunnel, client, &state.channel);
-        let newest = tenure.answered_status.max(tenure.reported);
-        newest.is_some_and(|(version, _)| state.version < version)
+        let (answered, reported) = (tenure.answered_status, tenure.reported);
+        let is_below = |(version, _)| state.version < version;
+        // The channel has come back since then.
+        let is_back = |(version, status): (i64, ChannelStatus)| {
+            status.is_held() && !state.status.is_held() && state.version <= version
+        };
+        answered.max(reported).is_some_and(is_below) || answered.is_some_and(is_back)
     }
 
     /// A client may repeat the status TERMINATED of an answer.

@@ -61,14 +61,24 @@ impl Bodies {
         if announced.is_some_and(|length| length > limit as u64) {
             return Err(ureq::Error::BodyExceedsLimit(limit as u64));
         }
-        let len = announced.unwrap_or_default() as usize;
-        let response = match incoming {
-            Incoming::Http(response) => response,
+        match incoming {
+            Incoming::Http(response) => self.read_http(response, limit, due),
             #[cfg(simulation)]
             Incoming::Simulated(answer) => {
-                return self.read_announced(&mut answer.into_reader()?, len);
+                let len = answer.announced as usize;
+                self.read_announced(&mut answer.into_reader()?, len)
             }
-        };
+        }
+    }
+
+    fn read_http(
+        &self,
+        response: Response<Body>,
+        limit: usize,
+        due: Option<Instant>,
+    ) -> Result<Bytes, ureq::Error> {
+        let announced = response.body().content_length();
+        let len = announced.unwrap_or_default() as usize;
         if let Some(due) = due
             && len >= LARGE
         {
