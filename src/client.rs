@@ -9,6 +9,10 @@ use crate::http::message::convert;
 use crate::http::request::endpoint::Endpoint;
 use crate::http::retry::{Repeat, Schedule, retry};
 use crate::http::service::HttpApi;
+#[cfg(simulation)]
+use crate::http::transport::exchange::Exchange;
+#[cfg(simulation)]
+use crate::http::transport::simulated::{Simulated, Transport};
 use crate::http::{ANY_SIZE, TunnelApi};
 use crate::model::{
     CheckpointRequest, CheckpointResponse, CreateTunnelRequest, CreateTunnelResponse,
@@ -129,6 +133,25 @@ impl TunnelClient {
         let endpoint = Endpoint::new(endpoint, instance)?;
         let reads = Schedule::read_records(config.max_retry_elapsed_time);
         let api = HttpApi::new(endpoint, Arc::new(credentials), config)?;
+        Ok(TunnelClient {
+            api: Arc::new(api),
+            reads,
+        })
+    }
+
+    /// A client whose requests go to a transport of a simulation.
+    #[cfg(simulation)]
+    pub(crate) fn with_transport(
+        endpoint: &str,
+        instance: &str,
+        credentials: impl CredentialsProvider + 'static,
+        config: TunnelConfig,
+        transport: Arc<dyn Transport>,
+    ) -> Result<TunnelClient, TunnelError> {
+        let endpoint = Endpoint::new(endpoint, instance)?;
+        let reads = Schedule::read_records(config.max_retry_elapsed_time);
+        let exchange = Exchange::Simulated(Simulated(transport));
+        let api = HttpApi::over(exchange, endpoint, Arc::new(credentials), config)?;
         Ok(TunnelClient {
             api: Arc::new(api),
             reads,

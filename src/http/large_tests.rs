@@ -126,8 +126,7 @@ fn one_that_there_is_no_room_for_is_left_with_its_connection() {
     let server = TestServer::start([answer(3 << 20), answer(LARGE)]);
     let api = api(&server, TunnelConfig::new());
     let refuse = |len: usize| Err(TunnelError::client(format!("no room for {len}")));
-    let request = api.request("/tunnel/list", b"").expect("a request");
-    let refused = api.send("/tunnel/list", b"", request, Duration::MAX, &refuse);
+    let refused = api.send("/tunnel/list", b"", None, &refuse);
     assert!(
         refused
             .err()

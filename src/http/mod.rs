@@ -18,7 +18,7 @@ pub(crate) mod retry;
 pub(crate) mod service;
 #[cfg(test)]
 pub(crate) mod test_server;
-mod transport;
+pub(crate) mod transport;
 
 use std::fmt::Debug;
 use std::time::Duration;

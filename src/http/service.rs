@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
-use ureq::http::Response;
-use ureq::typestate::WithBody;
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::http::Request;
 
 use super::message::required_fields::Complete;
 use super::request::endpoint::Endpoint;
 use super::request::headers;
 use super::request::sign::header;
 use super::transport::body::Bodies;
+use super::transport::exchange::{Exchange, Outgoing};
 use super::transport::wire;
 use super::{ANY_SIZE, Answer, Answered, Attempt, MakeRoom, TunnelApi, failure};
 use crate::config::TunnelConfig;
@@ -39,10 +38,8 @@ pub(crate) struct HttpApi {
     credentials: Arc<dyn CredentialsProvider>,
     /// Headers that the user adds, checked, names in lower case.
     added: Vec<(String, String)>,
-    agent: Agent,
+    exchange: Exchange,
     bodies: Bodies,
-    /// The agent is the user's: what a request depends on is set by request.
-    is_foreign_agent: bool,
     request_timeout: Duration,
     max_response_size: usize,
 }
@@ -60,12 +57,23 @@ impl HttpApi {
         credentials: Arc<dyn CredentialsProvider>,
         config: TunnelConfig,
     ) -> Result<HttpApi, TunnelError> {
+        let exchange = match config.agent.clone() {
+            Some(agent) => Exchange::Foreign(agent),
+            None => Exchange::Own(wire::agent(&endpoint, &config)),
+        };
+        HttpApi::over(exchange, endpoint, credentials, config)
+    }
+
+    /// As [`new`](Self::new), with what carries the requests.
+    pub(crate) fn over(
+        exchange: Exchange,
+        endpoint: Endpoint,
+        credentials: Arc<dyn CredentialsProvider>,
+        config: TunnelConfig,
+    ) -> Result<HttpApi, TunnelError> {
         check_limits(&config)?;
-        let is_foreign_agent = config.agent.is_some();
-        let own_agent = || wire::agent(&endpoint, &config);
         Ok(HttpApi {
-            agent: config.agent.clone().unwrap_or_else(own_agent),
-            is_foreign_agent,
+            exchange,
             bodies: Bodies::new(),
             credentials,
             request_timeout: clock::at_most_a_century(config.request_timeout),
@@ -92,70 +100,71 @@ impl HttpApi {
     where
         M: Message + Default + Complete,
     {
+        let attempt = Attempt {
+            timeout: attempt.timeout.min(self.request_timeout),
+            ..attempt
+        };
         let body = request.encode_to_vec();
-        let timeout = attempt.timeout.min(self.request_timeout);
-        let request = limited(
-            self.request(uri, &body)?,
-            timeout,
-            attempt.on_new_connection,
-        );
-        answered(uri, self.send(uri, &body, request, timeout, ANY_SIZE)?)
+        answered(uri, self.send(uri, &body, Some(attempt), ANY_SIZE)?)
     }
 
     /// One attempt: signed afresh, sent, answered.
     fn attempt(&self, uri: &str, body: &[u8]) -> Result<Reply, TunnelError> {
-        let request = self.request(uri, body)?;
-        self.send(uri, body, request, self.request_timeout, ANY_SIZE)
+        self.send(uri, body, None, ANY_SIZE)
     }
 
+    /// `attempt` has limits that differ from the configured ones.
     fn send(
         &self,
         uri: &str,
         body: &[u8],
-        request: RequestBuilder<WithBody>,
-        timeout: Duration,
+        attempt: Option<Attempt>,
         room: MakeRoom<'_>,
     ) -> Result<Reply, TunnelError> {
+        let timeout = attempt.map_or(self.request_timeout, |attempt| attempt.timeout);
+        let outgoing = Outgoing {
+            request: self.request(uri, body)?,
+            timeout,
+            on_new_connection: attempt.is_some_and(|attempt| attempt.on_new_connection),
+            is_limited: attempt.is_some(),
+        };
         let due = clock::after(clock::now(), timeout);
-        let due = (!self.is_foreign_agent).then_some(due);
-        let response = request
-            .send(body)
-            .map_err(|error| failure::of_transport(error, self.endpoint.url()))?;
-        let status = response.status();
-        let request_id = request_id(&response);
-        if let Some(length) = response.body().content_length() {
+        let due = self.exchange.is_own().then_some(due);
+        let failed = |error| failure::of_transport(error, self.endpoint.url());
+        let incoming = self.exchange.send(outgoing).map_err(failed)?;
+        let status = incoming.status();
+        let request_id = incoming.header(header::REQUEST_ID);
+        if let Some(length) = incoming.announced() {
             room(usize::try_from(length).unwrap_or(usize::MAX))?;
         }
         let body = self
             .bodies
-            .read(response, self.max_response_size, due)
-            .map_err(|error| {
-                failure::of_transport(error, self.endpoint.url()).with_request_id(&request_id)
-            })?;
+            .read(incoming, self.max_response_size, due)
+            .map_err(|error| failed(error).with_request_id(&request_id))?;
         log::debug!(
             "{uri}: {status}, {} bytes, request {request_id}",
             body.len()
         );
-        if status.is_success() {
+        if (200..300).contains(&status) {
             Ok(Reply { body, request_id })
         } else {
-            Err(failure::of_status(status.as_u16(), &body).with_request_id(request_id))
+            Err(failure::of_status(status, &body).with_request_id(request_id))
         }
     }
 
-    fn request(&self, uri: &str, body: &[u8]) -> Result<RequestBuilder<WithBody>, TunnelError> {
+    fn request<'a>(&self, uri: &str, body: &'a [u8]) -> Result<Request<&'a [u8]>, TunnelError> {
         let credentials = self.credentials()?;
         let instance = self.endpoint.instance();
         let now = clock::utc();
         // A provider may give keys that no request can be signed with.
         let headers = headers::signed(uri, body, now, instance, &credentials, &self.added)
             .map_err(|error| error.with_class(ErrorClass::Setup).unsent())?;
-        let url = format!("{}{uri}", self.endpoint.url());
-        let mut request = self.configure(self.agent.post(url));
+        let mut request = Request::post(format!("{}{uri}", self.endpoint.url()));
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        Ok(request.header("user-agent", USER_AGENT))
+        let request = request.header("user-agent", USER_AGENT).body(body);
+        request.map_err(|error| failure::of_transport(error.into(), self.endpoint.url()))
     }
 
     /// The provider is the user's code: it may fail or panic, and may close the worker
@@ -173,23 +182,6 @@ impl HttpApi {
         };
         let failed = TunnelError::client("the credentials provider gave no credentials");
         Err(failed.with_source(error).with_class(class).unsent())
-    }
-
-    /// What has to hold whatever the user's agent is configured to do.
-    ///
-    /// Our own agent is built that way. A configuration by request would cost
-    /// it the cached TLS configuration at each new connection.
-    fn configure(&self, request: RequestBuilder<WithBody>) -> RequestBuilder<WithBody> {
-        if !self.is_foreign_agent {
-            return request;
-        }
-        request
-            .config()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(self.request_timeout))
-            .build()
     }
 }
 
@@ -260,8 +252,7 @@ impl TunnelApi for HttpApi {
     ) -> Result<RawBatch, TunnelError> {
         let body = request.encode_to_vec();
         let uri = "/tunnel/readrecords";
-        let request = self.request(uri, &body)?;
-        let reply = self.send(uri, &body, request, self.request_timeout, room)?;
+        let reply = self.send(uri, &body, None, room)?;
         RawBatch::parse(reply.body, reply.request_id)
     }
 }
@@ -299,20 +290,6 @@ fn check_limits(config: &TunnelConfig) -> Result<(), TunnelError> {
     Err(TunnelError::client(message))
 }
 
-/// A request with limits of its own.
-fn limited(
-    request: RequestBuilder<WithBody>,
-    timeout: Duration,
-    on_new_connection: bool,
-) -> RequestBuilder<WithBody> {
-    let config = request.config().timeout_global(Some(timeout));
-    match on_new_connection {
-        // No idle connection is younger than that.
-        true => config.max_idle_age(Duration::ZERO).build(),
-        false => config.build(),
-    }
-}
-
 fn answered<M: Message + Default + Complete>(uri: &str, reply: Reply) -> Answer<M> {
     match decode(uri, reply.body) {
         Ok(message) => Ok(Answered {
@@ -330,12 +307,6 @@ fn decode<M: Message + Default + Complete>(uri: &str, body: Bytes) -> Result<M, 
         None => Ok(message),
         Some(field) => Err(failure::malformed(uri, format_args!("{field} is missing"))),
     }
-}
-
-fn request_id(response: &Response<Body>) -> String {
-    let value = response.headers().get(header::REQUEST_ID);
-    let id = value.and_then(|value| value.to_str().ok());
-    id.unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -424,8 +424,8 @@ fn a_body_up_to_the_limit_is_taken_and_a_larger_one_refused() {
 }
 
 /// An agent with ureq's own defaults.
-fn follows_redirects() -> Agent {
-    Agent::config_builder().proxy(None).build().into()
+fn follows_redirects() -> ureq::Agent {
+    ureq::Agent::config_builder().proxy(None).build().into()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::protocol::Action;
 
 /// The code of a failed heartbeat that ends the session. After any other the service
 /// keeps the session until its timeout, so a client may go on.
-const SESSION_OVER: &str = "OTSResourceGone";
+pub(super) const SESSION_OVER: &str = "OTSResourceGone";
 
 impl<'a> Judge<'a> {
     pub(super) fn visit_client(&mut self, event: &'a Event) {
@@ -182,7 +182,7 @@ impl<'a> Judge<'a> {
         let Some((client, _)) = self.heartbeats.get(request).copied() else {
             return;
         };
-        if code == Some(SESSION_OVER) {
+        if code == Some(SESSION_OVER) && !self.kept_back.contains(request) {
             self.lose_all(client, event.time);
         }
     }
@@ -217,7 +217,11 @@ impl<'a> Judge<'a> {
     ) {
         let received = !self.is_faulted(event);
         for state in reported {
-            self.visit_report(event, client, state);
+            // A fault delayed the heartbeat, and newer ones have overtaken it.
+            let is_overtaken = !received && self.is_older(tunnel, client, state);
+            if !is_overtaken {
+                self.visit_report(event, client, state);
+            }
         }
         for state in answered {
             self.visit_answered(event, [tunnel, client], state, received);
@@ -259,6 +263,18 @@ impl<'a> Judge<'a> {
                 client.held.remove(channel);
             }
         }
+    }
+
+    /// Whether the client has reported or got a newer version of the channel.
+    fn is_older(&mut self, tunnel: &'a str, client: &'a str, state: &'a ChannelState) -> bool {
+        let tenure = self.tenure(tunnel, client, &state.channel);
+        let (answered, reported) = (tenure.answered_status, tenure.reported);
+        let is_below = |(version, _)| state.version < version;
+        // The channel has come back since then.
+        let is_back = |(version, status): (i64, ChannelStatus)| {
+            status.is_held() && !state.status.is_held() && state.version <= version
+        };
+        answered.max(reported).is_some_and(is_below) || answered.is_some_and(is_back)
     }
 
     /// A client may repeat the status TERMINATED of an answer.

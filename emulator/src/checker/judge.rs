@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::holding::SESSION_OVER;
 use super::range_set::RangeSet;
 use super::{Checker, Finding, Rule, Severity};
 use crate::ledger::{ChannelStatus, Event, EventKind, Ledger};
@@ -21,6 +22,8 @@ pub(super) struct Judge<'a> {
     pub(super) witnessed: HashSet<&'a str>,
     /// Requests whose answers a fault may have kept from the client, or delayed.
     pub(super) faulted: HashSet<&'a str>,
+    /// Those of them that no fault has answered with the end of the session.
+    pub(super) kept_back: HashSet<&'a str>,
     /// By tunnel and channel, because channels of two tunnels may have the same
     /// id.
     pub(super) tracks: HashMap<(&'a str, &'a str), Track<'a>>,
@@ -136,6 +139,7 @@ impl<'a> Judge<'a> {
             whole: ledger.is_whole(),
             witnessed: HashSet::new(),
             faulted: HashSet::new(),
+            kept_back: HashSet::new(),
             tracks: HashMap::new(),
             tenures: HashMap::new(),
             clients: HashMap::new(),
@@ -158,10 +162,15 @@ impl<'a> Judge<'a> {
             }
             EventKind::Faulted {
                 request_id,
+                effect,
                 answer_suffers: true,
                 ..
             } => {
                 self.faulted.insert(request_id);
+                // The fault itself may be what ends the session.
+                if !effect.contains(SESSION_OVER) {
+                    self.kept_back.insert(request_id);
+                }
             }
             _ => {}
         }

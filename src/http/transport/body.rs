@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ureq::Body;
 use ureq::http::Response;
 
+use super::exchange::Incoming;
 use super::memory::Memory;
 use super::wire::Rest;
 use crate::sync::buffer_pool::BufferPool;
@@ -39,6 +40,10 @@ struct Buffer {
 
 impl Bodies {
     pub(crate) fn new() -> Bodies {
+        // Nothing of one simulation may be left for the next.
+        if cfg!(simulation) {
+            return Bodies(Arc::new(BufferPool::new(MAX_POOLED_BYTES)));
+        }
         Bodies(POOL.clone())
     }
 
@@ -48,14 +53,31 @@ impl Bodies {
     /// Otherwise the HTTP client enforces the timeout.
     pub(crate) fn read(
         &self,
+        incoming: Incoming,
+        limit: usize,
+        due: Option<Instant>,
+    ) -> Result<Bytes, ureq::Error> {
+        let announced = incoming.announced();
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(ureq::Error::BodyExceedsLimit(limit as u64));
+        }
+        match incoming {
+            Incoming::Http(response) => self.read_http(response, limit, due),
+            #[cfg(simulation)]
+            Incoming::Simulated(answer) => {
+                let len = answer.announced as usize;
+                self.read_announced(&mut answer.into_reader()?, len)
+            }
+        }
+    }
+
+    fn read_http(
+        &self,
         response: Response<Body>,
         limit: usize,
         due: Option<Instant>,
     ) -> Result<Bytes, ureq::Error> {
         let announced = response.body().content_length();
-        if announced.is_some_and(|length| length > limit as u64) {
-            return Err(ureq::Error::BodyExceedsLimit(limit as u64));
-        }
         let len = announced.unwrap_or_default() as usize;
         if let Some(due) = due
             && len >= LARGE

@@ -134,6 +134,16 @@ fn save_after_loss() {
             [refused(lives_on), at(4, save(Some(10)))],
         );
     }
+    // The client did not receive this answer.
+    violates(
+        Rule::SaveAfterLoss,
+        [refused("OTSResourceGone"), at(4, save(Some(10)))],
+        [
+            at(2, [faulted("b")]),
+            refused("OTSResourceGone"),
+            at(4, save(Some(10))),
+        ],
+    );
     violates(
         Rule::SaveAfterLoss,
         [

@@ -186,6 +186,17 @@ fn version_backwards() {
             at(1, heartbeat(&[(3, Close)], &[])),
         ],
     );
+    // A fault held the older report back.
+    let late = || at(2, heartbeat_as("late", "x", &[(1, Open)], &[]));
+    violates(
+        Rule::VersionBackwards,
+        [at(1, heartbeat(&[(3, Close)], &[])), late()],
+        [
+            at(1, [faulted("late")]),
+            at(1, heartbeat(&[(3, Close)], &[])),
+            late(),
+        ],
+    );
 }
 
 #[test]

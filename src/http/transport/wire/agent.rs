@@ -57,6 +57,7 @@ fn is_socks(proxy: &Proxy) -> bool {
 mod tests {
     use super::*;
     use crate::http::transport::body::Bodies;
+    use crate::http::transport::exchange::Incoming;
     use rustls::pki_types::PrivatePkcs8KeyDer;
     use rustls::{ServerConfig, ServerConnection, StreamOwned};
     use std::io::{BufRead, BufReader, Read, Write};
@@ -162,6 +163,7 @@ mod tests {
         // Past the HTTP client, through it, and past it again.
         for due in [Some(due), None, Some(due)] {
             let answer = agent.post(&url).send_empty().expect("an answer");
+            let answer = Incoming::Http(answer);
             let read = bodies.read(answer, body.len(), due).expect("a body");
             assert_eq!(read, body);
         }

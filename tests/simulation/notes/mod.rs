@@ -1,0 +1,224 @@
+//! [`Notes`]: what the world has seen of its consumers, and the rules that it holds them
+//! to itself. The emulator's checker judges the rest.
+//!
+//! - this file: callbacks, from the program's side.
+//! - [`wire`]: requests and answers, from the network's side.
+//! - [`reports`]: what a shutdown reports.
+
+mod reports;
+mod wire;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// An opening of a channel by a consumer.
+pub(crate) type OpeningId = usize;
+
+/// A consumer of the world, by its number.
+pub(crate) type ConsumerId = usize;
+
+/// Notes of one world. Its lock is held for moments, and never at a scheduling point.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Rules that were broken.
+    broken: Vec<String>,
+    openings: Vec<Opening>,
+    /// The opening whose user code runs, by consumer and channel.
+    running: HashMap<(ConsumerId, String), OpeningId>,
+    /// Consumers whose shutdown has come to its end.
+    closed: HashSet<ConsumerId>,
+    wire: wire::Seen,
+}
+
+/// A channel's processor, from its making to its end.
+#[derive(Debug)]
+struct Opening {
+    consumer: ConsumerId,
+    tunnel: String,
+    client: String,
+    channel: String,
+    /// How many records of the channel were saved before.
+    start: u64,
+    batches: Vec<Batch>,
+    /// Whether the open callback has succeeded.
+    is_open: bool,
+    shutdowns: u32,
+}
+
+#[derive(Debug)]
+struct Batch {
+    token: String,
+    records: u64,
+    is_finished: bool,
+}
+
+impl Opening {
+    /// How many records of the channel lie before the next batch.
+    fn delivered(&self) -> u64 {
+        self.start + self.batches.iter().map(|batch| batch.records).sum::<u64>()
+    }
+
+    fn finished(&self) -> u64 {
+        let finished = self.batches.iter().filter(|batch| batch.is_finished);
+        self.start + finished.map(|batch| batch.records).sum::<u64>()
+    }
+}
+
+/// The ids of a channel at a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) tunnel: &'a str,
+    pub(crate) client: &'a str,
+    pub(crate) channel: &'a str,
+}
+
+impl Notes {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A rule was broken.
+    pub(crate) fn fail(&self, what: String) {
+        self.lock().broken.push(what);
+    }
+
+    pub(crate) fn broken(&self) -> Option<String> {
+        self.lock().broken.first().cloned()
+    }
+
+    /// The factory was called.
+    pub(crate) fn made(&self, place: Place<'_>) -> OpeningId {
+        let mut inner = self.lock();
+        let key = (place.client.to_owned(), place.channel.to_owned());
+        let consumer = inner.wire.consumer(place.client);
+        let start = inner.wire.start(&key);
+        inner.openings.push(Opening {
+            consumer,
+            tunnel: place.tunnel.to_owned(),
+            client: place.client.to_owned(),
+            channel: place.channel.to_owned(),
+            start,
+            batches: Vec::new(),
+            is_open: false,
+            shutdowns: 0,
+        });
+        inner.openings.len() - 1
+    }
+
+    /// User code of an opening begins.
+    pub(crate) fn begin(&self, id: OpeningId, what: &str) {
+        let mut inner = self.lock();
+        let opening = &inner.openings[id];
+        let key = (opening.consumer, opening.channel.clone());
+        let after_shutdown = opening.shutdowns > 0;
+        let text = format!("{what} of channel {} at consumer {}", key.1, key.0);
+        if after_shutdown {
+            inner
+                .broken
+                .push(format!("{text} after its shutdown callback"));
+        }
+        if inner.closed.contains(&key.0) && what != "shutdown" {
+            inner
+                .broken
+                .push(format!("{text} after close has returned"));
+        }
+        if let Some(other) = inner.running.insert(key, id) {
+            inner
+                .broken
+                .push(format!("{text} overlaps with opening {other}"));
+        }
+    }
+
+    /// It has returned, or panicked.
+    pub(crate) fn end(&self, id: OpeningId) {
+        let mut inner = self.lock();
+        let opening = &inner.openings[id];
+        let key = (opening.consumer, opening.channel.clone());
+        inner.running.remove(&key);
+    }
+
+    pub(crate) fn opened(&self, id: OpeningId) {
+        self.lock().openings[id].is_open = true;
+    }
+
+    pub(crate) fn shut_down(&self, id: OpeningId) {
+        self.lock().openings[id].shutdowns += 1;
+    }
+
+    /// A batch is given to the callback for the `attempt`th time, counted from 0.
+    pub(crate) fn delivered(&self, id: OpeningId, token: &str, records: usize, attempt: u32) {
+        let mut inner = self.lock();
+        let opening = &inner.openings[id];
+        let records = records as u64;
+        let place = (opening.tunnel.clone(), opening.channel.clone());
+        let position = inner.wire.position(&place, token);
+        let problem = match opening.batches.last() {
+            Some(last) if attempt > 0 => {
+                let same = last.token == token && last.records == records;
+                (!same || last.is_finished).then(|| "a retry of another batch".to_owned())
+            }
+            None if attempt > 0 => Some("a retry of nothing".to_owned()),
+            Some(last) if !last.is_finished => {
+                Some("a batch although the one before is not processed".to_owned())
+            }
+            _ => {
+                let expected = opening.delivered() + records;
+                position
+                    .filter(|position| *position != expected)
+                    .map(|position| format!("a batch up to {position}, not {expected}"))
+            }
+        };
+        let client = opening.client.clone();
+        let late = inner.wire.is_given_up(&client, &place.1);
+        if let Some(problem) = problem {
+            let text = format!("channel {} at client {client}: {problem}", place.1);
+            inner.broken.push(text);
+        }
+        if late {
+            let text = format!(
+                "channel {} at client {client}: a batch after CLOSE",
+                place.1
+            );
+            inner.broken.push(text);
+        }
+        if attempt == 0 {
+            inner.openings[id].batches.push(Batch {
+                token: token.to_owned(),
+                records,
+                is_finished: false,
+            });
+        }
+    }
+
+    /// The callback is about to return `Ok`, or to skip the batch.
+    pub(crate) fn finished(&self, id: OpeningId) {
+        let mut inner = self.lock();
+        if let Some(batch) = inner.openings[id].batches.last_mut() {
+            batch.is_finished = true;
+        }
+    }
+
+    /// A shutdown of the consumer has come to its end.
+    pub(crate) fn closed(&self, consumer: ConsumerId) {
+        self.lock().closed.insert(consumer);
+    }
+
+    /// What must hold when nothing runs any more.
+    pub(crate) fn check_end(&self) {
+        let mut inner = self.lock();
+        let ends = inner.openings.iter().filter_map(|opening| {
+            let expected = u32::from(opening.is_open);
+            (opening.shutdowns != expected).then(|| {
+                format!(
+                    "channel {} at client {}: {} shutdown callbacks, not {expected}",
+                    opening.channel, opening.client, opening.shutdowns
+                )
+            })
+        });
+        let ends: Vec<String> = ends.collect();
+        inner.broken.extend(ends);
+    }
+}

@@ -1,0 +1,206 @@
+//! Requests and answers as the network sees them.
+
+use std::collections::{HashMap, HashSet};
+
+use prost::Message;
+use tablestore_emulator::Action;
+use tablestore_tunnel::_wire::protocol as p;
+use tablestore_tunnel::FINISH_TAG;
+
+use super::{ConsumerId, Notes};
+
+/// Tunnel and channel.
+pub(super) type Channel = (String, String);
+
+/// Client and channel.
+type Held = (String, String);
+
+/// What was seen on the wire.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Whose session it is.
+    consumers: HashMap<String, ConsumerId>,
+    /// How many records of its channel lie before a token.
+    positions: HashMap<(Channel, String), u64>,
+    /// The position of the last checkpoint that a client has fetched.
+    starts: HashMap<Held, u64>,
+    /// Channels whose CLOSE or TERMINATED a client has reported, and which it has not got
+    /// again.
+    given_up: HashSet<Held>,
+    /// Channels with an answer that was dropped unread, for want of memory.
+    unread: HashSet<Held>,
+    /// Requests whose answers have arrived whole.
+    arrived: HashSet<String>,
+}
+
+impl Seen {
+    pub(super) fn consumer(&self, client: &str) -> ConsumerId {
+        // A client whose connect was never answered makes no requests.
+        self.consumers.get(client).copied().unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn start(&self, held: &Held) -> u64 {
+        self.starts.get(held).copied().unwrap_or_default()
+    }
+
+    pub(super) fn position(&self, channel: &Channel, token: &str) -> Option<u64> {
+        let key = (channel.clone(), token.to_owned());
+        self.positions.get(&key).copied()
+    }
+
+    pub(super) fn is_given_up(&self, client: &str, channel: &str) -> bool {
+        let held = (client.to_owned(), channel.to_owned());
+        self.given_up.contains(&held)
+    }
+
+    fn learn(&mut self, channel: Channel, token: &str, position: u64) -> u64 {
+        let key = (channel, token.to_owned());
+        *self.positions.entry(key).or_insert(position)
+    }
+}
+
+impl Notes {
+    /// A request is about to be sent.
+    pub(crate) fn sending(&self, action: Action, body: &[u8]) {
+        match action {
+            Action::Heartbeat => self.reporting(body),
+            Action::Checkpoint => self.saving(body),
+            _ => {}
+        }
+    }
+
+    fn reporting(&self, body: &[u8]) {
+        let Ok(request) = p::HeartbeatRequest::decode(body) else {
+            return;
+        };
+        let mut inner = self.lock();
+        for channel in request.channels {
+            let held = (request.client_id.clone(), channel.channel_id);
+            if channel.status == p::ChannelStatus::Close as i32
+                || channel.status == p::ChannelStatus::Terminated as i32
+            {
+                inner.wire.given_up.insert(held);
+            }
+        }
+    }
+
+    /// A save must not pass what the callbacks have processed.
+    fn saving(&self, body: &[u8]) {
+        let Ok(request) = p::CheckpointRequest::decode(body) else {
+            return;
+        };
+        let mut inner = self.lock();
+        let channel = (request.tunnel_id, request.channel_id);
+        let Some(position) = inner.wire.position(&channel, &request.checkpoint) else {
+            return;
+        };
+        let openings = inner.openings.iter();
+        let own = openings
+            .filter(|opening| opening.client == request.client_id && opening.channel == channel.1);
+        let processed = own.map(|opening| opening.finished()).max();
+        if processed.is_some_and(|processed| position > processed) {
+            let text = format!(
+                "channel {} at client {}: {position} is saved, {processed:?} processed",
+                channel.1, request.client_id
+            );
+            inner.broken.push(text);
+        }
+    }
+
+    /// A consumer has got a whole answer.
+    pub(crate) fn answered(&self, by: ConsumerId, action: Action, request: &[u8], body: &[u8]) {
+        match action {
+            Action::Connect => self.connected(by, body),
+            Action::Heartbeat => self.assigned(request, body),
+            Action::GetCheckpoint => self.fetched(request, body),
+            Action::ReadRecords => self.read(request, body),
+            _ => {}
+        }
+    }
+
+    fn connected(&self, by: ConsumerId, body: &[u8]) {
+        if let Ok(answer) = p::ConnectResponse::decode(body) {
+            self.lock().wire.consumers.insert(answer.client_id, by);
+        }
+    }
+
+    fn assigned(&self, request: &[u8], body: &[u8]) {
+        let request = p::HeartbeatRequest::decode(request);
+        let answer = p::HeartbeatResponse::decode(body);
+        let (Ok(request), Ok(answer)) = (request, answer) else {
+            return;
+        };
+        let mut inner = self.lock();
+        for channel in answer.channels {
+            if channel.status == p::ChannelStatus::Open as i32 {
+                let held = (request.client_id.clone(), channel.channel_id);
+                inner.wire.given_up.remove(&held);
+            }
+        }
+    }
+
+    fn fetched(&self, request: &[u8], body: &[u8]) {
+        let request = p::GetCheckpointRequest::decode(request);
+        let answer = p::GetCheckpointResponse::decode(body);
+        let (Ok(request), Ok(answer)) = (request, answer) else {
+            return;
+        };
+        let Some(token) = answer.checkpoint.filter(|token| token != FINISH_TAG) else {
+            return;
+        };
+        let mut inner = self.lock();
+        let channel = (request.tunnel_id, request.channel_id.clone());
+        // The first token of a channel has not been read before.
+        let position = inner.wire.learn(channel, &token, 0);
+        let held = (request.client_id, request.channel_id);
+        inner.wire.starts.insert(held, position);
+    }
+
+    fn read(&self, request: &[u8], body: &[u8]) {
+        let request = p::ReadRecordsRequest::decode(request);
+        let answer = p::ReadRecordsResponse::decode(body);
+        let (Ok(request), Ok(answer)) = (request, answer) else {
+            return;
+        };
+        if answer.next_token.is_empty() || request.token == FINISH_TAG {
+            return;
+        }
+        let channel = (request.tunnel_id, request.channel_id);
+        let mut inner = self.lock();
+        if let Some(from) = inner.wire.position(&channel, &request.token) {
+            let to = from + answer.records.len() as u64;
+            inner.wire.learn(channel, &answer.next_token, to);
+        }
+    }
+
+    /// An answer to a read was dropped without a look at its body.
+    pub(crate) fn dropped_unread(&self, request: &[u8]) {
+        if let Ok(request) = p::ReadRecordsRequest::decode(request) {
+            let held = (request.client_id, request.channel_id);
+            self.lock().wire.unread.insert(held);
+        }
+    }
+
+    /// The answer to a request has arrived whole.
+    pub(crate) fn arrived(&self, request_id: &str) {
+        self.lock().wire.arrived.insert(request_id.to_owned());
+    }
+
+    pub(crate) fn has_arrived(&self, request_id: &str) -> bool {
+        self.lock().wire.arrived.contains(request_id)
+    }
+
+    /// Whose session it is.
+    pub(crate) fn consumer(&self, client: &str) -> ConsumerId {
+        self.lock().wire.consumer(client)
+    }
+
+    /// Whether the client may read the channel's last records again.
+    pub(crate) fn may_read_again(&self, client: Option<&str>, channel: Option<&str>) -> bool {
+        let (Some(client), Some(channel)) = (client, channel) else {
+            return false;
+        };
+        let held = (client.to_owned(), channel.to_owned());
+        self.lock().wire.unread.contains(&held)
+    }
+}
