@@ -200,13 +200,6 @@ impl Channel {
     // The I/O task.
 
     fn start_io(&self) {
-        if thread_rng().gen_bool(0.1) {
-            self.change(|data| {
-                data.timers.push(ChannelEvent::RetryIo);
-                data.state.handle(ChannelEvent::NoIoThread)
-            });
-            return;
-        }
         let channel = self.clone();
         thread::spawn(move || channel.run_io_task());
     }

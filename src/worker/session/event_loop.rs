@@ -448,7 +448,6 @@ impl Session {
             match timer {
                 Timer::Resume(id) => self.with(id, |connection| connection.resume()),
                 Timer::Save(id) => self.with(id, |connection| connection.save_due()),
-                Timer::RetryIo(id) => self.with(id, |connection| connection.retry_io()),
                 Timer::Open(id) => self.open(id),
             }
         }
