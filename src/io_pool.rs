@@ -17,7 +17,7 @@ use crate::sync::threads;
 use crate::user_code::drop_user;
 
 /// How long a thread without work lives.
-const IDLE_TIME: Duration = Duration::from_secs(10);
+const IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// The threads. Clones share them; with the last clone, idle threads end.
 #[derive(Clone)]

@@ -263,14 +263,8 @@ fn with_hanging_saves(
 
 /// How many threads save checkpoints or close channels.
 fn saving_threads() -> usize {
-    // Linux keeps 15 bytes of each name.
-    let saves = |name: &&String| "tunnel-checkpoint".starts_with(name.as_str());
-    let closes = |name: &&String| *name == "tunnel-close";
     let names = crate_threads();
-    names
-        .iter()
-        .filter(|name| saves(name) || closes(name))
-        .count()
+    names.iter().filter(|name| *name == "tunnel-io").count()
 }
 
 #[test]

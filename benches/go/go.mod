@@ -2,7 +2,10 @@ module tunnel-bench
 
 go 1.21
 
-require github.com/aliyun/aliyun-tablestore-go-sdk v1.7.15
+require (
+	github.com/aliyun/aliyun-tablestore-go-sdk v1.9.3
+	go.uber.org/zap v1.19.0
+)
 
 require (
 	github.com/cenkalti/backoff v2.2.1+incompatible // indirect
@@ -11,6 +14,5 @@ require (
 	github.com/satori/go.uuid v1.2.0 // indirect
 	go.uber.org/atomic v1.9.0 // indirect
 	go.uber.org/multierr v1.6.0 // indirect
-	go.uber.org/zap v1.19.0 // indirect
 	gopkg.in/natefinch/lumberjack.v2 v2.0.0 // indirect
 )

@@ -1,10 +1,11 @@
 //! The memory budget: limits the bytes that are read and not yet processed, over all
 //! workers of a configuration.
 //!
-//! A read holds nothing until the head of the response announces its size. Then the
-//! reader acquires a permit, but only if that needs no wait. Otherwise it drops the
-//! response unread, waits for a permit of that size, and reads again. So nobody who holds
-//! a permit, or keeps the service waiting, waits for memory, which excludes deadlocks.
+//! Before a read, the reader acquires a permit of the size that it
+//! [expects](SizeEstimate), which is little for an idle channel. When the head of the
+//! response announces more, the permit grows, but only if that needs no wait. Otherwise
+//! the reader drops the response unread, waits for a permit of that size, and reads
+//! again. So nobody who holds a permit waits for more, which excludes deadlocks.
 //!
 //! When the response is there, the permit is [settled](MemoryPermit::settle): it then
 //! covers the body and the index of its records, which the head does not announce. A
@@ -18,7 +19,11 @@ use std::sync::Arc;
 
 use super::semaphore::{Semaphore, Ticket, Wake};
 
-/// A response of at most this size, in bytes, says that its channel has little to read.
+/// The usual upper limit of the service for one response, in bytes.
+const FULL_RESPONSE: usize = 4 << 20;
+
+/// Estimate after a small response, in bytes. Larger than a response without records, and
+/// small enough that a more precise estimate would not pay.
 const SMALL_RESPONSE: usize = 64 << 10;
 
 /// Memory of an open channel itself, in bytes: the touched part of its thread's stack, the
@@ -80,27 +85,38 @@ impl MemoryTicket {
     }
 }
 
-/// For how much memory a reader waits before its next read: for none, unless responses
-/// were rejected.
-#[derive(Debug, Default)]
-pub(crate) struct Expected(usize);
+/// The expected size of the next response of a channel.
+#[derive(Debug)]
+pub(crate) struct SizeEstimate {
+    bytes: usize,
+    largest: usize,
+}
 
-impl Expected {
-    pub(crate) fn bytes(&self) -> usize {
-        self.0
-    }
-
-    /// A response of this size was rejected: there was no room for it.
-    pub(crate) fn rejected(&mut self, bytes: usize) {
-        self.0 = self.0.max(bytes);
-    }
-
-    /// A response of this size was read. While memory is scarce, the next large one would
-    /// be rejected as well, and read twice.
-    pub(crate) fn read(&mut self, bytes: usize) {
-        if bytes <= SMALL_RESPONSE {
-            self.0 = 0;
+impl SizeEstimate {
+    /// The estimate for a channel that has not been read yet. Most channels have records
+    /// then, so it is a full response.
+    pub(crate) fn new() -> SizeEstimate {
+        SizeEstimate {
+            bytes: FULL_RESPONSE,
+            largest: FULL_RESPONSE,
         }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Updates the estimate after a response of this size, or after such a response was
+    /// rejected for lack of memory.
+    ///
+    /// After a small response, the next one is probably small as well. After any other,
+    /// it may be as large as the largest so far.
+    pub(crate) fn learn(&mut self, bytes: usize) {
+        self.largest = self.largest.max(bytes);
+        self.bytes = match bytes <= SMALL_RESPONSE {
+            true => SMALL_RESPONSE,
+            false => self.largest,
+        };
     }
 }
 
@@ -255,16 +271,18 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_waits_in_advance_only_while_its_responses_are_rejected() {
-        let mut expected = Expected::default();
-        expected.read(4 * MIB);
-        assert_eq!(expected.bytes(), 0);
-        expected.rejected(2 * MIB);
-        expected.read(3 * MIB);
-        assert_eq!(expected.bytes(), 2 * MIB);
-        expected.rejected(3 * MIB);
-        assert_eq!(expected.bytes(), 3 * MIB);
-        expected.read(100);
-        assert_eq!(expected.bytes(), 0);
+    fn a_small_response_is_followed_by_small_ones_and_others_by_the_largest() {
+        let mut estimate = SizeEstimate::new();
+        assert_eq!(estimate.bytes(), 4 * MIB);
+        for (response, next) in [
+            (0, SMALL_RESPONSE),
+            (MIB, 4 * MIB),
+            (9 * MIB, 9 * MIB),
+            (100, SMALL_RESPONSE),
+            (5 * MIB, 9 * MIB),
+        ] {
+            estimate.learn(response);
+            assert_eq!(estimate.bytes(), next);
+        }
     }
 }

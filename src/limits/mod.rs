@@ -7,5 +7,7 @@
 //! - [`parallel`]: limits the channels that read and process at the same time.
 
 pub(crate) mod memory;
+#[cfg(all(shuttle, test))]
+mod models;
 pub(crate) mod parallel;
 pub(crate) mod semaphore;

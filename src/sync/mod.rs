@@ -19,7 +19,7 @@ pub(crate) mod simulation;
 pub(crate) mod threads;
 
 #[cfg(all(shuttle, test))]
-pub(crate) use self::shuttle::{Condvar, Mutex, MutexGuard};
+pub(crate) use self::shuttle::{Condvar, Mutex, MutexGuard, model};
 #[cfg(simulation)]
 pub(crate) use self::simulation::{Condvar, Mutex, MutexGuard};
 #[cfg(not(any(simulation, all(shuttle, test))))]

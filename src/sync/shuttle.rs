@@ -86,10 +86,6 @@ impl Condvar {
         Condvar::default()
     }
 
-    pub(crate) fn notify_one(&self) {
-        self.0.notify_one();
-    }
-
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
     }
@@ -111,5 +107,19 @@ impl Condvar {
         thread::yield_now();
         guard.value = Some(guard.mutex.acquire());
         WaitTimeoutResult(rand::thread_rng().r#gen())
+    }
+}
+
+/// Schedules of each kind. `MODEL_SCHEDULES` overrides it.
+const SCHEDULES: usize = 10_000;
+
+/// Runs a model with random schedules, and with those of PCT: random priorities, which
+/// change at a few points. A failure prints the schedule, and how to replay it.
+pub(crate) fn model(run: impl Fn() + Clone + Send + Sync + 'static) {
+    let count = std::env::var("MODEL_SCHEDULES").ok();
+    let count = count.map_or(SCHEDULES, |text| text.parse().expect("a number"));
+    ::shuttle::check_random(run.clone(), count);
+    for depth in [2, 4] {
+        ::shuttle::check_pct(run.clone(), count / 2, depth);
     }
 }

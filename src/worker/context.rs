@@ -135,8 +135,6 @@ pub(crate) enum Timer {
     Resume(ConnectionId),
     /// Save what has been processed since the last checkpoint.
     Save(ConnectionId),
-    /// Try again to start the I/O task.
-    RetryIo(ConnectionId),
     /// Open the channel.
     Open(ConnectionId),
 }

@@ -264,7 +264,7 @@ impl ChannelProcessorFactory for Program {
 
     fn options(&self) -> ProcessorOptions {
         let mut options = ProcessorOptions::default();
-        let at_close = Place::Provider("tunnel-close");
+        let at_close = Place::Provider("tunnel-io at the end");
         options.checkpoint = CheckpointMode::Every(match self.plan.has(at_close) {
             // Only closing saves.
             true => MAX_WAIT,
@@ -394,7 +394,7 @@ impl Program {
             let _call = plan.call();
             let thread = thread::current();
             let steps = plan.steps.iter().map(|(place, ..)| *place);
-            let is_heartbeat = thread.name() == Some("tunnel-heartbeat");
+            let is_heartbeat = thread.name() == Some("tunnel-requests");
             if is_heartbeat {
                 // Connecting, and the heartbeats that open the channels.
                 let before = heartbeats.fetch_add(1, Ordering::SeqCst);
@@ -410,7 +410,7 @@ impl Program {
                 }
             }
             let here = steps.into_iter().find_map(|place| match place {
-                Place::Provider(name) if thread.name() == Some(name) => Some(name),
+                Place::Provider(name) if thread.name() == name.split(" at ").next() => Some(name),
                 _ => None,
             });
             if let Some(name) = here {
@@ -547,10 +547,10 @@ where
 
 /// All code that can panic, hang, or close the daemon.
 const CODE: [Place; 21] = [
-    Place::Provider("tunnel-heartbeat"),
+    Place::Provider("tunnel-requests"),
     Place::Provider("tunnel-reader"),
-    Place::Provider("tunnel-checkpoint"),
-    Place::Provider("tunnel-close"),
+    Place::Provider("tunnel-io"),
+    Place::Provider("tunnel-io at the end"),
     Place::Provider("tunnel-leave"),
     Place::CustomValue,
     Place::NewProcessor,
@@ -572,7 +572,10 @@ const CODE: [Place; 21] = [
 
 /// Whether the code at `place` runs only when the daemon closes.
 fn is_at_the_end(place: Place) -> bool {
-    matches!(place, Place::Provider("tunnel-leave" | "tunnel-close"))
+    matches!(
+        place,
+        Place::Provider("tunnel-leave" | "tunnel-io at the end")
+    )
 }
 
 /// Whether the code at `place` runs when a channel closes.
@@ -623,10 +626,10 @@ fn finish(mut started: Started, what: &str) {
 #[test]
 fn code_that_returns_an_error_costs_nothing_but_time() {
     let places = [
-        Place::Provider("tunnel-heartbeat"),
+        Place::Provider("tunnel-requests"),
         Place::Provider("tunnel-reader"),
-        Place::Provider("tunnel-checkpoint"),
-        Place::Provider("tunnel-close"),
+        Place::Provider("tunnel-io"),
+        Place::Provider("tunnel-io at the end"),
         Place::Provider("tunnel-leave"),
         Place::NewProcessor,
         Place::ChannelOpen,
@@ -654,7 +657,7 @@ fn hangs(place: Place, is_closed: bool) {
         keeper.0.wait_for_arrivals(1);
         scene.put_rows(40);
         wait_for_one_channel(&scene, &program.processed);
-        if place != Place::Provider("tunnel-heartbeat") {
+        if place != Place::Provider("tunnel-requests") {
             assert_heartbeats_go_on(&scene);
         }
     } else {
@@ -778,7 +781,7 @@ const VALUES: [Value; 13] = [
     Value::Custom,
     Value::Checkpointer,
     Value::Connection,
-    Value::ErrorOfProvider("tunnel-heartbeat"),
+    Value::ErrorOfProvider("tunnel-requests"),
     Value::ErrorOfProvider("tunnel-reader"),
     Value::ErrorOfNewProcessor,
     Value::ErrorOfChannelOpen,
@@ -876,7 +879,7 @@ fn promise_09_all_destructors_may_panic() {
 #[test]
 fn promise_09_an_error_that_panics_when_it_is_printed_costs_nothing_but_time() {
     let places = [
-        Place::Provider("tunnel-heartbeat"),
+        Place::Provider("tunnel-requests"),
         Place::Provider("tunnel-reader"),
         Place::NewProcessor,
         Place::ChannelOpen,
@@ -906,7 +909,7 @@ fn promise_09_an_error_that_panics_when_it_is_printed_costs_nothing_but_time() {
 #[test]
 fn an_observer_hears_on_after_an_error_whose_destructor_panics() {
     let (scene, tunnel) = scene();
-    let value = Value::ErrorOfProvider("tunnel-heartbeat");
+    let value = Value::ErrorOfProvider("tunnel-requests");
     let mut steps = drop_steps(value, Deed::Panic, usize::MAX);
     steps.push((Place::Observe(Kind::HeartbeatFailed), Deed::Fail, 1));
     // Counts the answered heartbeats.

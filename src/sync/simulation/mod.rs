@@ -10,10 +10,10 @@
 //! In reading order:
 //!
 //! - [`options`]: what a run is given, and what comes out of it.
-//! - [`run`]: starts a run, waits for its end, and tears it down if it fails.
-//! - [`scheduler`]: the state of a run, and every decision. No thread, no wait.
+//! - [`mod@run`]: starts a run, waits for its end, and tears it down if it fails.
+//! - [`scheduler`]: every decision, and the time. No thread, no wait.
 //! - [`policy`]: which runnable thread is next.
-//! - [`blocked`]: what blocked threads wait for.
+//! - [`table`]: the threads of a run; [`blocked`]: what they wait for.
 //! - [`trace`]: the readable record of a run, and the hash of its decisions.
 //! - [`thread`]: a simulated thread, its scheduling points, and how it passes on the turn.
 //! - [`turn`]: how one thread hands the turn to another.
@@ -35,6 +35,7 @@ mod panics;
 mod policy;
 mod run;
 mod scheduler;
+mod table;
 mod thread;
 mod trace;
 mod turn;

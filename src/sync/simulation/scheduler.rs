@@ -1,4 +1,4 @@
-//! The state of a run, and every decision.
+//! Every decision of a run, and its time.
 //!
 //! Nothing here waits or knows a thread of the system, except to give it the turn.
 
@@ -12,7 +12,8 @@ use time::macros::datetime;
 
 use super::blocked::{Blocked, Reason};
 use super::options::{Options, Outcome};
-use super::policy::{Candidate, Policy};
+use super::policy::Policy;
+use super::table::Table;
 use super::trace::{Operation, Trace};
 use super::turn::Turn;
 
@@ -41,10 +42,7 @@ pub(super) struct Scheduler {
     options: Options,
     rng: Rng,
     policy: Policy,
-    threads: Vec<Thread>,
-    /// The threads that could go on, including the one that has the turn.
-    runnable: Vec<Candidate>,
-    blocked: Vec<usize>,
+    threads: Table,
     /// The thread that has the turn.
     current: usize,
     /// The step at which it got the turn.
@@ -58,31 +56,14 @@ pub(super) struct Scheduler {
     trace: Trace,
 }
 
-#[derive(Debug)]
-struct Thread {
-    name: String,
-    turn: Arc<Turn>,
-    state: State,
-    /// Its last scheduling point.
-    at: &'static Location<'static>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Runnable,
-    Blocked(Blocked),
-    Ended,
-}
-
+/// Scheduling points, called for the thread that has the turn.
 impl Scheduler {
     pub(super) fn new(seed: u64, options: Options) -> Scheduler {
         let mut rng = Rng::with_seed(seed);
         Scheduler {
             policy: Policy::new(&mut rng, options.preemption),
             rng,
-            threads: Vec::new(),
-            runnable: Vec::new(),
-            blocked: Vec::new(),
+            threads: Table::default(),
             current: 0,
             turn_began: 0,
             now: Duration::ZERO,
@@ -95,9 +76,7 @@ impl Scheduler {
         }
     }
 
-    // ---- scheduling points
-
-    /// The thread that has the turn is about to do something.
+    /// The thread is about to do something that others can notice.
     pub(super) fn step(&mut self, what: Operation, at: &'static Location<'static>) -> Next {
         if !self.count(what, at) {
             return Next::Unwinds;
@@ -114,59 +93,46 @@ impl Scheduler {
             return false;
         }
         self.steps += 1;
-        self.threads[self.current].at = at;
+        self.threads.passes(self.current, at);
         self.trace.decided(self.current, what, self.now);
         if self.steps > self.options.max_steps {
-            let threads = self.describe_threads();
-            self.fail(format!(
-                "not at an end after {} steps{threads}",
-                self.steps - 1
-            ));
+            let (steps, threads) = (self.options.max_steps, self.describe());
+            self.fail(format!("not at an end after {steps} steps{threads}"));
         }
         self.failure.is_none()
     }
 
-    /// The thread that has the turn has released a lock.
+    /// The thread has released a lock.
     pub(super) fn unlocked(&mut self) -> Next {
-        if self.failure.is_some() {
-            return Next::Unwinds;
+        match self.failure {
+            Some(_) => Next::Unwinds,
+            None => self.may_preempt(),
         }
-        self.may_preempt()
     }
 
     fn may_preempt(&mut self) -> Next {
         let turn = self.steps - self.turn_began;
-        let is_alone = self.runnable.len() == 1;
+        let is_alone = self.threads.runnable().len() == 1;
         if is_alone || !self.policy.reconsiders(&mut self.rng, self.current, turn) {
             return Next::GoesOn;
         }
         self.preempt()
     }
 
-    /// The thread that has the turn could go on, but another one may do so.
+    /// The thread could go on, but another one may do so.
     fn preempt(&mut self) -> Next {
-        if let Policy::Random { .. } = self.policy {
-            self.prefer_others();
-            let others = &self.runnable[..self.runnable.len() - 1];
-            if others.is_empty() {
-                return Next::GoesOn;
-            }
-            let position = self.policy.choose(&mut self.rng, others);
-            return self.switch_to(position);
+        if !matches!(self.policy, Policy::Random { .. }) {
+            return self.choose();
         }
-        self.choose()
+        let others = self.threads.others(self.current);
+        if others.is_empty() {
+            return Next::GoesOn;
+        }
+        let position = self.policy.choose(&mut self.rng, others);
+        self.switch_to(position)
     }
 
-    /// Moves the thread that has the turn to the end of the runnable ones.
-    fn prefer_others(&mut self) {
-        let last = self.runnable.len() - 1;
-        let is_current = |candidate: &Candidate| candidate.index == self.current;
-        if let Some(position) = self.runnable.iter().position(is_current) {
-            self.runnable.swap(position, last);
-        }
-    }
-
-    /// The thread that has the turn lets others go first.
+    /// The thread lets others go first.
     pub(super) fn yields(&mut self, at: &'static Location<'static>) -> Next {
         match self.step(Operation::Yield, at) {
             Next::GoesOn => {
@@ -177,8 +143,8 @@ impl Scheduler {
         }
     }
 
-    /// The thread that has the turn has started another one, which begins before or after
-    /// it goes on with equal chances.
+    /// The thread has started another one, which begins before or after it goes on, with
+    /// equal chances.
     pub(super) fn spawned(&mut self, at: &'static Location<'static>) -> Next {
         match self.step(Operation::Spawn, at) {
             Next::GoesOn if self.chance(0.5) => self.preempt(),
@@ -197,41 +163,36 @@ impl Scheduler {
         })
     }
 
-    /// The thread that has the turn cannot go on.
+    /// The thread cannot go on.
     pub(super) fn block(&mut self, blocked: Blocked) -> Next {
-        if !self.count(Operation::Block, blocked.at) {
-            return Next::Unwinds;
+        match self.count(Operation::Block, blocked.at) {
+            true => self.leave_turn(blocked),
+            false => Next::Unwinds,
         }
-        self.leave_turn(blocked)
     }
 
     fn leave_turn(&mut self, blocked: Blocked) -> Next {
         let me = self.current;
-        self.note_with(me, || blocked.to_string());
-        self.threads[me].state = State::Blocked(blocked);
-        self.runnable.retain(|candidate| candidate.index != me);
-        self.blocked.push(me);
-        if blocked
+        self.note_of(me, || blocked.to_string());
+        self.threads.block(me, blocked);
+        let is_due = blocked
             .deadline
-            .is_some_and(|deadline| deadline <= self.now)
-        {
-            self.wake(me, true);
-        } else if matches!(blocked.reason, Reason::Condition { .. }) && self.chance(SPURIOUS) {
-            self.wake(me, false);
+            .is_some_and(|deadline| deadline <= self.now);
+        let is_condition = matches!(blocked.reason, Reason::Condition { .. });
+        if is_due || is_condition && self.chance(SPURIOUS) {
+            self.wake(me, is_due);
         }
         self.give_away()
     }
 
-    /// The thread that has the turn has ended. Returns who gets the turn.
+    /// The thread `me` has ended. Returns who gets the turn.
     pub(super) fn end(&mut self, me: usize) -> Option<Arc<Turn>> {
-        self.threads[me].state = State::Ended;
-        self.runnable.retain(|candidate| candidate.index != me);
-        self.blocked.retain(|&blocked| blocked != me);
+        self.threads.end(me);
         if self.failure.is_some() || self.live() == 0 {
             return None;
         }
         self.trace.decided(me, Operation::End, self.now);
-        self.note_with(me, || "ends".to_owned());
+        self.note_of(me, || "ends".to_owned());
         match self.give_away() {
             Next::Gives(turn) => Some(turn),
             Next::GoesOn | Next::Unwinds => None,
@@ -240,8 +201,8 @@ impl Scheduler {
 
     /// Some thread must go on. If none can, time passes.
     fn give_away(&mut self) -> Next {
-        if self.runnable.is_empty() && !self.pass_time() {
-            let threads = self.describe_threads();
+        if self.threads.runnable().is_empty() && !self.pass_time() {
+            let threads = self.describe();
             self.fail(format!("deadlock, no thread can go on{threads}"));
             return Next::Unwinds;
         }
@@ -250,123 +211,87 @@ impl Scheduler {
 
     /// Moves the time to the earliest deadline; false if there is none.
     fn pass_time(&mut self) -> bool {
-        let deadline = |&index: &usize| self.threads[index].deadline();
-        let Some(earliest) = self.blocked.iter().filter_map(deadline).min() else {
+        let Some(earliest) = self.threads.earliest_deadline() else {
             return false;
         };
         self.now = self.now.max(earliest);
-        self.wake_where(true, |blocked| {
-            blocked
-                .deadline
-                .is_some_and(|deadline| deadline <= earliest)
-        });
+        let is_due = |blocked: &Blocked| blocked.deadline.is_some_and(|at| at <= earliest);
+        self.wake_all(true, is_due);
         true
     }
 
     fn choose(&mut self) -> Next {
-        let position = self.policy.choose(&mut self.rng, &self.runnable);
+        let runnable = self.threads.runnable();
+        let position = self.policy.choose(&mut self.rng, runnable);
         self.switch_to(position)
     }
 
     fn switch_to(&mut self, position: usize) -> Next {
-        let chosen = &mut self.runnable[position];
-        chosen.last_turn = self.steps;
-        let index = chosen.index;
+        let before = self.current;
+        self.current = self.threads.choose(position, self.steps);
         self.turn_began = self.steps;
-        let is_same = index == self.current;
-        self.current = index;
-        if is_same {
+        if self.current == before {
             return Next::GoesOn;
         }
-        self.note_with(index, || "goes on".to_owned());
-        Next::Gives(self.threads[index].turn.clone())
+        self.note_of(self.current, || "goes on".to_owned());
+        Next::Gives(self.threads.turn(self.current))
     }
+}
 
-    // ---- changes
-
+/// What a thread changes for the others.
+impl Scheduler {
     /// Adds a thread, which may have the turn from now on.
     pub(super) fn add_thread(
         &mut self,
         name: &str,
         at: &'static Location<'static>,
     ) -> (usize, Arc<Turn>) {
-        let index = self.threads.len();
-        let turn = Arc::new(Turn::default());
-        self.threads.push(Thread {
-            name: name.to_owned(),
-            turn: turn.clone(),
-            state: State::Runnable,
-            at,
-        });
+        let (index, turn) = self.threads.add(name, at, self.steps);
         self.policy.add_thread(&mut self.rng);
-        self.runnable.push(Candidate {
-            index,
-            last_turn: self.steps,
-        });
         self.most_threads = self.most_threads.max(self.live());
-        self.note_with(index, || "starts".to_owned());
+        self.note_of(index, || "starts".to_owned());
         (index, turn)
     }
 
     /// Lets all threads go on that wait for the lock at this address.
     pub(super) fn wake_lock(&mut self, lock: usize) {
-        self.wake_where(false, |blocked| blocked.on_lock(lock));
+        self.wake_all(false, |blocked| blocked.on_lock(lock));
     }
 
     pub(super) fn notify_all(&mut self, condition: usize) {
-        self.wake_where(false, |blocked| blocked.on_condition(condition));
+        self.wake_all(false, |blocked| blocked.on_condition(condition));
     }
 
     /// Notifies a random one of the threads that wait.
     pub(super) fn notify_one(&mut self, condition: usize) {
-        let waits = |&&index: &&usize| {
-            let blocked = self.threads[index].blocked();
-            blocked.is_some_and(|blocked| blocked.on_condition(condition))
-        };
-        let waiting: Vec<usize> = self.blocked.iter().filter(waits).copied().collect();
+        let waiting = self
+            .threads
+            .waiting(|blocked| blocked.on_condition(condition));
         if let Some(index) = self.rng.choice(waiting) {
             self.wake(index, false);
         }
     }
 
-    fn wake_where(&mut self, is_due: bool, applies: impl Fn(&Blocked) -> bool) {
-        let mut position = 0;
-        while let Some(&index) = self.blocked.get(position) {
-            let blocked = self.threads[index].blocked();
-            if blocked.is_some_and(&applies) {
-                self.wake(index, is_due);
-            } else {
-                position += 1;
-            }
+    fn wake_all(&mut self, is_due: bool, applies: impl Fn(&Blocked) -> bool) {
+        for index in self.threads.waiting(applies) {
+            self.wake(index, is_due);
         }
     }
 
     fn wake(&mut self, index: usize, is_due: bool) {
-        self.blocked.retain(|&blocked| blocked != index);
-        self.runnable.push(Candidate {
-            index,
-            last_turn: self.steps,
-        });
-        self.note_with(index, || match is_due {
+        self.threads.wake(index, self.steps, is_due);
+        self.note_of(index, || match is_due {
             true => "wakes up at its deadline".to_owned(),
             false => "is woken".to_owned(),
         });
-        let thread = &mut self.threads[index];
-        thread.state = State::Runnable;
-        thread.turn.set_due(is_due);
     }
 
     /// Ends the run, if it has not failed before. All threads get the turn to unwind.
     pub(super) fn fail(&mut self, why: String) {
-        if self.failure.is_some() {
-            return;
-        }
-        self.note_with(self.current, || format!("the run fails: {why}"));
-        self.failure = Some(why);
-        for thread in &self.threads {
-            if !matches!(thread.state, State::Ended) {
-                thread.turn.give();
-            }
+        if self.failure.is_none() {
+            self.note_of(self.current, || format!("the run fails: {why}"));
+            self.failure = Some(why);
+            self.threads.give_all();
         }
     }
 
@@ -376,7 +301,7 @@ impl Scheduler {
         self.options.thread_failures = 0.0;
         let preemption = self.options.preemption.max(LEAST_PREEMPTION);
         self.policy = Policy::Fair { preemption };
-        self.wake_where(true, |blocked| matches!(blocked.reason, Reason::Stall));
+        self.wake_all(true, |blocked| matches!(blocked.reason, Reason::Stall));
     }
 
     pub(super) fn suspend(&mut self, by: Duration) {
@@ -384,16 +309,15 @@ impl Scheduler {
     }
 
     pub(super) fn note(&mut self, text: String) {
-        self.note_with(self.current, || text);
+        self.note_of(self.current, || text);
     }
 
-    fn note_with(&mut self, who: usize, what: impl FnOnce() -> String) {
+    fn note_of(&mut self, thread: usize, what: impl FnOnce() -> String) {
         // What happens while the threads unwind is neither in order nor of interest.
-        if self.failure.is_some() {
-            return;
+        if self.failure.is_none() {
+            let name = self.threads.name(thread);
+            self.trace.line(self.now, (thread, name), what);
         }
-        let name = &self.threads[who].name;
-        self.trace.line(self.now, (who, name), what);
     }
 
     /// Whether something with this chance happens.
@@ -408,9 +332,10 @@ impl Scheduler {
     pub(super) fn random(&mut self) -> u64 {
         self.rng.u64(..)
     }
+}
 
-    // ---- questions
-
+/// Questions.
+impl Scheduler {
     pub(super) fn is_over(&self) -> bool {
         self.failure.is_some()
     }
@@ -434,31 +359,20 @@ impl Scheduler {
 
     /// Number of threads that have not ended.
     pub(super) fn live(&self) -> usize {
-        self.runnable.len() + self.blocked.len()
+        self.threads.live()
     }
 
     pub(super) fn live_threads(&self) -> Vec<String> {
-        let lives = |thread: &&Thread| !matches!(thread.state, State::Ended);
-        let live = self.threads.iter().filter(lives);
-        live.map(|thread| thread.name.clone()).collect()
+        self.threads.live_names()
     }
 
     pub(super) fn name(&self, index: usize) -> String {
-        format!("{}#{index}", self.threads[index].name)
+        format!("{}#{index}", self.threads.name(index))
     }
 
-    /// The live threads, one a line.
-    pub(super) fn describe_threads(&self) -> String {
-        let mut text = format!(" at {:.6} s", self.now.as_secs_f64());
-        for (index, thread) in self.threads.iter().enumerate() {
-            let state = match thread.state {
-                State::Ended => continue,
-                State::Runnable => format!("can go on at {}", thread.at),
-                State::Blocked(blocked) => blocked.to_string(),
-            };
-            text += &format!("\n    {} {state}", self.name(index));
-        }
-        text
+    fn describe(&self) -> String {
+        let threads = self.threads.describe();
+        format!(" at {:.6} s{threads}", self.now.as_secs_f64())
     }
 
     pub(super) fn outcome(&mut self) -> Outcome {
@@ -471,18 +385,5 @@ impl Scheduler {
             hash: self.trace.hash(),
             trace: self.trace.take(),
         }
-    }
-}
-
-impl Thread {
-    fn blocked(&self) -> Option<&Blocked> {
-        match &self.state {
-            State::Blocked(blocked) => Some(blocked),
-            State::Runnable | State::Ended => None,
-        }
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        self.blocked().and_then(|blocked| blocked.deadline)
     }
 }

@@ -16,6 +16,7 @@ use crate::error::{ErrorClass, TunnelError};
 use crate::limits::semaphore::Wake;
 use crate::observer::{ChannelSnapshot, CloseReason, WorkerEventKind};
 use crate::policy::{Reaction, Request, reaction};
+use crate::pool::Turn;
 use crate::processor::CheckpointMode;
 use crate::user_code::drop_user;
 use crate::worker::connection_id::ConnectionId;
@@ -26,8 +27,7 @@ use crate::worker::status::channel::{StageSince, Totals};
 use crate::worker::status::failures::full_text;
 use crate::worker::status::worker::ShowChannel;
 
-/// The pause before another save after one that failed, and before another try to start
-/// a thread.
+/// The pause before another save after one that failed.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// One open channel. Go: `channelConn`.
@@ -52,6 +52,21 @@ impl Wake for WakeReader {
             connection.data.lock().reading.is_woken = true;
             connection.data.notify();
         }
+    }
+}
+
+/// The I/O task of a connection.
+struct IoTask(Arc<Connection>);
+
+impl Turn for IoTask {
+    fn run(self: Arc<Self>) {
+        closing::run_io_task(&self.0);
+        // The last handle may drop values of the program.
+        drop_user(self);
+    }
+
+    fn clock(&self) -> &Clock {
+        self.0.clock()
     }
 }
 
@@ -136,16 +151,11 @@ impl Connection {
     }
 
     fn start_io(self: &Arc<Self>) {
-        let connection = self.clone();
-        let task = move || {
-            closing::run_io_task(&connection);
-            // The last handle may drop values of the program.
-            drop_user(connection);
-        };
-        if let Err(error) = self.session.io.spawn(task) {
-            warn!("{self}: no thread to save or close, it will be tried again: {error}");
-            self.handle(ChannelEvent::NoIoThread);
-            self.later(RETRY_PAUSE, Timer::RetryIo(self.id));
+        let task = Arc::new(IoTask(self.clone()));
+        let turn = task.clone();
+        if let Err(error) = self.session.io.spawn(move || task.run()) {
+            warn!("{self}: no thread to save or close, a thread of the pool does it: {error}");
+            self.session.pool.schedule(turn);
         }
     }
 
@@ -193,11 +203,6 @@ impl Connection {
     /// Saves what has been processed.
     pub(crate) fn save_due(self: &Arc<Self>) {
         self.handle(ChannelEvent::SaveDue);
-    }
-
-    /// Starts the I/O task, for which there was no thread before.
-    pub(crate) fn retry_io(self: &Arc<Self>) {
-        self.handle(ChannelEvent::RetryIo);
     }
 
     /// It is not opened yet, because it failed the last time.

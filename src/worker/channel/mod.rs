@@ -23,6 +23,8 @@ mod checkpoint;
 mod closing;
 pub(crate) mod connection;
 mod data;
+#[cfg(all(shuttle, test))]
+mod models;
 mod opening;
 pub(crate) mod reader;
 mod runner;

@@ -17,7 +17,7 @@ use crate::FINISH_TAG;
 use crate::clock;
 use crate::error::{ErrorClass, TunnelError};
 use crate::http::retry::Schedule;
-use crate::limits::memory::{Expected, MemoryPermit, OpenChannel};
+use crate::limits::memory::{MemoryPermit, OpenChannel, SizeEstimate};
 use crate::observer::{CloseReason, WorkerEventKind};
 use crate::policy::{Reaction, Request, reaction};
 use crate::processor::{ChannelConn, ChannelContext};
@@ -107,7 +107,7 @@ impl Reader {
         let settings = &connection.session.settings;
         let mut at = Position {
             is_stream: record::is_stream(&connection.channel_id, &token),
-            expected: Expected::default(),
+            estimate: SizeEstimate::new(),
             conn: self.dial(context)?,
             token,
         };
@@ -214,7 +214,11 @@ impl Reader {
         };
         while outcome.reads_on && self.joins_more(at, &outcome.batch) {
             // No wait for memory here: others may wait for what this batch holds.
-            match self.read(at, None) {
+            let budget = &connection.session.budget;
+            let Ok(memory) = budget.acquire(at.estimate.bytes(), &connection.wake) else {
+                break;
+            };
+            match self.read(at, memory) {
                 Ok(Read::Response(response)) => outcome.join(response),
                 Ok(Read::Closing) => return Ok(Outcome::Closing),
                 Ok(Read::Rejected(_)) => break,
@@ -234,18 +238,14 @@ impl Reader {
     /// channel closes.
     fn read_first(&self, at: &mut Position) -> Result<Option<Response>, TunnelError> {
         loop {
-            let memory = match at.expected.bytes() {
-                0 => None,
-                bytes => match self.wait_for_memory(bytes) {
-                    None => return Ok(None),
-                    memory => memory,
-                },
+            let Some(memory) = self.wait_for_memory(at.estimate.bytes()) else {
+                return Ok(None);
             };
             match self.read(at, memory)? {
                 Read::Response(response) => return Ok(Some(response)),
                 Read::Closing => return Ok(None),
                 // Now it is known for how much to wait.
-                Read::Rejected(bytes) => at.expected.rejected(bytes),
+                Read::Rejected(bytes) => at.estimate.learn(bytes),
             }
         }
     }
@@ -270,7 +270,7 @@ impl Reader {
     }
 
     /// Reads once, with so much of the memory budget at first.
-    fn read(&self, at: &mut Position, memory: Option<MemoryPermit>) -> Result<Read, TunnelError> {
+    fn read(&self, at: &mut Position, memory: MemoryPermit) -> Result<Read, TunnelError> {
         let connection = &self.connection;
         connection.put_memory(memory);
         connection.reader_is(ReaderStage::Reading);
@@ -288,7 +288,7 @@ impl Reader {
         let batch = batch?.into_raw();
         let bytes = batch.body.len().saturating_add(self.index_bytes(&batch));
         memory.settle(bytes);
-        at.expected.read(bytes);
+        at.estimate.learn(bytes);
         connection.data.lock().stats.has_read_all = !is_full(&batch);
         let is_news = batch.record_count > 0 || batch.next_token != at.token;
         at.token.clone_from(&batch.next_token);
@@ -430,7 +430,7 @@ struct Position {
     conn: UserValue<Box<dyn ChannelConn>>,
     token: String,
     is_stream: bool,
-    expected: Expected,
+    estimate: SizeEstimate,
 }
 
 /// How a read, or several joined, ended.

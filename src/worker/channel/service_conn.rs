@@ -56,9 +56,12 @@ impl Connection {
     /// If the budget has not enough free bytes. The read then has to be abandoned.
     fn reserve(&self, bytes: usize) -> Result<(), TunnelError> {
         let permit = self.data.lock().reading.memory.take();
-        let mut permit = permit.unwrap_or_else(|| self.session.budget.empty_permit());
+        let Some(mut permit) = permit else {
+            // The worker does not read: the program reads by itself, which is not limited.
+            return Ok(());
+        };
         if permit.grow(bytes) {
-            self.put_memory(Some(permit));
+            self.put_memory(permit);
             return Ok(());
         }
         drop(permit);
@@ -69,10 +72,10 @@ impl Connection {
     }
 
     /// What the next read has of the memory budget from its beginning.
-    pub(super) fn put_memory(&self, permit: Option<MemoryPermit>) {
+    pub(super) fn put_memory(&self, permit: MemoryPermit) {
         let mut data = self.data.lock();
         data.reading.rejected = None;
-        let before = std::mem::replace(&mut data.reading.memory, permit);
+        let before = data.reading.memory.replace(permit);
         drop(data);
         drop(before);
     }

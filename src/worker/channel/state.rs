@@ -96,10 +96,6 @@ pub(crate) enum ChannelEvent {
     /// The I/O task has saved; `more`: something was processed meanwhile, or the save
     /// has failed.
     Saved { more: bool },
-    /// No thread could be started for the I/O task.
-    NoIoThread,
-    /// Time to try again.
-    RetryIo,
     /// The I/O task has done everything.
     Ended,
 }
@@ -212,14 +208,8 @@ fn next(state: ChannelState, event: ChannelEvent) -> (ChannelState, Action) {
         (E::Close | E::Lose, _) => close(state, event == E::Lose),
         (E::NextIo, P::Closing) => (state, Action::Close),
         (E::Ended, P::Closing) => (ended(state), Action::Nothing),
-        (_, P::Closing | P::Ended) => match event {
-            E::NoIoThread => (without_io_task(state), Action::Nothing),
-            E::RetryIo if state.phase == P::Closing => state.start_io(),
-            _ => unchanged,
-        },
+        (_, P::Closing | P::Ended) => unchanged,
         (E::Processed | E::SaveDue | E::NextIo | E::Saved { .. }, _) => save(state, event),
-        (E::NoIoThread, _) => (without_io_task(state), Action::Nothing),
-        (E::RetryIo, _) if state.save == Save::Due => state.start_io(),
         // What comes late, or was known already.
         _ => unchanged,
     }
@@ -292,7 +282,7 @@ mod tests {
     use super::*;
     use {Action as A, ChannelEvent as E, Phase as P};
 
-    const EVENTS: [E; 21] = [
+    const EVENTS: [E; 19] = [
         E::Make,
         E::Opened,
         E::NotOpened,
@@ -311,8 +301,6 @@ mod tests {
         E::NextIo,
         E::Saved { more: true },
         E::Saved { more: false },
-        E::NoIoThread,
-        E::RetryIo,
         E::Ended,
     ];
 
@@ -420,11 +408,6 @@ mod tests {
                 &[E::End, E::Saved { more: true }, E::NextIo],
                 A::Close,
             ),
-            // Without a thread it is tried again.
-            (&due, &[E::NoIoThread, E::RetryIo], A::StartIo),
-            (&due, &[E::NoIoThread, E::End], A::StartIo),
-            (&due, &[E::NoIoThread, E::End, E::RetryIo], A::Nothing),
-            (&processed, &[E::End, E::NoIoThread, E::RetryIo], A::StartIo),
         ];
         for (begin, events, action) in table {
             let story = [*begin, *events].concat();
@@ -469,14 +452,14 @@ mod tests {
             assert!(before.phase != P::Ended || after.phase == P::Ended, "{at}");
             let is_end = |phase| matches!(phase, P::Closing | P::Ended);
             assert!(!is_end(before.phase) || is_end(after.phase), "{at}");
-            // A task is started when there is none, and runs until it asks in vain,
-            // has closed the channel, or could not be started.
+            // A task is started when there is none, and runs until it asks in vain or
+            // has closed the channel.
             assert_eq!(
                 action == A::StartIo,
                 !before.has_io_task && after.has_io_task,
                 "{at}"
             );
-            let ends_task = matches!(event, E::NextIo | E::NoIoThread | E::Ended);
+            let ends_task = matches!(event, E::NextIo | E::Ended);
             assert!(
                 after.has_io_task || !before.has_io_task || ends_task,
                 "{at}"

@@ -448,7 +448,6 @@ impl Session {
             match timer {
                 Timer::Resume(id) => self.with(id, |connection| connection.resume()),
                 Timer::Save(id) => self.with(id, |connection| connection.save_due()),
-                Timer::RetryIo(id) => self.with(id, |connection| connection.retry_io()),
                 Timer::Open(id) => self.open(id),
             }
         }
@@ -565,7 +564,7 @@ impl Session {
             requests.leave(&session.client_id, report, within);
             session.send(Event::Left);
         };
-        if let Err(error) = self.session.io.spawn(leave) {
+        if let Err(error) = clock::spawn(self.session.clock(), "tunnel-leave", leave) {
             warn!(
                 "tunnel {}: no thread for the last requests: {error}",
                 self.session.tunnel_id
