@@ -10,6 +10,7 @@ mod wire;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// An opening of a channel by a consumer.
 pub(crate) type OpeningId = usize;
@@ -18,8 +19,12 @@ pub(crate) type OpeningId = usize;
 pub(crate) type ConsumerId = usize;
 
 /// Notes of one world. Its lock is held for moments, and never at a scheduling point.
-#[derive(Debug, Default)]
-pub(crate) struct Notes(Mutex<Inner>);
+#[derive(Debug)]
+pub(crate) struct Notes {
+    inner: Mutex<Inner>,
+    /// How long a thread may take to act on what is known.
+    slack: Duration,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -76,8 +81,15 @@ pub(crate) struct Place<'a> {
 }
 
 impl Notes {
+    pub(crate) fn new(slack: Duration) -> Notes {
+        Notes {
+            inner: Mutex::default(),
+            slack,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A rule was broken.
@@ -180,6 +192,14 @@ impl Notes {
         if late {
             let text = format!(
                 "channel {} at client {client}: a batch after CLOSE",
+                place.1
+            );
+            inner.broken.push(text);
+        }
+        let lost = inner.wire.lost_for(&client, &place.1);
+        if let Some(lost) = lost.filter(|lost| *lost > self.slack) {
+            let text = format!(
+                "channel {} at client {client}: a batch {lost:?} after its loss",
                 place.1
             );
             inner.broken.push(text);
