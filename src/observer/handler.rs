@@ -38,9 +38,10 @@ use crate::user_code::{UserValue, call_user};
 ///
 /// # Threads
 ///
-/// An event of a channel (but not [`ChannelStalled`](WorkerEventKind::ChannelStalled)
-/// and [`RequestFailed`](WorkerEventKind::RequestFailed)) is reported on the thread that
-/// it happened on: reading on the channel's own
+/// An event of a channel (but not [`ChannelStalled`](WorkerEventKind::ChannelStalled),
+/// [`RequestFailed`](WorkerEventKind::RequestFailed), and
+/// [`ChannelNotOpened`](WorkerEventKind::ChannelNotOpened) while something of the channel
+/// from before still runs) is reported on the thread that it happened on: reading on the channel's own
 /// thread, a batch that is done, retried or skipped on the pool, a saved
 /// checkpoint on the thread that saved it. A call that takes long holds up
 /// that channel, and on the pool one of its threads; it should count and

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::event::{WorkerEvent, WorkerEventKind};
+use super::event::{CloseReason, WorkerEvent, WorkerEventKind};
 use super::handler::{WorkerObserver, call};
 use super::snapshot::ChannelStage;
 use crate::clock::{self, Clock, Queue};
@@ -45,6 +45,11 @@ pub(crate) enum OwnedEvent {
         channel_id: Arc<str>,
         stage: ChannelStage,
         age: Duration,
+    },
+    /// While an earlier connection to the channel still runs.
+    ChannelNotOpened {
+        channel_id: Arc<str>,
+        reason: CloseReason,
     },
 }
 
@@ -83,6 +88,11 @@ impl OwnedEvent {
                 channel_id,
                 stage: *stage,
                 age: *age,
+            },
+            OwnedEvent::ChannelNotOpened { channel_id, reason } => K::ChannelNotOpened {
+                channel_id,
+                reason: *reason,
+                error: None,
             },
         }
     }

@@ -13,7 +13,7 @@ use super::connection::{Connection, RETRY_PAUSE};
 use super::state::{Action, ChannelEvent};
 use super::waits::{Until, is_retry};
 use crate::error::{ErrorClass, TunnelError};
-use crate::observer::{CloseReason, WorkerEventKind};
+use crate::observer::{CloseReason, OwnedEvent, WorkerEventKind};
 use crate::policy::{Reaction, Request, reaction};
 use crate::sync::catch_panic::catch_panic;
 use crate::user_code::drop_user;
@@ -179,6 +179,13 @@ fn observe_end(
             reason,
             error,
         },
+        // An earlier connection may hang in this very observer, and each loss of the
+        // channel would add a thread that hangs.
+        false if connection.place.has_to_wait() => {
+            let channel_id = connection.channel_id.clone();
+            let not_opened = OwnedEvent::ChannelNotOpened { channel_id, reason };
+            return connection.session.notify(not_opened);
+        }
         false => WorkerEventKind::ChannelNotOpened {
             channel_id,
             reason,
