@@ -10,18 +10,20 @@ mod harness;
 #[path = "scenarios/thread_names.rs"]
 mod thread_names;
 
+use std::collections::HashSet;
+use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use harness::{Gate, GateKeeper, HEARTBEAT, Processed, Scene, config, wait_until};
-use tablestore_emulator::{Action, Emulator, Fault, Notice};
+use tablestore_emulator::{Action, Emulator, Fault, Notice, Rule};
 use tablestore_tunnel::{
-    ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, Checkpointer, ErrorCode,
-    ProcessError, Record, RunningDaemon, SimpleProcessFactory, TunnelConfig, TunnelError,
-    TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon, WorkerEvent,
+    ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, Checkpointer, Credentials, ErrorCode,
+    ProcessError, Record, RunningDaemon, SimpleProcessFactory, TunnelClient, TunnelConfig,
+    TunnelError, TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon, WorkerEvent,
 };
 use thread_names::{
     assert_no_worker_threads, crate_threads, is_pool_thread, run_alone, worker_threads,
@@ -447,5 +449,44 @@ fn promise_16_an_observer_that_hangs_in_every_event_adds_no_threads() {
     processed.wait_for_all(&scene);
     running.close().expect("ends well");
     drop(daemon);
+    wait_until("all threads have ended", || worker_threads().is_empty());
+}
+
+#[test]
+fn promise_16_requests_that_hang_in_the_provider_add_no_threads() {
+    let _alone = run_alone();
+    let (scene, tunnel) = scene();
+    // A heartbeat that hung goes out when its session is over.
+    scene.breaks(Rule::HeartbeatGap);
+    let (processed, gate) = (Processed::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let emulator = &scene.emulator;
+    let key = Credentials::new(emulator.access_key_id(), emulator.access_key_secret());
+    let threads = Mutex::new(HashSet::new());
+    // The first request of each thread is the connect.
+    let provider = move || -> Result<Credentials, Box<dyn Error + Send + Sync>> {
+        let thread = thread::current();
+        let is_connect = thread.name() == Some("tunnel-requests")
+            && threads.lock().expect("threads").insert(thread.id());
+        if !is_connect {
+            gate.pass();
+        }
+        Ok(key.clone())
+    };
+    let (endpoint, instance) = (emulator.endpoint(), emulator.instance());
+    let client = TunnelClient::with_config(endpoint, instance, provider, TunnelConfig::new());
+    let config = config(processed.factory())
+        .heartbeat_timeout(Duration::from_secs(1))
+        .build()
+        .expect("config");
+    let daemon = TunnelWorkerDaemon::new(client.expect("a client"), &tunnel, config);
+    let running = daemon.spawn().expect("a thread");
+    // Long enough for six sessions.
+    for _ in 0..80 {
+        thread::sleep(Duration::from_millis(100));
+        assert!(worker_threads().len() <= 8, "{:?}", worker_threads());
+    }
+    keeper.0.open();
+    running.close().expect("ends well");
     wait_until("all threads have ended", || worker_threads().is_empty());
 }

@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | the caller of [`run`](crate::TunnelWorkerDaemon::run) | one per worker | none |
 //! | `tunnel-daemon` | one per [`spawn`](crate::TunnelWorkerDaemon::spawn), to call `run` | none |
-//! | `tunnel-heartbeat` | one per worker | the credentials provider |
+//! | `tunnel-heartbeat` | one per worker | none |
+//! | `tunnel-requests` | one per worker, for its connect and its heartbeats | the credentials provider |
 //! | `tunnel-reader` | one per open channel | the factory, `channel_open`, a dialer and its connections, the credentials provider |
 //! | `tunnel-leave` | short-lived, one at the end of a session, to release it | the credentials provider |
 //! | `tunnel-pool-n` | 32 per configuration, or the threads of your own rayon pool | the process callbacks |
-//! | `tunnel-checkpoint`, `tunnel-close` | short-lived, for one save or the end of one channel | the shutdown callback, a checkpointer, the credentials provider |
+//! | `tunnel-io` | at most one per open or closing channel, to save checkpoints and to close; ends after a second without work | the shutdown callback, a checkpointer, the credentials provider |
 //! | `tunnel-observer` | one per configuration with an observer | the observer, for events that belong to no channel, and for stalled channels and failed requests |
 //!
 //! A [`WorkerObserver`] receives the events of a channel on the channel's own threads.

@@ -40,6 +40,9 @@ pub(crate) struct SessionRequests {
     pub(crate) hang_up: Stop,
     /// The session is being given back: no further heartbeat.
     pub(crate) leaving: Stop,
+    /// By which a daemon counts the threads that still send requests.
+    #[expect(dead_code, reason = "held to be counted")]
+    pub(crate) at_work: Arc<()>,
 }
 
 /// The thread's own data.
@@ -256,6 +259,7 @@ mod tests {
             attempt_timeout: Duration::from_secs(60),
             hang_up: hang_up.clone(),
             leaving: Stop::new(&Clock::system()),
+            at_work: Arc::default(),
         }
     }
 
