@@ -212,6 +212,10 @@ impl Port {
             let id = reply.headers.iter().find(|(name, _)| *name == REQUEST_ID);
             notes.arrived(id.map(|(_, id)| id.as_str()).unwrap_or_default());
         }
+        if is_whole && reply.status == 410 && exchange.action == Action::Heartbeat {
+            let notes = &self.network.notes;
+            notes.refused(exchange.request.body, &reply.body);
+        }
         let names = reply.headers.iter();
         let headers = names.map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
         let is_read = exchange.action == Action::ReadRecords;
