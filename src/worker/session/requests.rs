@@ -16,6 +16,7 @@ use crate::policy::{Reaction, Request, reaction};
 use crate::protocol::{Channel, ClientConfig, ConnectRequest, HeartbeatRequest, ShutdownRequest};
 use crate::sync::catch_panic::catch_panic;
 use crate::worker::context::Event;
+use crate::worker::status::failures::full_text;
 
 /// What the loop asks for.
 pub(crate) enum Call {
@@ -135,6 +136,10 @@ impl RequestThread {
     }
 
     fn send(&self, event: Event) {
+        if let Event::Connected(Err(error)) | Event::Heartbeat(Err(error)) = &event {
+            // Printed here, where it may hang: its causes may be the program's.
+            full_text(error);
+        }
         let _ = self.events.push(event);
     }
 }
