@@ -94,9 +94,15 @@ impl Observer {
         call(&**self.user, &event);
     }
 
-    /// Has it told by the thread for that; never waits.
-    pub(crate) fn notify(&self, tunnel_id: &str, client_id: &str, event: OwnedEvent) {
-        self.notifier.send(tunnel_id, client_id, event);
+    /// Has it told by the thread for that; never waits. Gives the event back if too many
+    /// wait already.
+    pub(crate) fn notify(
+        &self,
+        tunnel_id: &str,
+        client_id: &str,
+        event: OwnedEvent,
+    ) -> Result<(), OwnedEvent> {
+        self.notifier.send(tunnel_id, client_id, event)
     }
 }
 

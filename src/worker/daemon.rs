@@ -217,7 +217,7 @@ impl TunnelWorkerDaemon {
     }
 
     /// Its causes may be the program's, and `run` must not wait for their drop.
-    fn drop_later(&self, error: TunnelError) {
+    fn drop_later(&self, error: impl Send + 'static) {
         self.inner.config.io.drop_later(error);
     }
 
@@ -243,13 +243,12 @@ impl TunnelWorkerDaemon {
             ),
         }
         inner.status.reconnecting();
-        match &inner.config.settings.observer {
-            Some(observer) => observer.notify(
-                &inner.tunnel_id,
-                "",
-                OwnedEvent::Reconnecting { pause, error },
-            ),
-            None => self.drop_later(error),
+        let Some(observer) = &inner.config.settings.observer else {
+            return self.drop_later(error);
+        };
+        let reconnecting = OwnedEvent::Reconnecting { pause, error };
+        if let Err(missed) = observer.notify(&inner.tunnel_id, "", reconnecting) {
+            self.drop_later(missed);
         }
     }
 
