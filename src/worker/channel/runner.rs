@@ -238,6 +238,11 @@ impl Runner {
         }
     }
 
+    /// The batch that it will not try again.
+    pub(super) fn take_current(&mut self) -> impl Sized + use<> {
+        self.current.take()
+    }
+
     /// Calls the user's last callback and drops everything of the user's.
     pub(super) fn shut_down(mut self: Box<Self>) {
         let context = &mut self.context;

@@ -58,6 +58,8 @@ impl Stages {
             (Phase::Idle, ReaderStage::Reading, _) => (S::Reading, reader_since),
             (Phase::Idle, ReaderStage::WaitingForPermit, _) => (S::WaitingForPermit, reader_since),
             (Phase::Idle, ReaderStage::WaitingForMemory, _) => (S::WaitingForMemory, reader_since),
+            // The dialer makes the connection.
+            (Phase::Idle, ReaderStage::Opening, _) => (S::Opening, later),
             (Phase::Idle, _, Some(since)) => (S::Saving, since),
             (Phase::Idle, ReaderStage::Done, None) => (S::WaitingForCommit, reader_since),
             (Phase::Idle, ..) => (S::Idle, later),
@@ -100,6 +102,7 @@ mod tests {
                 S::WaitingForPredecessor,
             ),
             (&[], R::WaitingToReopen, false, S::WaitingToReopen),
+            (&idle, R::Opening, false, S::Opening),
             (&idle, R::Reading, false, S::Reading),
             (&idle, R::Reading, true, S::Reading),
             (&idle, R::Waiting, true, S::Saving),
