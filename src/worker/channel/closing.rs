@@ -109,9 +109,10 @@ fn close_in_order(connection: &Arc<Connection>) -> Option<ChannelReport> {
 }
 
 /// Saves what is left, for as long as failures pass and the channel is ours, because its
-/// records would come again. Returns whether the service knows everything.
+/// records would come again. Also waits for a commit of the program's in flight. Returns
+/// whether the service knows everything.
 fn save_last(connection: &Arc<Connection>) -> bool {
-    while connection.has_unsaved() && !connection.is_lost() {
+    while !connection.is_lost() {
         let Err(error) = save_now(connection) else {
             return true;
         };
@@ -125,7 +126,7 @@ fn save_last(connection: &Arc<Connection>) -> bool {
         }
         drop_user(error);
     }
-    !connection.has_unsaved()
+    false
 }
 
 /// Tells everyone that nothing of this connection runs any more.

@@ -200,7 +200,10 @@ impl Connection {
         data.progress.processed = Some(current.progress.clone());
         data.reading.has_current = false;
         let mut action = Action::Nothing;
-        if by_worker {
+        // An idle channel that is always called back does not get on.
+        let last_saved = data.saves.last.token.as_ref();
+        let is_saved = last_saved == Some(&current.progress.token);
+        if by_worker && !(is_saved && data.progress.unsaved.is_none()) {
             data.progress.unsaved = Some(current.progress.clone());
             action = data.handle(ChannelEvent::Processed, now);
         }

@@ -61,11 +61,6 @@ impl Connection {
         })
     }
 
-    /// Whether something was processed that is not saved.
-    pub(super) fn has_unsaved(&self) -> bool {
-        self.data.lock().progress.unsaved.is_some()
-    }
-
     /// Waits until no save is in flight.
     pub(super) fn wait_until_saved(&self) {
         let is_free = |data: &mut ChannelData| (!data.saves.is_saving).then_some(());

@@ -329,6 +329,18 @@ fn a_shutdown_callback_that_hangs_holds_neither_memory_nor_permits() {
     assert!(quota.acquire(&connection.wake).is_ok());
 }
 
+/// Its reader may be about to read, in code of the program that may hang.
+#[test]
+fn a_channel_that_has_ended_holds_no_memory() {
+    let connection = connection();
+    connection.lose(CloseReason::Lost);
+    wait(&connection, "it ends", is_at(Phase::Ended));
+    let mut permit = memory(&connection);
+    permit.settle(1000);
+    connection.put_memory(permit);
+    assert_eq!(connection.session.budget.in_use(), 0);
+}
+
 /// From the reader's hand to the end of the callback.
 #[test]
 fn a_batch_costs_as_many_allocations_however_many_records_it_has() {
