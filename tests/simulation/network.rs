@@ -17,6 +17,7 @@ use crate::dice::Dice;
 use crate::logging::note;
 use crate::notes::{ConsumerId, Notes};
 use crate::plan::{self, of_network};
+use crate::user::check_no_lock;
 
 /// The header with the id of a request.
 const REQUEST_ID: &str = "x-ots-requestid";
@@ -161,6 +162,7 @@ impl ToEmulator for SimRequest<'_> {
 
 impl Transport for Port {
     fn send(&self, request: SimRequest<'_>) -> Result<SimResponse, SimFailure> {
+        check_no_lock("a request");
         let network = &self.network;
         let action = Action::ALL.into_iter();
         let action = action.clone().find(|action| action.uri() == request.path);
