@@ -190,7 +190,9 @@ impl ChannelData {
     /// without the lock.
     #[must_use]
     pub(super) fn take_values(&mut self) -> impl Sized + use<> {
-        let reading = mem::take(&mut self.reading);
-        (reading, self.runner.take(), self.saves.checkpointer.take())
+        let saves = &mut self.saves;
+        let tokens = (mem::take(&mut saves.delivered), mem::take(&mut saves.sent));
+        let program = (self.runner.take(), saves.checkpointer.take());
+        (mem::take(&mut self.reading), tokens, program)
     }
 }

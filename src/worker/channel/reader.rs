@@ -56,7 +56,10 @@ impl Reader {
             // The last handle may drop values of the program.
             drop_user((reader, connection));
         };
-        connection.place.reader_begins();
+        // Reads of our own end by themselves.
+        if connection.session.settings.dialer.is_some() {
+            connection.place.reader_begins();
+        }
         clock::spawn(connection.clock(), "tunnel-reader", work).map_err(|error| {
             connection.place.reader_ended();
             TunnelError::client("no thread to read a channel")

@@ -191,12 +191,10 @@ impl Connection {
     }
 
     /// A batch is done: its token may be saved from now on.
-    fn processed(self: &Arc<Self>, current: &Current, records: usize) -> Step {
+    fn processed(self: &Arc<Self>, current: &Current) -> Step {
         let by_worker = self.session.settings.options.checkpoint != CheckpointMode::ByProcessor;
-        let bytes = current.batch.bytes();
         let now = self.now();
         let mut data = self.data.lock();
-        data.stats.batch_done(records, bytes, current.newest);
         data.progress.processed = Some(current.progress.clone());
         data.reading.has_current = false;
         let mut action = Action::Nothing;
@@ -366,15 +364,18 @@ impl Runner {
     }
 
     fn done(&mut self, connection: &Arc<Connection>, current: Current) -> Step {
-        let records = self.context.record_count();
+        let (records, bytes) = (self.context.record_count(), current.batch.bytes());
+        let mut data = connection.data.lock();
+        data.stats.batch_done(records, bytes, current.newest);
+        drop(data);
         connection.observe(WorkerEventKind::BatchDone {
             channel_id: &connection.channel_id,
             records,
-            bytes: current.batch.bytes(),
+            bytes,
             elapsed: current.elapsed,
         });
         trace!("{connection}: {records} records done");
-        connection.processed(&current, records)
+        connection.processed(&current)
     }
 
     fn failed(
