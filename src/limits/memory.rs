@@ -233,6 +233,17 @@ mod tests {
     }
 
     #[test]
+    fn any_number_of_idle_channels_can_be_read_at_the_same_time() {
+        let budget = MemoryBudget::new(64 * MIB);
+        let mut idle = SizeEstimate::new();
+        idle.learn(100);
+        let permits: Vec<_> = (0..1000)
+            .map(|_| budget.acquire(idle.bytes(), &nobody()).ok())
+            .collect();
+        assert!(permits.iter().all(Option::is_some));
+    }
+
+    #[test]
     fn open_channels_leave_half_of_the_budget_for_responses() {
         let budget = MemoryBudget::new(MIB);
         let channels: Vec<_> = (0..1000).map(|_| budget.open_channel()).collect();
