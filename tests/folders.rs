@@ -414,7 +414,8 @@ impl Reader<'_> {
                     self.skip_test_item(&module);
                     continue;
                 }
-                "use" => {
+                // Not the captures of a type, as in `impl Sized + use<>`.
+                "use" if self.text(1) != "<" => {
                     self.at += 1;
                     self.use_tree(&module, &[]);
                 }

@@ -96,8 +96,9 @@ impl TunnelWorkerConfigBuilder {
     /// else is in memory. Counted are the bodies of answers from the read until
     /// the callback has returned `Ok` or the channel is closed, not records that
     /// the program keeps for longer. The index of 64 bytes per record that a
-    /// callback's slice is counts as well; one that there is no room for is made
-    /// only when its batch has its turn, and is not counted. An open channel takes
+    /// callback's slice is counts as well, from the read on; since the head of an
+    /// answer does not announce it, it can exceed the budget by one answer's index
+    /// per channel. An open channel takes
     /// 64 KiB by itself, mostly for its thread: these count too, up to half of the
     /// budget.
     pub fn memory_budget(mut self, bytes: usize) -> Self {

@@ -1,8 +1,8 @@
 //! [`BufferPool`]: reuses large buffers.
 //!
-//! A batch needs a buffer for the response and one for the index of its records, each of
-//! several megabytes. The allocator would return them to the system after each batch and
-//! request them anew for the next, and the system has to zero every new page.
+//! A batch needs a buffer of several megabytes for the response. The allocator would
+//! return it to the system after each batch and request it anew for the next, and the
+//! system has to zero every new page.
 
 use std::collections::VecDeque;
 
@@ -19,12 +19,6 @@ const MAX_AGE: u64 = 256;
 pub(crate) trait Buffer {
     /// Capacity in bytes.
     fn bytes(&self) -> usize;
-}
-
-impl<T> Buffer for Vec<T> {
-    fn bytes(&self) -> usize {
-        self.capacity() * size_of::<T>()
-    }
 }
 
 /// Buffers that are not in use. The buffer that was returned last is reused first,
@@ -157,6 +151,12 @@ mod tests {
     use super::*;
 
     const MIB: usize = 1 << 20;
+
+    impl Buffer for Vec<u8> {
+        fn bytes(&self) -> usize {
+            self.capacity()
+        }
+    }
 
     fn buffer(bytes: usize) -> Vec<u8> {
         Vec::with_capacity(bytes)

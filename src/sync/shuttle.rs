@@ -111,7 +111,7 @@ impl Condvar {
 }
 
 /// Schedules of each kind. `MODEL_SCHEDULES` overrides it.
-const SCHEDULES: usize = 10_000;
+const SCHEDULES: usize = 5000;
 
 /// Runs a model with random schedules, and with those of PCT: random priorities, which
 /// change at a few points. A failure prints the schedule, and how to replay it.

@@ -20,6 +20,7 @@ use crate::observer::{OwnedEvent, WorkerEventKind};
 use crate::policy::Reaction;
 use crate::pool::Pool;
 use crate::protocol::Channel;
+use crate::user_code::drop_user;
 
 /// One session: a client id that the service gave us, and what goes with it.
 pub(crate) struct SessionContext {
@@ -45,7 +46,10 @@ impl SessionContext {
 
     /// Tells the session's loop; a loop that is gone needs not know.
     pub(crate) fn send(&self, event: Event) {
-        let _ = self.events.push(event);
+        if let Err(event) = self.events.push(event) {
+            // Its error may be the program's.
+            drop_user(event);
+        }
     }
 
     /// Tells the observer now, on this thread. Not for the session's loop, nor

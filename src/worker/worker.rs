@@ -222,7 +222,7 @@ impl TunnelWorker {
         if let Some(report) = self.end_unstarted() {
             return report;
         }
-        // The queue is never closed.
+        // A closed queue means that the end is near.
         let _ = self.inner.events.push(Event::Shutdown(deadline));
         if in_user_code() {
             return ShutdownReport::default();
@@ -324,6 +324,11 @@ impl TunnelWorker {
         };
         hang_up.trigger();
         calls.close();
+        inner.events.close();
+        while let Some(event) = inner.events.try_pop() {
+            // Its error may be the program's.
+            inner.config.io.drop_later(event);
+        }
         end
     }
 
@@ -375,7 +380,7 @@ impl TunnelWorker {
                 _ => debug!("tunnel {}: an event before connect", self.inner.tunnel_id),
             }
         }
-        // The queue is never closed.
+        // The queue is closed only after the session.
         Connected::ShutDown
     }
 

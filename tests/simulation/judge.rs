@@ -84,6 +84,11 @@ fn is_excused(world: &World, finding: &Finding) -> bool {
             world.notes.may_read_again(client, channel)
                 || is_late(world, finding, Action::ReadRecords)
         }
+        // The service itself said so, for a reason of its own.
+        Rule::TerminatedUnsaved => has(plan, |what| match what {
+            Happening::Fault(fault) => fault.to_string().contains("terminated"),
+            _ => false,
+        }),
         Rule::VersionBackwards
         | Rule::VersionNotRaised
         | Rule::ReadNotOwned

@@ -23,7 +23,7 @@ const CHUNK: u64 = 20;
 const TWICE: u64 = 50;
 
 /// No seed takes that long, unless it hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(120);
+const HANGS_AFTER: Duration = Duration::from_secs(300);
 
 /// After so many failures, the run ends, unless `SIM_FAILURES` is set.
 const ENOUGH: u64 = 20;

@@ -11,13 +11,6 @@ use std::time::Duration;
 use ureq::{Error, Timeout};
 
 use super::exchange::Outgoing;
-use crate::client::TunnelClient;
-use crate::config::TunnelConfig;
-use crate::credentials::CredentialsProvider;
-use crate::error::TunnelError;
-
-/// The endpoint that simulated requests name.
-const ENDPOINT: &str = "http://simulated.example";
 
 /// Carries the requests of a simulated client.
 pub trait Transport: Send + Sync {
@@ -74,20 +67,6 @@ pub enum SimFailure {
     ConnectTimeout,
     /// No whole answer within the timeout.
     Timeout,
-}
-
-/// A client of a simulated service.
-///
-/// # Errors
-///
-/// As [`TunnelClient::with_config`].
-pub fn client(
-    transport: Arc<dyn Transport>,
-    instance: &str,
-    credentials: impl CredentialsProvider + 'static,
-    config: TunnelConfig,
-) -> Result<TunnelClient, TunnelError> {
-    TunnelClient::with_transport(ENDPOINT, instance, credentials, config, transport)
 }
 
 /// See [`Transport`].

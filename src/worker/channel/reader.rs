@@ -18,6 +18,7 @@ use crate::clock;
 use crate::error::{ErrorClass, TunnelError};
 use crate::http::retry::Schedule;
 use crate::limits::memory::{MemoryPermit, OpenChannel, SizeEstimate};
+use crate::limits::parallel::ParallelPermit;
 use crate::observer::{CloseReason, WorkerEventKind};
 use crate::policy::{Reaction, Request, reaction};
 use crate::processor::{ChannelConn, ChannelContext};
@@ -118,11 +119,11 @@ impl Reader {
             && connection.acquire_parallel_permit()
             && connection.wait_for_lease(Until::Closing)
         {
-            let outcome = match self.read_batch(&mut at)? {
-                Outcome::Read(outcome) => outcome,
-                Outcome::Closing => return Ok(()),
-                Outcome::Failed(error, reaction) => {
-                    self.pause_after_failure(error, reaction, retries);
+            let outcome = match self.read_batch(&mut at) {
+                Ok(Some(outcome)) => outcome,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.pause_after_failure(error, retries)?;
                     retries = retries.saturating_add(1);
                     continue;
                 }
@@ -151,8 +152,16 @@ impl Reader {
 
     /// Waits after a read that failed and may succeed later. Others use meanwhile what
     /// this channel would hold for nothing.
-    fn pause_after_failure(&self, error: TunnelError, reaction: Reaction, retries: u32) {
+    ///
+    /// # Errors
+    ///
+    /// The error, if it does not pass.
+    fn pause_after_failure(&self, error: TunnelError, retries: u32) -> Result<(), TunnelError> {
         let connection = &self.connection;
+        let reaction = reaction(error.class(), Request::Channel);
+        if !is_retry(reaction) {
+            return Err(error);
+        }
         let schedule = Schedule::read_records(Duration::MAX);
         // An endless schedule always has a pause.
         let pause = schedule.pause(retries, Duration::ZERO, fastrand::f64());
@@ -161,6 +170,7 @@ impl Reader {
         drop_user(error);
         connection.pause_quota(false);
         connection.pause(pause, Until::Closing);
+        Ok(())
     }
 
     /// Pauses an idle channel, together with others.
@@ -189,20 +199,13 @@ impl Reader {
         Ok(UserValue::new(conn))
     }
 
-    /// Reads once, or more often if the configuration joins reads.
-    fn read_batch(&self, at: &mut Position) -> Result<Outcome, TunnelError> {
+    /// Reads once, or more often if the configuration joins reads; `None` if the channel
+    /// closes.
+    fn read_batch(&self, at: &mut Position) -> Result<Option<ReadOutcome>, TunnelError> {
         let connection = &self.connection;
         let began = connection.now();
-        let first = match self.read_first(at) {
-            Ok(Some(first)) => first,
-            Ok(None) => return Ok(Outcome::Closing),
-            Err(error) => {
-                let reaction = reaction(error.class(), Request::Channel);
-                return match is_retry(reaction) {
-                    true => Ok(Outcome::Failed(error, reaction)),
-                    false => Err(error),
-                };
-            }
+        let Some(first) = self.read_first(at)? else {
+            return Ok(None);
         };
         let permit = connection.data.lock().reading.parallel_permit.clone();
         let mut outcome = ReadOutcome {
@@ -220,7 +223,7 @@ impl Reader {
             };
             match self.read(at, memory) {
                 Ok(Read::Response(response)) => outcome.join(response),
-                Ok(Read::Closing) => return Ok(Outcome::Closing),
+                Ok(Read::Closing) => return Ok(None),
                 Ok(Read::Rejected(_)) => break,
                 // What came before is good. A failure that passes is met again, if it
                 // has not passed, by the next read.
@@ -231,7 +234,7 @@ impl Reader {
                 }
             }
         }
-        Ok(Outcome::Read(outcome))
+        Ok(Some(outcome))
     }
 
     /// Reads, and waits for memory if there is none for the response; `None` if the
@@ -399,7 +402,7 @@ impl Connection {
     }
 
     /// Keeps the permit for the reader, unless the channel closes.
-    fn keep_parallel_permit(&self, permit: Arc<crate::limits::parallel::ParallelPermit>) -> bool {
+    fn keep_parallel_permit(&self, permit: Arc<ParallelPermit>) -> bool {
         let mut data = self.data.lock();
         let keeps = !data.state.is_closing();
         if keeps {
@@ -431,14 +434,6 @@ struct Position {
     token: String,
     is_stream: bool,
     estimate: SizeEstimate,
-}
-
-/// How a read, or several joined, ended.
-enum Outcome {
-    Read(ReadOutcome),
-    Closing,
-    /// It will be tried again.
-    Failed(TunnelError, Reaction),
 }
 
 /// How a read ended.
