@@ -3,9 +3,11 @@
 //!
 //! - this file: callbacks, from the program's side.
 //! - [`wire`]: requests and answers, from the network's side.
+//! - [`sessions`]: whether a session is given up without a reason.
 //! - [`reports`]: what a shutdown reports.
 
 mod reports;
+mod sessions;
 mod wire;
 
 use std::collections::{HashMap, HashSet};
@@ -31,6 +33,7 @@ struct Inner {
     /// Consumers whose shutdown has come to its end.
     closed: HashSet<ConsumerId>,
     wire: wire::Seen,
+    sessions: sessions::Sessions,
 }
 
 /// A channel's processor, from its making to its end.
@@ -89,10 +92,12 @@ impl Notes {
         self.lock().broken.first().cloned()
     }
 
-    /// The factory was called.
-    pub(crate) fn made(&self, place: Place<'_>) -> OpeningId {
+    /// The factory was called. `most_batches`: how many the channel may have at a time, if
+    /// that is known.
+    pub(crate) fn made(&self, place: Place<'_>, most_batches: Option<usize>) -> OpeningId {
         let mut inner = self.lock();
         let key = (place.client.to_owned(), place.channel.to_owned());
+        inner.wire.opens(&key, most_batches);
         let consumer = inner.wire.consumer(place.client);
         let start = inner.wire.start(&key);
         inner.openings.push(Opening {
@@ -173,6 +178,10 @@ impl Notes {
         };
         let client = opening.client.clone();
         let late = inner.wire.is_given_up(&client, &place.1);
+        if inner.sessions.is_lease_over(&client) {
+            let text = format!("client {client} gets a batch after its lease");
+            inner.broken.push(text);
+        }
         if let Some(problem) = problem {
             let text = format!("channel {} at client {client}: {problem}", place.1);
             inner.broken.push(text);
@@ -196,9 +205,12 @@ impl Notes {
     /// The callback is about to return `Ok`, or to skip the batch.
     pub(crate) fn finished(&self, id: OpeningId) {
         let mut inner = self.lock();
-        if let Some(batch) = inner.openings[id].batches.last_mut() {
+        let opening = &mut inner.openings[id];
+        let held = (opening.client.clone(), opening.channel.clone());
+        if let Some(batch) = opening.batches.last_mut() {
             batch.is_finished = true;
         }
+        inner.wire.processed(&held);
     }
 
     /// A shutdown of the consumer has come to its end.
