@@ -23,10 +23,22 @@ pub(crate) fn broken(world: &World) -> Option<String> {
     if let Some(violation) = violations.find(|finding| !is_excused(world, finding)) {
         return Some(format!("{violation}\n{verdict}"));
     }
+    if !repeats_nothing(&world.plan) {
+        return None;
+    }
     let repeats = verdict.by_rule(Rule::ProcessedTwice).next();
-    repeats
-        .filter(|_| repeats_nothing(&world.plan))
-        .map(|repeat| format!("without a fault: {repeat}\n{verdict}"))
+    let repeat = repeats.map(|repeat| format!("without a fault: {repeat}\n{verdict}"));
+    repeat.or_else(|| refused_number(&ledger))
+}
+
+/// A save whose sequence number was wrong.
+fn refused_number(ledger: &Ledger) -> Option<String> {
+    let mut events = ledger.events().iter();
+    let refused = events.find(|event| match &event.kind {
+        EventKind::Answered { code, .. } => code.as_deref() == Some("OTSSequenceNumberNotMatch"),
+        _ => false,
+    });
+    refused.map(|event| format!("without a fault: {event}"))
 }
 
 /// How long a request may be on its way, by the emulator's clock, which may be moved
@@ -166,10 +178,77 @@ struct Channel<'a> {
     end: u64,
     /// How far it was processed without a gap, as sorted ranges.
     processed: Vec<(u64, u64)>,
+    /// The last position that was saved; `None` is the end of the channel.
+    saved: Option<Option<u64>>,
 }
 
-/// A channel that is not processed to its end, and what is missing.
-pub(crate) fn missing(ledger: &Ledger) -> Option<String> {
+impl Channel<'_> {
+    /// How far it was processed without a gap.
+    fn processed_up_to(&self) -> u64 {
+        let mut processed = self.processed.clone();
+        processed.sort_unstable();
+        let ranges = processed.iter();
+        ranges.fold(self.start, |at, (from, to)| match *from <= at {
+            true => at.max(*to),
+            false => at,
+        })
+    }
+}
+
+/// The longest checkpoint interval for which the world waits.
+const MOST_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Whether the worker saves every token of the tunnel by itself, and soon.
+fn is_saved_soon(plan: &Plan, tunnel: usize) -> bool {
+    let is_soon = |config: &Config| match config.commits {
+        Commits::Every(interval) => interval <= MOST_INTERVAL,
+        _ => false,
+    };
+    let consumers = plan.consumers.iter();
+    let of_tunnel = consumers.filter(|consumer| consumer.tunnel == tunnel);
+    let configs = of_tunnel.map(|consumer| consumer.config);
+    // Those of the consumers that may be started to recover are among them.
+    configs
+        .chain([0])
+        .all(|config| is_soon(&plan.configs[config]))
+}
+
+/// What has not been processed, or not been saved although nothing was closed.
+pub(crate) fn unfinished(world: &World) -> Option<String> {
+    let ledger = world.engine.ledger();
+    let (channels, logs) = channels(&ledger);
+    let missing = channels.iter().find_map(|((_, id), channel)| {
+        let log = channel.partition.and_then(|partition| logs.get(partition));
+        let end = channel.end.max(log.copied().unwrap_or_default());
+        let upto = channel.processed_up_to();
+        (upto < end).then(|| format!("channel {id} is not processed from {upto} to {end}"))
+    });
+    let tunnels = world.tunnels.iter().enumerate();
+    let saved_soon: BTreeSet<&str> = tunnels
+        .filter(|(tunnel, _)| is_saved_soon(&world.plan, *tunnel))
+        .map(|(_, id)| id.as_str())
+        .collect();
+    let mut channels = channels.iter();
+    missing.or_else(|| {
+        channels.find_map(|((tunnel, id), channel)| {
+            let upto = channel.processed_up_to();
+            let saved = match channel.saved {
+                Some(position) => position.unwrap_or(u64::MAX),
+                None => channel.start,
+            };
+            (saved < upto && saved_soon.contains(tunnel))
+                .then(|| format!("channel {id} is not saved from {saved} to {upto}"))
+        })
+    })
+}
+
+/// Channels by tunnel and id, and how many rows each partition has.
+type Channels<'a> = (
+    BTreeMap<(&'a str, &'a str), Channel<'a>>,
+    BTreeMap<&'a str, u64>,
+);
+
+fn channels(ledger: &Ledger) -> Channels<'_> {
     let mut channels: BTreeMap<(&str, &str), Channel<'_>> = BTreeMap::new();
     let mut logs: BTreeMap<&str, u64> = BTreeMap::new();
     for event in ledger.events() {
@@ -199,22 +278,17 @@ pub(crate) fn missing(ledger: &Ledger) -> Option<String> {
                 let of = channels.entry((tunnel, channel)).or_default();
                 of.processed.push((*from, *to));
             }
+            EventKind::Saved {
+                tunnel,
+                channel,
+                position,
+                ..
+            } => {
+                let of = channels.entry((tunnel, channel)).or_default();
+                of.saved = Some(*position);
+            }
             _ => {}
         }
     }
-    channels.into_iter().find_map(|((_, id), mut channel)| {
-        let log = channel.partition.and_then(|partition| logs.get(partition));
-        let end = channel.end.max(log.copied().unwrap_or_default());
-        channel.processed.sort_unstable();
-        let upto = channel
-            .processed
-            .iter()
-            .fold(
-                channel.start,
-                |at, (from, to)| {
-                    if *from <= at { at.max(*to) } else { at }
-                },
-            );
-        (upto < end).then(|| format!("channel {id} from {upto} to {end}"))
-    })
+    (channels, logs)
 }

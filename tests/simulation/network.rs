@@ -47,6 +47,7 @@ pub(crate) struct Port {
 struct Exchange<'a> {
     request: &'a SimRequest<'a>,
     action: Action,
+    sent: Duration,
     until: Duration,
 }
 
@@ -168,12 +169,16 @@ impl Transport for Port {
         let action = action.clone().find(|action| action.uri() == request.path);
         let exchange = Exchange {
             action: action.unwrap_or(Action::List),
+            sent: simulation::now(),
             until: simulation::now() + request.timeout,
             request: &request,
         };
         network.notes.sending(exchange.action, request.body);
         note(|| format!("consumer {} sends {}", self.consumer, exchange.action));
         let sent = self.exchange(&exchange);
+        if let (Action::Heartbeat, Ok(head)) = (exchange.action, &sent) {
+            network.notes.beat_answered(request.body, head.status);
+        }
         note(|| {
             let action = exchange.action;
             match &sent {
@@ -210,6 +215,7 @@ impl Port {
         if is_whole && reply.status == 200 {
             let notes = &self.network.notes;
             let request = exchange.request.body;
+            let request = (request, exchange.sent);
             notes.answered(self.consumer, exchange.action, request, &reply.body);
             let id = reply.headers.iter().find(|(name, _)| *name == REQUEST_ID);
             notes.arrived(id.map(|(_, id)| id.as_str()).unwrap_or_default());

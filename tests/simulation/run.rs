@@ -47,6 +47,9 @@ pub(crate) fn run(seed: u64, trace: bool) -> Verdict {
     let built: Arc<Mutex<Option<Arc<World>>>> = Arc::default();
     let filled = Arc::clone(&built);
     let notes = Arc::new(Notes::new(REACTION + plan.longest_stall * 4));
+    if !plan.longest_stall.is_zero() {
+        notes.has_stalls();
+    }
     let outcome = simulation::run(seed, options, move || {
         match World::build(seed, plan, &dice, &notes) {
             Ok(world) => {

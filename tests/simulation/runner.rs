@@ -25,8 +25,8 @@ const TWICE: u64 = 50;
 /// No seed takes that long, unless it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(300);
 
-/// After so many failures, the run ends.
-const ENOUGH: usize = 20;
+/// After so many failures, the run ends, unless `SIM_FAILURES` is set.
+const ENOUGH: u64 = 20;
 
 /// The child's seeds, as `first..end`.
 const CHILD: &str = "SIM_CHILD";
@@ -114,6 +114,8 @@ fn child((first, end): (u64, u64)) -> ExitCode {
 /// The parent of the child processes.
 struct Runner {
     end: u64,
+    /// After so many failures, the run ends.
+    enough: u64,
     began: Instant,
     state: Mutex<State>,
 }
@@ -129,6 +131,7 @@ impl Runner {
     fn new(first: u64, end: u64) -> Runner {
         Runner {
             end,
+            enough: number("SIM_FAILURES").unwrap_or(ENOUGH),
             began: Instant::now(),
             state: Mutex::new(State {
                 next: first,
@@ -160,6 +163,10 @@ impl Runner {
         ExitCode::FAILURE
     }
 
+    fn is_enough(&self, state: &State) -> bool {
+        state.failed.len() as u64 >= self.enough
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,7 +175,7 @@ impl Runner {
     fn run_chunk(&self) -> bool {
         let (mut first, end) = {
             let mut state = self.lock();
-            if state.next >= self.end || state.failed.len() >= ENOUGH {
+            if state.next >= self.end || self.is_enough(&state) {
                 return false;
             }
             let first = state.next;
@@ -176,7 +183,7 @@ impl Runner {
             (first, state.next)
         };
         // A child that dies leaves the rest to another one.
-        while first < end {
+        while first < end && !self.is_enough(&self.lock()) {
             first = self.run_child(first, end);
         }
         true
@@ -195,7 +202,7 @@ impl Runner {
             let is_over = report.is_err();
             self.note(seed, report);
             seed += 1;
-            if is_over {
+            if is_over || self.is_enough(&self.lock()) {
                 break;
             }
         }

@@ -12,9 +12,9 @@ use crate::plan::{Ending, Event, Happening, rescuer};
 use crate::world::{World, write};
 use crate::{judge, threads};
 
-/// Within this time after the last fault, everything must have been processed: longer than
-/// the lease of a session (300 s at most), the longest pause before a failed channel is
-/// opened again (60 s) and a request that still hangs (60 s) together.
+/// Within this time after the last fault, everything must have been processed and saved:
+/// longer than the lease of a session (300 s at most), the longest pause before a failed
+/// channel is opened again (60 s) and a request that still hangs (60 s) together.
 const RECOVERY: Duration = Duration::from_secs(600);
 
 /// How often the world looks whether it has recovered.
@@ -107,7 +107,10 @@ fn disturb(world: &World, what: &Happening) {
         Happening::Fault(fault) => drop(world.engine.arm([fault.clone()])),
         Happening::Outage(time) => world.network.fail_for(*time),
         Happening::NoCredentials(time) => world.temper.withhold_keys_for(*time),
-        Happening::Suspend(time) => simulation::suspend(*time),
+        Happening::Suspend(time) => {
+            world.notes.suspends();
+            simulation::suspend(*time);
+        }
         Happening::Jump(by) => world.clock.advance(*by),
         _ => world.consumers.ask(),
     }
@@ -147,11 +150,11 @@ fn calm(world: &World) {
 fn recover(world: &World) {
     let until = simulation::now() + RECOVERY;
     while world.notes.broken().is_none() {
-        let Some(missing) = judge::missing(&world.engine.ledger()) else {
+        let Some(unfinished) = judge::unfinished(world) else {
             return;
         };
         if simulation::now() > until {
-            let text = format!("not processed within {RECOVERY:?}: {missing}");
+            let text = format!("after {RECOVERY:?}: {unfinished}");
             return world.notes.fail(text);
         }
         rescue(world);

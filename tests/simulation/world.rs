@@ -1,5 +1,6 @@
 //! [`World`]: everything that a seed describes, put together.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -174,9 +175,14 @@ impl World {
         }
         if config.own_checkpointer {
             let temper = Arc::clone(&self.temper);
+            let notes = Arc::clone(&self.notes);
             builder = builder.checkpointer(move |_, service| {
-                let temper = Arc::clone(&temper);
-                Arc::new(OwnCheckpointer { service, temper })
+                Arc::new(OwnCheckpointer {
+                    service,
+                    temper: Arc::clone(&temper),
+                    notes: Arc::clone(&notes),
+                    is_saving: AtomicBool::new(false),
+                })
             });
         }
         if config.observer {

@@ -3,9 +3,11 @@
 //!
 //! - this file: callbacks, from the program's side.
 //! - [`wire`]: requests and answers, from the network's side.
+//! - [`sessions`]: whether a session is given up without a reason.
 //! - [`reports`]: what a shutdown reports.
 
 mod reports;
+mod sessions;
 mod wire;
 
 use std::collections::{HashMap, HashSet};
@@ -36,6 +38,7 @@ struct Inner {
     /// Consumers whose shutdown has come to its end.
     closed: HashSet<ConsumerId>,
     wire: wire::Seen,
+    sessions: sessions::Sessions,
 }
 
 /// A channel's processor, from its making to its end.
@@ -120,10 +123,12 @@ impl Notes {
         self.lock().broken.first().cloned()
     }
 
-    /// The factory was called.
-    pub(crate) fn made(&self, place: Place<'_>) -> OpeningId {
+    /// The factory was called. `most_batches`: how many the channel may have at a time, if
+    /// that is known.
+    pub(crate) fn made(&self, place: Place<'_>, most_batches: Option<usize>) -> OpeningId {
         let mut inner = self.lock();
         let key = (place.client.to_owned(), place.channel.to_owned());
+        inner.wire.opens(&key, most_batches);
         let consumer = inner.wire.consumer(place.client);
         let start = inner.wire.start(&key);
         inner.openings.push(Opening {
@@ -198,8 +203,10 @@ impl Notes {
         let lost = inner.wire.lost_for(&client, &channel);
         let lost = lost.filter(|lost| *lost > self.slack);
         let given_up = inner.wire.is_given_up(&client, &channel);
+        let is_over = inner.sessions.is_lease_over(&client);
         let problems = [
             misplaced,
+            is_over.then(|| "a batch after its lease".to_owned()),
             given_up.then(|| "a batch after CLOSE".to_owned()),
             lost.map(|lost| format!("a batch {lost:?} after its loss")),
         ];
@@ -215,9 +222,12 @@ impl Notes {
     /// The callback is about to return `Ok`, or to skip the batch.
     pub(crate) fn finished(&self, id: OpeningId) {
         let mut inner = self.lock();
-        if let Some(batch) = inner.openings[id].batches.last_mut() {
+        let opening = &mut inner.openings[id];
+        let held = (opening.client.clone(), opening.channel.clone());
+        if let Some(batch) = opening.batches.last_mut() {
             batch.is_finished = true;
         }
+        inner.wire.processed(&held);
     }
 
     /// A shutdown of the consumer has come to its end.

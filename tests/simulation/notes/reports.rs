@@ -34,11 +34,21 @@ impl Inner {
         ledger: &Ledger,
         is_exact: bool,
     ) -> Option<String> {
-        let delivered = report.last_delivered.as_deref()?;
+        let delivered = report.last_delivered.as_deref();
         let openings = self.openings.iter().rev();
+        let mut openings = openings
+            .filter(|opening| opening.consumer == consumer && opening.channel == report.channel_id);
+        let last = openings.clone().next();
+        // An abandoned channel may be one that was about to be opened again.
+        if let Some(last) = last.filter(|last| last.is_open && !report.is_abandoned) {
+            let really = last.batches.last().map(|batch| batch.token.as_str());
+            if delivered != really {
+                return Some("another batch was delivered last".to_owned());
+            }
+        }
+        let delivered = delivered?;
         // Only an empty batch is in no opening: it is not given to the callback.
         let opening = openings
-            .filter(|opening| opening.consumer == consumer && opening.channel == report.channel_id)
             .find(|opening| opening.batches.iter().any(|batch| batch.token == delivered))?;
         let place = (opening.tunnel.clone(), opening.channel.clone());
         let position = |token: &str| self.wire.position(&place, token);

@@ -41,6 +41,19 @@ pub(super) struct Seen {
     held: HashMap<String, BTreeMap<String, i64>>,
     /// Requests whose answers have arrived whole.
     arrived: HashSet<String>,
+    batches: HashMap<Held, Batches>,
+}
+
+/// The batches of one channel of a client.
+#[derive(Debug, Default)]
+struct Batches {
+    /// When the channel was opened. The reader of an earlier connection may still wait for
+    /// an answer.
+    since: Duration,
+    /// How many were read and are not processed.
+    unprocessed: usize,
+    /// How many there may be, if that is known.
+    most: Option<usize>,
 }
 
 impl Seen {
@@ -95,6 +108,22 @@ impl Seen {
         self.held.insert(client.to_owned(), held);
     }
 
+    pub(super) fn opens(&mut self, held: &Held, most_batches: Option<usize>) {
+        let batches = Batches {
+            since: simulation::now(),
+            unprocessed: 0,
+            most: most_batches,
+        };
+        self.batches.insert(held.clone(), batches);
+    }
+
+    /// A batch with records has been processed, or will never be.
+    pub(super) fn processed(&mut self, held: &Held) {
+        if let Some(batches) = self.batches.get_mut(held) {
+            batches.unprocessed = batches.unprocessed.saturating_sub(1);
+        }
+    }
+
     fn learn(&mut self, channel: Channel, token: &str, position: u64) -> u64 {
         let key = (channel, token.to_owned());
         *self.positions.entry(key).or_insert(position)
@@ -107,6 +136,7 @@ impl Notes {
         match action {
             Action::Heartbeat => self.reporting(body),
             Action::Checkpoint => self.saving(body),
+            Action::ReadRecords => self.reading(body),
             _ => {}
         }
     }
@@ -126,6 +156,26 @@ impl Notes {
         }
     }
 
+    /// A read must not go further ahead than the configuration says.
+    fn reading(&self, body: &[u8]) {
+        let Ok(request) = p::ReadRecordsRequest::decode(body) else {
+            return;
+        };
+        let mut inner = self.lock();
+        let held = (request.client_id, request.channel_id);
+        let Some(batches) = inner.wire.batches.get(&held) else {
+            return;
+        };
+        let unprocessed = batches.unprocessed;
+        if batches.most.is_some_and(|most| unprocessed >= most) {
+            let (client, channel) = held;
+            let text = format!(
+                "channel {channel} at client {client} is read ahead of {unprocessed} batches"
+            );
+            inner.broken.push(text);
+        }
+    }
+
     /// A save must not pass what the callbacks have processed.
     fn saving(&self, body: &[u8]) {
         let Ok(request) = p::CheckpointRequest::decode(body) else {
@@ -133,6 +183,11 @@ impl Notes {
         };
         let mut inner = self.lock();
         let channel = (request.tunnel_id, request.channel_id);
+        if inner.sessions.is_lease_over(&request.client_id) {
+            let client = &request.client_id;
+            let text = format!("client {client} saves after its lease");
+            inner.broken.push(text);
+        }
         let Some(position) = inner.wire.position(&channel, &request.checkpoint) else {
             return;
         };
@@ -149,29 +204,41 @@ impl Notes {
         }
     }
 
-    /// A consumer has got a whole answer.
-    pub(crate) fn answered(&self, by: ConsumerId, action: Action, request: &[u8], body: &[u8]) {
+    /// A consumer has got a whole answer to a request that was sent at that time.
+    pub(crate) fn answered(
+        &self,
+        by: ConsumerId,
+        action: Action,
+        (request, sent): (&[u8], Duration),
+        body: &[u8],
+    ) {
         match action {
-            Action::Connect => self.connected(by, body),
-            Action::Heartbeat => self.assigned(request, body),
+            Action::Connect => self.connected(by, (request, sent), body),
+            Action::Heartbeat => self.assigned((request, sent), body),
             Action::GetCheckpoint => self.fetched(request, body),
-            Action::ReadRecords => self.read(request, body),
+            Action::ReadRecords => self.read((request, sent), body),
             _ => {}
         }
     }
 
-    fn connected(&self, by: ConsumerId, body: &[u8]) {
-        if let Ok(answer) = p::ConnectResponse::decode(body) {
-            self.lock().wire.consumers.insert(answer.client_id, by);
-        }
+    fn connected(&self, by: ConsumerId, (request, sent): (&[u8], Duration), body: &[u8]) {
+        let request = p::ConnectRequest::decode(request);
+        let answer = p::ConnectResponse::decode(body);
+        let (Ok(request), Ok(answer)) = (request, answer) else {
+            return;
+        };
+        let timeout = request.client_config.and_then(|config| config.timeout);
+        self.has_session(by, &answer.client_id, timeout.unwrap_or_default(), sent);
+        self.lock().wire.consumers.insert(answer.client_id, by);
     }
 
-    fn assigned(&self, request: &[u8], body: &[u8]) {
+    fn assigned(&self, (request, sent): (&[u8], Duration), body: &[u8]) {
         let request = p::HeartbeatRequest::decode(request);
         let answer = p::HeartbeatResponse::decode(body);
         let (Ok(request), Ok(answer)) = (request, answer) else {
             return;
         };
+        self.beat_succeeded(&request.client_id, sent, answer.channels.is_empty());
         let mut inner = self.lock();
         for channel in &answer.channels {
             if channel.status == p::ChannelStatus::Open as i32 {
@@ -209,7 +276,7 @@ impl Notes {
         inner.wire.starts.insert(held, position);
     }
 
-    fn read(&self, request: &[u8], body: &[u8]) {
+    fn read(&self, (request, sent): (&[u8], Duration), body: &[u8]) {
         let request = p::ReadRecordsRequest::decode(request);
         let answer = p::ReadRecordsResponse::decode(body);
         let (Ok(request), Ok(answer)) = (request, answer) else {
@@ -218,8 +285,15 @@ impl Notes {
         if answer.next_token.is_empty() || request.token == FINISH_TAG {
             return;
         }
+        let held = (request.client_id, request.channel_id.clone());
         let channel = (request.tunnel_id, request.channel_id);
         let mut inner = self.lock();
+        if !answer.records.is_empty()
+            && let Some(batches) = inner.wire.batches.get_mut(&held)
+            && sent >= batches.since
+        {
+            batches.unprocessed += 1;
+        }
         if let Some(from) = inner.wire.position(&channel, &request.token) {
             let to = from + answer.records.len() as u64;
             inner.wire.learn(channel, &answer.next_token, to);
@@ -230,7 +304,9 @@ impl Notes {
     pub(crate) fn dropped_unread(&self, request: &[u8]) {
         if let Ok(request) = p::ReadRecordsRequest::decode(request) {
             let held = (request.client_id, request.channel_id);
-            self.lock().wire.unread.insert(held);
+            let mut inner = self.lock();
+            inner.wire.processed(&held);
+            inner.wire.unread.insert(held);
         }
     }
 

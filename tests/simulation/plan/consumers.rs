@@ -55,6 +55,18 @@ pub(crate) struct Config {
     pub(crate) callback: Duration,
 }
 
+impl Config {
+    /// How many batches with records a channel may have at a time, the one in the callback
+    /// included, if that can be seen from the requests.
+    pub(crate) fn most_batches(&self) -> Option<usize> {
+        let most = match self.sync_read || self.manual_release {
+            true => 1,
+            false => self.pipe + 2,
+        };
+        Some(most).filter(|_| self.reads_per_round == 1)
+    }
+}
+
 /// What consumes a tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

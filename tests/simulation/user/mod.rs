@@ -94,6 +94,15 @@ impl Temper {
         }
     }
 
+    /// As [`live`](Self::live), of work that is slow and fails often.
+    fn labour(&self) -> Mood {
+        if self.strikes(0.2) {
+            simulation::sleep(self.dice.millis(1..3_000));
+            return Mood::Fails;
+        }
+        self.live()
+    }
+
     /// For some minutes, but not when everything is to recover.
     fn hang(&self) {
         let until = simulation::now() + self.dice.millis(20_000..300_000);

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tablestore_tunnel::{
     ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, Checkpointer, Credentials,
@@ -11,20 +12,38 @@ use tablestore_tunnel::{
 };
 
 use super::{Mood, Temper, panic_on_purpose};
+use crate::notes::Notes;
 
 /// Saves through the worker's own checkpointer.
 pub(crate) struct OwnCheckpointer {
     pub(crate) service: Arc<dyn Checkpointer>,
     pub(crate) temper: Arc<Temper>,
+    pub(crate) notes: Arc<Notes>,
+    /// A call runs. The worker makes one at a time.
+    pub(crate) is_saving: AtomicBool,
 }
 
 impl Checkpointer for OwnCheckpointer {
     fn checkpoint(&self, token: &str) -> Result<(), TunnelError> {
-        match self.temper.live() {
+        if self.is_saving.swap(true, Ordering::Relaxed) {
+            let text = "a checkpointer is called by two threads at the same time";
+            self.notes.fail(text.to_owned());
+        }
+        let _saving = Saving(&self.is_saving);
+        match self.temper.labour() {
             Mood::Well => self.service.checkpoint(token),
             Mood::Fails => Err(TunnelError::other("not saved")),
             Mood::Panics => panic_on_purpose(),
         }
+    }
+}
+
+/// Ends a call, also by a panic.
+struct Saving<'a>(&'a AtomicBool);
+
+impl Drop for Saving<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

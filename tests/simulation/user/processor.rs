@@ -59,7 +59,7 @@ impl ChannelProcessorFactory for Factory {
         &self,
         channel: &ChannelContext,
     ) -> Result<Box<dyn ChannelProcessor>, ProcessError> {
-        let opening = self.notes.made(place(channel));
+        let opening = self.notes.made(place(channel), self.config.most_batches());
         note(|| format!("opening {opening}: channel {}", channel.channel_id()));
         let _running = Running::begin(&self.notes, opening, "factory");
         match self.temper.live() {
@@ -179,6 +179,10 @@ impl Processor {
         self.witness(ctx, records);
         self.parts.notes.finished(self.opening);
         match self.parts.config.commits {
+            // The program may commit as well, while the worker saves.
+            Commits::Every(_) if self.parts.temper.strikes(0.1) => {
+                let _ = ctx.processor().commit_token(ctx.next_token());
+            }
             Commits::Every(_) => {}
             Commits::Inline => self.commit_inline(ctx),
             Commits::Late(delay) => self.parts.committer.later(ctx, Some(delay)),
