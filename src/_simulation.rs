@@ -10,7 +10,7 @@ use crate::credentials::CredentialsProvider;
 use crate::error::TunnelError;
 pub use crate::http::transport::simulated::{SimFailure, SimRequest, SimResponse, Transport};
 pub use crate::sync::simulation::control::{
-    fail, live_threads, note, now, sleep, spawn, stop_stalls, suspend, utc, yield_now,
+    fail, held_locks, live_threads, note, now, sleep, spawn, stop_stalls, suspend, utc, yield_now,
 };
 pub use crate::sync::simulation::{Options, Outcome, run};
 

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::user_code::UserValue;
 
@@ -30,6 +31,8 @@ struct Inner {
     class: Option<ErrorClass>,
     /// Nothing of the request can have reached the service.
     is_unsent: bool,
+    /// The text with all causes, once it is known.
+    full_text: OnceLock<String>,
 }
 
 /// What kind of failure a [`TunnelError`] is.
@@ -242,6 +245,7 @@ impl TunnelError {
             source: None,
             class: None,
             is_unsent: false,
+            full_text: OnceLock::new(),
         }))
     }
 
@@ -299,7 +303,14 @@ impl TunnelError {
             source: None,
             class: self.0.class,
             is_unsent: self.0.is_unsent,
+            full_text: OnceLock::new(),
         }))
+    }
+
+    /// The text with all causes, from `print` the first time: the causes may be the
+    /// program's, so where the error is printed first, it may hang.
+    pub(crate) fn full_text(&self, print: impl FnOnce() -> String) -> &str {
+        self.0.full_text.get_or_init(print)
     }
 
     /// Says what class the failure belongs to, where code and status do not.

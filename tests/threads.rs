@@ -10,18 +10,20 @@ mod harness;
 #[path = "scenarios/thread_names.rs"]
 mod thread_names;
 
+use std::collections::HashSet;
+use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use harness::{Gate, GateKeeper, HEARTBEAT, Processed, Scene, config, wait_until};
-use tablestore_emulator::{Action, Emulator, Fault, Notice};
+use tablestore_emulator::{Action, Emulator, Fault, Notice, Rule};
 use tablestore_tunnel::{
-    ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, Checkpointer, ErrorCode,
-    ProcessError, Record, RunningDaemon, SimpleProcessFactory, TunnelError, TunnelType,
-    TunnelWorkerConfig, TunnelWorkerDaemon,
+    ChannelBatch, ChannelConn, ChannelContext, ChannelDialer, Checkpointer, Credentials, ErrorCode,
+    ProcessError, Record, RunningDaemon, SimpleProcessFactory, TunnelClient, TunnelConfig,
+    TunnelError, TunnelType, TunnelWorkerConfig, TunnelWorkerDaemon, WorkerEvent,
 };
 use thread_names::{
     assert_no_worker_threads, crate_threads, is_pool_thread, run_alone, worker_threads,
@@ -289,6 +291,16 @@ fn promise_16_a_checkpointer_that_hangs_keeps_one_thread_for_each_channel() {
     wait_until("all threads have ended", || worker_threads().is_empty());
 }
 
+/// Has the service take both channels away, and give them back.
+fn lose_channels(scene: &Scene, daemon: &TunnelWorkerDaemon) {
+    let has_channels = || daemon.snapshot().without_channels_for.is_none();
+    let take = Fault::on(Action::Heartbeat);
+    scene.emulator.fault(take.take_all(Notice::Missing));
+    wait_until("the channels are lost", || !has_channels());
+    scene.emulator.clear_faults();
+    wait_until("the channels are back", has_channels);
+}
+
 #[test]
 fn promise_16_channels_that_are_lost_again_and_again_add_no_threads() {
     let _alone = run_alone();
@@ -298,14 +310,8 @@ fn promise_16_channels_that_are_lost_again_and_again_add_no_threads() {
     let running = with_hanging_saves(&scene, &tunnel, &processed, &gate);
     scene.put_rows(20);
     keeper.0.wait_for_arrivals(2);
-    let channels = || running.daemon().snapshot().channels.len();
     for _ in 0..20 {
-        let take = Fault::on(Action::Heartbeat).times(2);
-        scene.emulator.fault(take.take_all(Notice::Missing));
-        wait_until("the channels are lost", || {
-            scene.emulator.faults().iter().all(|fault| fault.over)
-        });
-        wait_until("the channels are back", || channels() == 2);
+        lose_channels(&scene, running.daemon());
         scene.put_rows(20);
         // One that saves and one that closes, for each channel.
         assert!(saving_threads() <= 4, "{:?}", crate_threads());
@@ -405,20 +411,82 @@ fn promise_16_reads_that_hang_in_dialed_connections_add_no_threads() {
         let names = crate_threads();
         names.iter().filter(|name| *name == "tunnel-reader").count()
     };
-    let channels = || running.daemon().snapshot().channels.len();
     for _ in 0..10 {
-        let take = Fault::on(Action::Heartbeat).times(2);
-        scene.emulator.fault(take.take_all(Notice::Missing));
-        wait_until("the channels are lost", || {
-            scene.emulator.faults().iter().all(|fault| fault.over)
-        });
-        wait_until("the channels are back", || channels() == 2);
+        lose_channels(&scene, running.daemon());
         // For each channel two that hang, one that waits for them, and one that ends.
         assert!(readers() <= 8, "{:?}", crate_threads());
     }
     wait_until("one waits for each channel", || readers() <= 6);
     keeper.0.open();
     processed.wait_for_all(&scene);
+    running.close().expect("ends well");
+    wait_until("all threads have ended", || worker_threads().is_empty());
+}
+
+#[test]
+fn promise_16_an_observer_that_hangs_in_every_event_adds_no_threads() {
+    let _alone = run_alone();
+    let (scene, tunnel) = scene();
+    let (processed, gate) = (Processed::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let config = config(processed.factory()).observer(move |event: &WorkerEvent<'_>| {
+        if event.kind.channel_id().is_some() {
+            gate.pass();
+        }
+    });
+    let config = config.build().expect("config");
+    let daemon = TunnelWorkerDaemon::new(scene.client.clone(), &tunnel, config);
+    let running = daemon.spawn().expect("a thread");
+    keeper.0.wait_for_arrivals(2);
+    for _ in 0..15 {
+        lose_channels(&scene, running.daemon());
+    }
+    // Besides the four threads of the worker: for each channel one that hangs, one that
+    // waits for it, and one that ends.
+    assert!(worker_threads().len() <= 4 + 6, "{:?}", worker_threads());
+    keeper.0.open();
+    scene.put_rows(20);
+    processed.wait_for_all(&scene);
+    running.close().expect("ends well");
+    drop(daemon);
+    wait_until("all threads have ended", || worker_threads().is_empty());
+}
+
+#[test]
+fn promise_16_requests_that_hang_in_the_provider_add_no_threads() {
+    let _alone = run_alone();
+    let (scene, tunnel) = scene();
+    // A heartbeat that hung goes out when its session is over.
+    scene.breaks(Rule::HeartbeatGap);
+    let (processed, gate) = (Processed::default(), Gate::default());
+    let keeper = GateKeeper(gate.clone());
+    let emulator = &scene.emulator;
+    let key = Credentials::new(emulator.access_key_id(), emulator.access_key_secret());
+    let threads = Mutex::new(HashSet::new());
+    // The first request of each thread is the connect.
+    let provider = move || -> Result<Credentials, Box<dyn Error + Send + Sync>> {
+        let thread = thread::current();
+        let is_connect = thread.name() == Some("tunnel-requests")
+            && threads.lock().expect("threads").insert(thread.id());
+        if !is_connect {
+            gate.pass();
+        }
+        Ok(key.clone())
+    };
+    let (endpoint, instance) = (emulator.endpoint(), emulator.instance());
+    let client = TunnelClient::with_config(endpoint, instance, provider, TunnelConfig::new());
+    let config = config(processed.factory())
+        .heartbeat_timeout(Duration::from_secs(1))
+        .build()
+        .expect("config");
+    let daemon = TunnelWorkerDaemon::new(client.expect("a client"), &tunnel, config);
+    let running = daemon.spawn().expect("a thread");
+    // Long enough for six sessions.
+    for _ in 0..80 {
+        thread::sleep(Duration::from_millis(100));
+        assert!(worker_threads().len() <= 8, "{:?}", worker_threads());
+    }
+    keeper.0.open();
     running.close().expect("ends well");
     wait_until("all threads have ended", || worker_threads().is_empty());
 }

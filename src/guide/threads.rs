@@ -27,6 +27,8 @@
 //!   delays its own channel only. If the system cannot start another thread, the channel
 //!   stays with this worker and is opened a little later, and the pool does what
 //!   `tunnel-io` would do.
+//! - A daemon whose session was lost does not connect again while requests of two earlier
+//!   sessions hang in your credentials provider.
 //! - No lock is held while your code runs, so you can call every method from every
 //!   callback. A method that would have to wait for its own caller, such as `close` inside
 //!   a callback, only makes the request and returns.

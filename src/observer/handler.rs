@@ -38,9 +38,10 @@ use crate::user_code::{UserValue, call_user};
 ///
 /// # Threads
 ///
-/// An event of a channel (but not [`ChannelStalled`](WorkerEventKind::ChannelStalled)
-/// and [`RequestFailed`](WorkerEventKind::RequestFailed)) is reported on the thread that
-/// it happened on: reading on the channel's own
+/// An event of a channel (but not [`ChannelStalled`](WorkerEventKind::ChannelStalled),
+/// [`RequestFailed`](WorkerEventKind::RequestFailed), and
+/// [`ChannelNotOpened`](WorkerEventKind::ChannelNotOpened) while something of the channel
+/// from before still runs) is reported on the thread that it happened on: reading on the channel's own
 /// thread, a batch that is done, retried or skipped on the pool, a saved
 /// checkpoint on the thread that saved it. A call that takes long holds up
 /// that channel, and on the pool one of its threads; it should count and
@@ -93,9 +94,15 @@ impl Observer {
         call(&**self.user, &event);
     }
 
-    /// Has it told by the thread for that; never waits.
-    pub(crate) fn notify(&self, tunnel_id: &str, client_id: &str, event: OwnedEvent) {
-        self.notifier.send(tunnel_id, client_id, event);
+    /// Has it told by the thread for that; never waits. Gives the event back if too many
+    /// wait already.
+    pub(crate) fn notify(
+        &self,
+        tunnel_id: &str,
+        client_id: &str,
+        event: OwnedEvent,
+    ) -> Result<(), OwnedEvent> {
+        self.notifier.send(tunnel_id, client_id, event)
     }
 }
 

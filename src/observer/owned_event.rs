@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::event::{WorkerEvent, WorkerEventKind};
+use super::event::{CloseReason, WorkerEvent, WorkerEventKind};
 use super::handler::{WorkerObserver, call};
 use super::snapshot::ChannelStage;
 use crate::clock::{self, Clock, Queue};
@@ -45,6 +45,11 @@ pub(crate) enum OwnedEvent {
         channel_id: Arc<str>,
         stage: ChannelStage,
         age: Duration,
+    },
+    /// While an earlier connection to the channel still runs.
+    ChannelNotOpened {
+        channel_id: Arc<str>,
+        reason: CloseReason,
     },
 }
 
@@ -83,6 +88,11 @@ impl OwnedEvent {
                 channel_id,
                 stage: *stage,
                 age: *age,
+            },
+            OwnedEvent::ChannelNotOpened { channel_id, reason } => K::ChannelNotOpened {
+                channel_id,
+                reason: *reason,
+                error: None,
             },
         }
     }
@@ -130,19 +140,24 @@ fn run(user: &dyn WorkerObserver, events: &Queue<Addressed>) {
 }
 
 impl Notifier {
-    pub(super) fn send(&self, tunnel_id: &str, client_id: &str, event: OwnedEvent) {
+    /// Gives the event back if the queue is full: its error may be the program's.
+    pub(super) fn send(
+        &self,
+        tunnel_id: &str,
+        client_id: &str,
+        event: OwnedEvent,
+    ) -> Result<(), OwnedEvent> {
         let addressed = Addressed {
             tunnel_id: tunnel_id.to_owned(),
             client_id: client_id.to_owned(),
             event,
         };
-        let is_full = self.queue.push_below(QUEUE, addressed).is_err();
-        if is_full && !self.is_full.swap(true, Ordering::Relaxed) {
+        let sent = self.queue.push_below(QUEUE, addressed);
+        let was_full = self.is_full.swap(sent.is_err(), Ordering::Relaxed);
+        if sent.is_err() && !was_full {
             warn!("tunnel {tunnel_id}: the observer is blocked; it misses events from now on");
         }
-        if !is_full {
-            self.is_full.store(false, Ordering::Relaxed);
-        }
+        sent.map_err(|addressed| addressed.event)
     }
 }
 
@@ -175,15 +190,15 @@ mod tests {
             &Clock::system(),
         );
         let notifier = notifier.expect("thread");
-        for _ in 0..events {
-            notifier.send("t", "c", OwnedEvent::Connected);
-        }
+        let sent = (0..events).map(|_| notifier.send("t", "c", OwnedEvent::Connected));
+        let missed = sent.filter(Result::is_err).count();
         drop(closed);
         drop(notifier);
         // The observer is dropped with its thread, and everything queued was told.
         assert!(done.1.recv().is_err());
         let told = *told.lock();
         assert!((QUEUE..=QUEUE + 1).contains(&told), "{told} told");
+        assert_eq!(told + missed, events, "the others were given back");
     }
 
     impl<F: Fn(&WorkerEvent<'_>) + Send + Sync> WorkerObserver for (F, crossbeam_channel::Sender<()>) {

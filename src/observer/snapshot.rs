@@ -173,7 +173,7 @@ pub enum ChannelStage {
     /// An earlier callback of the same channel still runs, from before the
     /// channel was lost; it is not read before that returns.
     WaitingForPredecessor,
-    /// Its checkpoint is asked for, its processor made and opened.
+    /// Its checkpoint is asked for, its processor made and opened, its connection dialed.
     Opening,
     /// It failed the last time, and a pause passes before it is opened again: 5 s,
     /// doubling to 60 s, or up to 5 s after a failure that passes.

@@ -110,8 +110,8 @@ impl Condvar {
     }
 }
 
-/// Schedules of each kind. `MODEL_SCHEDULES` overrides it.
-const SCHEDULES: usize = 5000;
+/// Random schedules of a model, and as many of PCT. `MODEL_SCHEDULES` overrides it.
+const SCHEDULES: usize = 2500;
 
 /// Runs a model with random schedules, and with those of PCT: random priorities, which
 /// change at a few points. A failure prints the schedule, and how to replay it.

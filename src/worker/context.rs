@@ -84,8 +84,10 @@ impl SessionContext {
 
     /// Has the observer told; never waits.
     pub(crate) fn notify(&self, notice: OwnedEvent) {
-        if let Some(observer) = &self.settings.observer {
-            observer.notify(&self.tunnel_id, &self.client_id, notice);
+        if let Some(observer) = &self.settings.observer
+            && let Err(missed) = observer.notify(&self.tunnel_id, &self.client_id, notice)
+        {
+            self.io.drop_later(missed);
         }
     }
 }

@@ -69,7 +69,17 @@ struct Inner {
     worker: Mutex<Option<TunnelWorker>>,
     /// How far the channels of the last session came, if it was lost.
     lost: Mutex<ShutdownReport>,
+    /// Shared by the threads that send requests of a session, to count them.
+    at_work: Arc<()>,
 }
+
+/// With more threads that still send requests of earlier sessions, a daemon does not
+/// connect: they hang in the program's credentials provider, and each session would add
+/// two.
+const MAX_EARLIER_REQUESTS: usize = 2;
+
+/// How often it looks whether they have ended.
+const EARLIER_REQUESTS_PAUSE: Duration = Duration::from_secs(1);
 
 impl TunnelWorkerDaemon {
     /// A daemon for the tunnel with this id. Nothing happens until
@@ -93,6 +103,7 @@ impl TunnelWorkerDaemon {
                 running: AtomicBool::new(false),
                 worker: Mutex::new(None),
                 lost: Mutex::default(),
+                at_work: Arc::default(),
             }),
         }
     }
@@ -187,12 +198,26 @@ impl TunnelWorkerDaemon {
             }
             self.report_reconnect(session, reaction, pause, error);
             inner.closed.wait_for(pause);
+            self.wait_for_earlier_requests();
         }
         Ok(())
     }
 
+    fn wait_for_earlier_requests(&self) {
+        let inner = &*self.inner;
+        // The daemon and its last worker share it, too.
+        let has_many = || Arc::strong_count(&inner.at_work) > 2 + MAX_EARLIER_REQUESTS;
+        if has_many() {
+            warn!(
+                "tunnel {}: requests of earlier sessions hang, waiting for them",
+                inner.tunnel_id
+            );
+        }
+        while has_many() && !inner.closed.wait_for(EARLIER_REQUESTS_PAUSE) {}
+    }
+
     /// Its causes may be the program's, and `run` must not wait for their drop.
-    fn drop_later(&self, error: TunnelError) {
+    fn drop_later(&self, error: impl Send + 'static) {
         self.inner.config.io.drop_later(error);
     }
 
@@ -218,13 +243,12 @@ impl TunnelWorkerDaemon {
             ),
         }
         inner.status.reconnecting();
-        match &inner.config.settings.observer {
-            Some(observer) => observer.notify(
-                &inner.tunnel_id,
-                "",
-                OwnedEvent::Reconnecting { pause, error },
-            ),
-            None => self.drop_later(error),
+        let Some(observer) = &inner.config.settings.observer else {
+            return self.drop_later(error);
+        };
+        let reconnecting = OwnedEvent::Reconnecting { pause, error };
+        if let Err(missed) = observer.notify(&inner.tunnel_id, "", reconnecting) {
+            self.drop_later(missed);
         }
     }
 
@@ -302,6 +326,7 @@ impl TunnelWorkerDaemon {
             inner.config.clone(),
             inner.predecessors.clone(),
             inner.status.clone(),
+            inner.at_work.clone(),
             // The daemon tries again itself.
             Duration::ZERO,
         )?;

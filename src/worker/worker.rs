@@ -51,6 +51,8 @@ struct Inner {
     config: TunnelWorkerConfig,
     predecessors: Predecessors,
     status: Arc<WorkerStatus>,
+    /// Shared by the threads that send requests.
+    at_work: Arc<()>,
     /// To the session's loop, from the beginning: a shutdown can come first.
     events: Queue<Event>,
     /// For how long a connect is tried again.
@@ -122,6 +124,7 @@ impl TunnelClient {
             config.clone(),
             Predecessors::new(&config.settings.clock),
             WorkerStatus::for_worker(tunnel_id, &config.settings),
+            Arc::default(),
             CONNECT_TIME,
         )
     }
@@ -134,6 +137,7 @@ impl TunnelWorker {
         config: TunnelWorkerConfig,
         predecessors: Predecessors,
         status: Arc<WorkerStatus>,
+        at_work: Arc<()>,
         connect_again_for: Duration,
     ) -> Result<TunnelWorker, TunnelError> {
         names::check_id("tunnel id", &tunnel_id)?;
@@ -145,6 +149,7 @@ impl TunnelWorker {
                 config,
                 predecessors,
                 status,
+                at_work,
                 events: Queue::new(&clock),
                 connect_again_for,
                 was_connected: AtomicBool::new(false),
@@ -344,6 +349,7 @@ impl TunnelWorker {
             ),
             leaving: Stop::new(self.clock()),
             hang_up,
+            at_work: inner.at_work.clone(),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Programs that commit by themselves: the order of commits, and what the report knows.
 
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
-use tablestore_emulator::{Emulator, Rule};
+use tablestore_emulator::{Action, Emulator, Fault, Rule};
 use tablestore_tunnel::{
-    AsyncProcessFactory, ChannelContext, ChannelReport, ErrorCode, ProcessorHandle, Record,
-    TunnelType, TunnelWorkerConfig,
+    AsyncProcessFactory, ChannelContext, ChannelReport, ChannelStage, ErrorCode, ProcessorHandle,
+    Record, TunnelType, TunnelWorkerConfig,
 };
 
 use crate::harness::{HEARTBEAT, MAX_WAIT, Processed, Running, Scene, wait_until};
@@ -120,4 +122,23 @@ fn a_channel_whose_last_token_is_committed_is_clean() {
     let tokens = delivered.tokens();
     delivered.handle().commit_token(&tokens[1]).expect("saved");
     assert!(report(running).is_clean());
+}
+
+#[test]
+fn a_channel_that_closes_waits_for_a_commit_in_flight() {
+    let scene = scene();
+    let (running, delivered) = uncommitted(&scene, 2);
+    let late = Fault::on(Action::Checkpoint).delay(Duration::from_millis(500));
+    scene.emulator.fault(late);
+    let (handle, token) = (delivered.handle(), delivered.tokens()[1].clone());
+    let committing = thread::spawn(move || handle.commit_token(&token));
+    wait_until("the commit is in flight", || {
+        let channels = running.daemon.snapshot().channels;
+        channels
+            .iter()
+            .any(|channel| channel.stage == ChannelStage::Saving)
+    });
+    let report = report(running);
+    committing.join().expect("no panic").expect("saved");
+    assert!(report.is_clean(), "{report:?}");
 }

@@ -36,11 +36,18 @@ fn saves_after(scene: &Scene, reads: usize) -> usize {
 
 #[test]
 fn an_idle_channel_saves_nothing() {
+    for always_call_back in [false, true] {
+        check_an_idle_channel_saves_nothing(always_call_back);
+    }
+}
+
+fn check_an_idle_channel_saves_nothing(always_call_back: bool) {
     let scene = Scene::new(1);
     let tunnel = scene.tunnel(TunnelType::Stream);
     let processed = Processed::default();
     let interval = Duration::from_millis(5);
     let factory = processed.factory().checkpoint_interval(interval);
+    let factory = factory.always_call_back(always_call_back);
     let config = TunnelWorkerConfig::builder(factory)
         .heartbeat_interval_for_tests(HEARTBEAT)
         .heartbeat_timeout(Duration::from_secs(30))

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tablestore_emulator::{Action, Emulator, EventKind, Fault, FaultTarget};
 use tablestore_tunnel::{
-    BatchCounts, ChannelContext, ChannelSnapshot, ChannelStage, CloseReason, Health, HealthReason,
-    ProcessError, Record, SimpleProcessFactory, TunnelType, TunnelWorkerConfigBuilder,
-    TunnelWorkerDaemon, WorkerEvent, WorkerEventKind, WorkerState,
+    BatchCounts, ChannelConn, ChannelContext, ChannelDialer, ChannelSnapshot, ChannelStage,
+    CloseReason, Health, HealthReason, ProcessError, Record, SimpleProcessFactory, TunnelType,
+    TunnelWorkerConfigBuilder, TunnelWorkerDaemon, WorkerEvent, WorkerEventKind, WorkerState,
 };
 
 use crate::checks::{assert_at_least_once, assert_exactly_once};
@@ -154,6 +154,57 @@ fn promise_05_a_blocked_callback_is_reported_as_stalled_with_its_stage() {
     assert!(channel.lag.expect("lag") < Duration::from_secs(3600));
     assert!(running.close().is_clean());
     assert_exactly_once(&scene, &processed);
+}
+
+/// Hangs at the gate instead of a dial.
+struct HangingDial(Gate);
+
+impl ChannelDialer for HangingDial {
+    fn dial(
+        &self,
+        _: &ChannelContext,
+        service: Box<dyn ChannelConn>,
+    ) -> Result<Box<dyn ChannelConn>, ProcessError> {
+        self.0.pass();
+        Ok(service)
+    }
+}
+
+#[test]
+fn promise_05_a_reader_that_hangs_in_code_of_the_program_is_reported_as_stalled() {
+    let observes = |config: TunnelWorkerConfigBuilder, gate: &Gate| {
+        let gate = gate.clone();
+        config.observer(move |event: &WorkerEvent<'_>| {
+            if matches!(event.kind, WorkerEventKind::BatchRead { records: 1.., .. }) {
+                gate.pass();
+            }
+        })
+    };
+    let dials = |config: TunnelWorkerConfigBuilder, gate: &Gate| {
+        config.channel_dialer(HangingDial(gate.clone()))
+    };
+    type Hang<'a> = &'a dyn Fn(TunnelWorkerConfigBuilder, &Gate) -> TunnelWorkerConfigBuilder;
+    let table: [(Hang<'_>, _); 2] = [
+        (&dials, ChannelStage::Opening),
+        (&observes, ChannelStage::Reading),
+    ];
+    for (hang, stage) in table {
+        let (scene, tunnel) = one_channel();
+        let (processed, gate) = (Processed::default(), Gate::default());
+        let keeper = GateKeeper(gate.clone());
+        let config = config(processed.factory()).stuck_after(STUCK_AFTER);
+        let running = scene.start(&tunnel, hang(config, &gate));
+        scene.put_rows(10);
+        keeper.0.wait_for_arrivals(1);
+        wait_until("the stall is reported", || {
+            let health = running.daemon.health();
+            let is_it = |reason: &HealthReason| matches!(reason, HealthReason::ChannelStalled { stage: at, .. } if *at == stage);
+            health.reasons().iter().any(is_it)
+        });
+        drop(keeper);
+        processed.wait_for_all(&scene);
+        assert!(running.close().is_clean());
+    }
 }
 
 #[test]

@@ -905,6 +905,54 @@ fn promise_09_an_error_that_panics_when_it_is_printed_costs_nothing_but_time() {
     });
 }
 
+#[test]
+fn an_error_that_hangs_when_it_is_printed_delays_only_its_channel() {
+    let places = [
+        Place::Provider("tunnel-requests"),
+        Place::Provider("tunnel-reader"),
+        Place::NewProcessor,
+        Place::Dial,
+        Place::Callback,
+        Place::Checkpoint,
+    ];
+    for_each(&places, |place| {
+        let (scene, tunnel) = scene();
+        let program = Program::new(&[(place, Deed::Fail, 1), (Place::Show, Deed::Hang, 1)]);
+        let keeper = GateKeeper(program.plan.gate.clone());
+        let mut started = program.start(&scene, &tunnel);
+        scene.put_rows(40);
+        keeper.0.wait_for_arrivals(1);
+        scene.put_rows(40);
+        wait_for_one_channel(&scene, &program.processed);
+        let began = Instant::now();
+        started
+            .running
+            .daemon
+            .close_within(Duration::from_millis(500));
+        started.running.join().expect("run ends well");
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(3), "{place:?}: {took:?}");
+        drop(keeper);
+    });
+}
+
+#[test]
+fn an_error_that_hangs_when_it_is_printed_does_not_keep_a_daemon_from_closing() {
+    let (scene, tunnel) = scene();
+    let place = Place::ProviderAtConnect;
+    let program = Program::new(&[(place, Deed::Fail, 1), (Place::Show, Deed::Hang, 1)]);
+    let keeper = GateKeeper(program.plan.gate.clone());
+    let mut started = program.start(&scene, &tunnel);
+    keeper.0.wait_for_arrivals(1);
+    let report = started
+        .running
+        .daemon
+        .close_within(Duration::from_millis(500));
+    assert!(report.is_clean(), "{report:?}");
+    started.running.join().expect("run ends well");
+    drop(keeper);
+}
+
 /// An observer gets errors of the program.
 #[test]
 fn an_observer_hears_on_after_an_error_whose_destructor_panics() {

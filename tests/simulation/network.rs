@@ -17,6 +17,7 @@ use crate::dice::Dice;
 use crate::logging::note;
 use crate::notes::{ConsumerId, Notes};
 use crate::plan::{self, of_network};
+use crate::user::check_no_lock;
 
 /// The header with the id of a request.
 const REQUEST_ID: &str = "x-ots-requestid";
@@ -162,6 +163,7 @@ impl ToEmulator for SimRequest<'_> {
 
 impl Transport for Port {
     fn send(&self, request: SimRequest<'_>) -> Result<SimResponse, SimFailure> {
+        check_no_lock("a request");
         let network = &self.network;
         let action = Action::ALL.into_iter();
         let action = action.clone().find(|action| action.uri() == request.path);
@@ -217,6 +219,10 @@ impl Port {
             notes.answered(self.consumer, exchange.action, request, &reply.body);
             let id = reply.headers.iter().find(|(name, _)| *name == REQUEST_ID);
             notes.arrived(id.map(|(_, id)| id.as_str()).unwrap_or_default());
+        }
+        if is_whole && reply.status == 410 && exchange.action == Action::Heartbeat {
+            let notes = &self.network.notes;
+            notes.refused(exchange.request.body, &reply.body);
         }
         let names = reply.headers.iter();
         let headers = names.map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tablestore_emulator::Ledger;
 use tablestore_tunnel::_simulation::{self as simulation, Options, Outcome};
@@ -14,6 +15,9 @@ use crate::{judge, story};
 
 /// More are a loop without an end.
 const MOST_STEPS: u64 = 2_000_000;
+
+/// How long a thread takes to act on what is known, where nothing stalls.
+const REACTION: Duration = Duration::from_millis(10);
 
 /// What a seed has come to.
 pub(crate) struct Verdict {
@@ -42,7 +46,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Verdict {
     };
     let built: Arc<Mutex<Option<Arc<World>>>> = Arc::default();
     let filled = Arc::clone(&built);
-    let notes = Arc::new(Notes::default());
+    let notes = Arc::new(Notes::new(REACTION + plan.longest_stall * 4));
     if !plan.longest_stall.is_zero() {
         notes.has_stalls();
     }

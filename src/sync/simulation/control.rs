@@ -60,6 +60,12 @@ pub fn stop_stalls() {
     with_current(|me| me.run.scheduler.lock().stop_stalls());
 }
 
+/// Number of locks of the crate that this thread holds: none while code of the program or
+/// a request runs.
+pub fn held_locks() -> usize {
+    with_current(Current::held_locks).unwrap_or_default()
+}
+
 /// The names of the threads that have not ended, in the order of their start.
 pub fn live_threads() -> Vec<String> {
     with_current(|me| me.run.scheduler.lock().live_threads()).unwrap_or_default()

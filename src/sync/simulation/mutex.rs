@@ -4,26 +4,21 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::blocked::Reason;
 use super::thread::{Current, Passed, with_current};
 use super::trace::Operation;
 
-/// How long a destructor waits for a lock in a run that is over, in real time. Longer
-/// than the run waits for its threads.
-const LATE: Duration = Duration::from_secs(3600);
-
-/// A lock. What decides who gets it is the scheduler; the lock of parking_lot inside it is
-/// never waited for by a thread in turn.
+/// A lock. The scheduler decides which thread gets it. The lock of parking_lot inside is
+/// free whenever a thread takes it, unless its holder does not depend on the scheduler.
 #[derive(Default)]
 pub(crate) struct Mutex<T> {
     value: parking_lot::Mutex<T>,
     /// Some thread waits for it.
     is_contended: AtomicBool,
-    /// The run of the thread that last locked it; 0 is no run.
+    /// The run of the thread that holds it; 0 if no thread of a run does.
     run: AtomicU64,
-    /// The thread of `run` that last locked it.
+    /// The thread of `run` that holds it.
     holder: AtomicUsize,
 }
 
@@ -49,31 +44,47 @@ impl<T> Mutex<T> {
     #[track_caller]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         let at = Location::caller();
-        let value = with_current(|me| match me.point(Operation::Lock, at) {
-            Passed::InTurn { .. } => self.acquire(me, at),
-            Passed::Late => self.acquire_late(),
+        let value = with_current(|me| {
+            let passed = me.point(Operation::Lock, at);
+            self.acquire(me, passed, at)
         });
         MutexGuard {
             mutex: self,
-            value: Some(value.unwrap_or_else(|| self.acquire_outside())),
+            value: Some(value.unwrap_or_else(|| self.value.lock())),
         }
     }
 
-    /// Takes the lock in turn, without a scheduling point if it is free.
+    /// Takes the lock on a thread of a run.
     fn acquire(
+        &self,
+        me: &Current,
+        passed: Passed,
+        at: &'static Location<'static>,
+    ) -> parking_lot::MutexGuard<'_, T> {
+        let value = match passed {
+            Passed::InTurn { .. } => self.acquire_in_turn(me, at),
+            Passed::Late => self.value.lock(),
+        };
+        me.locked();
+        value
+    }
+
+    /// Takes the lock in turn, without a scheduling point if it is free.
+    fn acquire_in_turn(
         &self,
         me: &Current,
         at: &'static Location<'static>,
     ) -> parking_lot::MutexGuard<'_, T> {
         loop {
-            if let Some(value) = self.value.try_lock() {
+            let mut value = self.value.try_lock();
+            if value.is_none() && self.run.load(Ordering::Relaxed) != me.run.id {
+                // Its holder does not depend on this run, and will release it.
+                value = Some(self.value.lock());
+            }
+            if let Some(value) = value {
                 self.run.store(me.run.id, Ordering::Relaxed);
                 self.holder.store(me.index, Ordering::Relaxed);
                 return value;
-            }
-            if self.run.load(Ordering::Relaxed) != me.run.id {
-                // Its holder does not depend on this run, and will release it.
-                return self.value.lock();
             }
             self.is_contended.store(true, Ordering::Relaxed);
             let reason = Reason::Lock {
@@ -81,24 +92,10 @@ impl<T> Mutex<T> {
                 holder: self.holder.load(Ordering::Relaxed),
             };
             if me.block(reason, None, at) == Passed::Late {
-                return self.acquire_late();
+                // Its holder unwinds and releases it.
+                return self.value.lock();
             }
         }
-    }
-
-    /// Takes the lock in a run that is over. Its holder unwinds and releases it.
-    fn acquire_late(&self) -> parking_lot::MutexGuard<'_, T> {
-        loop {
-            if let Some(value) = self.value.try_lock_for(LATE) {
-                return value;
-            }
-        }
-    }
-
-    fn acquire_outside(&self) -> parking_lot::MutexGuard<'_, T> {
-        let value = self.value.lock();
-        self.run.store(0, Ordering::Relaxed);
-        value
     }
 
     fn address(&self) -> usize {
@@ -109,18 +106,24 @@ impl<T> Mutex<T> {
 impl<'a, T> MutexGuard<'a, T> {
     /// Releases the lock for a wait, without a scheduling point.
     pub(super) fn release(&mut self, me: &Current) {
-        self.value = None;
-        if self.mutex.is_contended.swap(false, Ordering::Relaxed) {
-            me.run.scheduler.lock().wake_lock(self.mutex.address());
+        if let Some(is_contended) = self.unlock() {
+            me.released(self.mutex.address(), is_contended);
         }
+    }
+
+    /// Whether a thread waits for the lock that was held; `None` if it was not.
+    fn unlock(&mut self) -> Option<bool> {
+        let value = self.value.take()?;
+        // Before it is free, because the next holder may be a thread of another run.
+        self.mutex.run.store(0, Ordering::Relaxed);
+        let is_contended = self.mutex.is_contended.swap(false, Ordering::Relaxed);
+        drop(value);
+        Some(is_contended)
     }
 
     /// Takes the lock again after a wait.
     pub(super) fn acquire(&mut self, me: &Current, passed: Passed, at: &'static Location<'static>) {
-        self.value = Some(match passed {
-            Passed::InTurn { .. } => self.mutex.acquire(me, at),
-            Passed::Late => self.mutex.acquire_late(),
-        });
+        self.value = Some(self.mutex.acquire(me, passed, at));
     }
 
     /// The guard inside, for threads outside of a run.
@@ -145,11 +148,8 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 
 impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
-        if self.value.take().is_some() {
-            with_current(|me| {
-                let is_contended = self.mutex.is_contended.swap(false, Ordering::Relaxed);
-                me.unlocked(self.mutex.address(), is_contended);
-            });
+        if let Some(is_contended) = self.unlock() {
+            with_current(|me| me.unlocked(self.mutex.address(), is_contended));
         }
     }
 }

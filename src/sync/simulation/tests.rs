@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::control::{
-    fail, live_threads, note, now, sleep, spawn, stop_stalls, suspend, utc, yield_now,
+    fail, held_locks, live_threads, note, now, sleep, spawn, stop_stalls, suspend, utc, yield_now,
 };
 use super::*;
 use crate::user_code::call_user;
@@ -158,6 +158,43 @@ fn locks_exclude_and_lose_nothing() {
             assert_eq!(*value.lock(), 80);
         });
     }
+}
+
+#[test]
+fn held_locks_are_counted() {
+    succeeds(0, Options::default(), || {
+        let (one, other) = (Count::default(), Mutex::new(()));
+        let mut guard = one.0.0.lock();
+        let second = other.lock();
+        assert_eq!(held_locks(), 2);
+        drop(second);
+        let late = one.0.1.wait_until(&mut guard, crate::clock::now());
+        assert_eq!((late.timed_out(), held_locks()), (true, 1));
+        drop(guard);
+        assert_eq!(held_locks(), 0);
+    });
+}
+
+#[test]
+fn runs_may_share_a_lock() {
+    static SHARED: std::sync::OnceLock<Mutex<u64>> = std::sync::OnceLock::new();
+    let shared = || SHARED.get_or_init(Mutex::default);
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            scope.spawn(move || {
+                succeeds(seed, Options::default(), move || {
+                    on_threads(3, move |_| {
+                        for _ in 0..20 {
+                            let mut value = shared().lock();
+                            yield_now();
+                            *value += 1;
+                        }
+                    });
+                });
+            });
+        }
+    });
+    assert_eq!(*shared().lock(), 240);
 }
 
 #[test]
@@ -467,6 +504,22 @@ fn equal_seeds_give_equal_runs() {
         hashes.insert(runs[0].2);
     }
     assert_eq!(hashes.len(), 100, "different seeds give different runs");
+}
+
+#[test]
+fn failures_replay_exactly() {
+    for seed in 0..50 {
+        let options = Options {
+            max_steps: 1 + 8 * seed,
+            ..ROUGH
+        };
+        let runs = [(); 2].map(|()| {
+            let outcome = run(seed, options.clone(), busy_world(&Arc::default()));
+            assert!(outcome.failure.is_some());
+            format!("{outcome:#?}")
+        });
+        assert_eq!(runs[0], runs[1], "seed {seed}");
+    }
 }
 
 #[test]

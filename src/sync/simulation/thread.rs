@@ -39,6 +39,8 @@ pub(super) struct Current {
     /// Its function has ended. A panic would now abort the process.
     has_returned: Cell<bool>,
     late_work: Cell<u32>,
+    /// Number of locks that it holds.
+    locks: Cell<usize>,
 }
 
 /// Whether a scheduling point was passed as it should.
@@ -135,6 +137,7 @@ fn live((run, index, turn): (Arc<Run>, usize, Arc<Turn>), seed: u64, work: impl 
         turn,
         has_returned: Cell::new(false),
         late_work: Cell::new(0),
+        locks: Cell::new(0),
     };
     CURRENT.with(|me| {
         let me = me.get_or_init(|| current);
@@ -188,12 +191,27 @@ impl Current {
         passed
     }
 
+    /// A lock was acquired.
+    pub(super) fn locked(&self) {
+        self.locks.set(self.locks.get() + 1);
+    }
+
+    /// A lock was released for a wait.
+    pub(super) fn released(&self, lock: usize, is_contended: bool) {
+        self.locks.set(self.locks.get() - 1);
+        if is_contended {
+            self.run.scheduler.lock().wake_lock(lock);
+        }
+    }
+
+    pub(super) fn held_locks(&self) -> usize {
+        self.locks.get()
+    }
+
     /// A lock was released. Never unwinds, because most locks are released by destructors.
     pub(super) fn unlocked(&self, lock: usize, is_contended: bool) {
+        self.released(lock, is_contended);
         let mut scheduler = self.run.scheduler.lock();
-        if is_contended {
-            scheduler.wake_lock(lock);
-        }
         if let Next::Gives(turn) = scheduler.unlocked() {
             drop(scheduler);
             turn.give();

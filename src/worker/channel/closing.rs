@@ -13,7 +13,7 @@ use super::connection::{Connection, RETRY_PAUSE};
 use super::state::{Action, ChannelEvent};
 use super::waits::{Until, is_retry};
 use crate::error::{ErrorClass, TunnelError};
-use crate::observer::{CloseReason, WorkerEventKind};
+use crate::observer::{CloseReason, OwnedEvent, WorkerEventKind};
 use crate::policy::{Reaction, Request, reaction};
 use crate::sync::catch_panic::catch_panic;
 use crate::user_code::drop_user;
@@ -71,6 +71,16 @@ fn save_now(connection: &Arc<Connection>) -> Result<(), TunnelError> {
 
 /// Closes the channel for good.
 fn close(connection: &Arc<Connection>) {
+    let mut data = connection.data.lock();
+    let unprocessed = data.take_unprocessed();
+    let permit = data.reading.parallel_permit.take();
+    drop(data);
+    // Now: code of the program that hangs must not keep from others what it does not need.
+    drop(unprocessed);
+    if let Some(permit) = permit {
+        // Even if a read in flight has it, too.
+        permit.release();
+    }
     let report = catch_panic(|| close_in_order(connection)).unwrap_or_else(|error| {
         connection.fail(error);
         None
@@ -99,9 +109,10 @@ fn close_in_order(connection: &Arc<Connection>) -> Option<ChannelReport> {
 }
 
 /// Saves what is left, for as long as failures pass and the channel is ours, because its
-/// records would come again. Returns whether the service knows everything.
+/// records would come again. Also waits for a commit of the program's in flight. Returns
+/// whether the service knows everything.
 fn save_last(connection: &Arc<Connection>) -> bool {
-    while connection.has_unsaved() && !connection.is_lost() {
+    while !connection.is_lost() {
         let Err(error) = save_now(connection) else {
             return true;
         };
@@ -115,7 +126,7 @@ fn save_last(connection: &Arc<Connection>) -> bool {
         }
         drop_user(error);
     }
-    !connection.has_unsaved()
+    false
 }
 
 /// Tells everyone that nothing of this connection runs any more.
@@ -128,7 +139,6 @@ fn end(connection: &Arc<Connection>, report: Option<ChannelReport>) {
     let now = connection.now();
     let mut data = connection.data.lock();
     data.handle(ChannelEvent::Ended, now);
-    let permit = data.reading.parallel_permit.take();
     let error = data.end.failure.take();
     let finished = data.progress.is_finished;
     let failed = data.end.failed_as;
@@ -141,10 +151,6 @@ fn end(connection: &Arc<Connection>, report: Option<ChannelReport>) {
     let values = data.take_values();
     drop(data);
     connection.data.notify();
-    if let Some(permit) = permit {
-        // Even if a read in flight has it, too.
-        permit.release();
-    }
     drop_user(values);
     if finished {
         info!("{connection}: finished");
@@ -179,6 +185,13 @@ fn observe_end(
             reason,
             error,
         },
+        // An earlier connection may hang in this very observer, and each loss of the
+        // channel would add a thread that hangs.
+        false if connection.place.has_to_wait() => {
+            let channel_id = connection.channel_id.clone();
+            let not_opened = OwnedEvent::ChannelNotOpened { channel_id, reason };
+            return connection.session.notify(not_opened);
+        }
         false => WorkerEventKind::ChannelNotOpened {
             channel_id,
             reason,

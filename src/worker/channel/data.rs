@@ -178,11 +178,21 @@ impl ChannelData {
         self.end.failure.replace(error)
     }
 
+    /// What was read and will not be processed, for the caller to drop without the lock.
+    #[must_use]
+    pub(super) fn take_unprocessed(&mut self) -> impl Sized + use<> {
+        let runner = self.runner.as_mut();
+        let current = runner.map(|runner| runner.take_current());
+        (mem::take(&mut self.reading.queue), current)
+    }
+
     /// Everything that holds memory or belongs to the program, for the caller to drop
     /// without the lock.
     #[must_use]
     pub(super) fn take_values(&mut self) -> impl Sized + use<> {
-        let reading = mem::take(&mut self.reading);
-        (reading, self.runner.take(), self.saves.checkpointer.take())
+        let saves = &mut self.saves;
+        let tokens = (mem::take(&mut saves.delivered), mem::take(&mut saves.sent));
+        let program = (self.runner.take(), saves.checkpointer.take());
+        (mem::take(&mut self.reading), tokens, program)
     }
 }

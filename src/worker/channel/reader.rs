@@ -56,7 +56,10 @@ impl Reader {
             // The last handle may drop values of the program.
             drop_user((reader, connection));
         };
-        connection.place.reader_begins();
+        // Reads of our own end by themselves.
+        if connection.session.settings.dialer.is_some() {
+            connection.place.reader_begins();
+        }
         clock::spawn(connection.clock(), "tunnel-reader", work).map_err(|error| {
             connection.place.reader_ended();
             TunnelError::client("no thread to read a channel")
@@ -112,6 +115,7 @@ impl Reader {
             conn: self.dial(context)?,
             token,
         };
+        connection.reader_is(ReaderStage::Waiting);
         let mut pause = Backoff::new(settings.backoff.max_delay);
         let mut retries = 0;
         let most_ahead = settings.batches_per_channel() - 1;
@@ -133,6 +137,7 @@ impl Reader {
             let (reads_on, had_records) = (outcome.reads_on, outcome.batch.record_count() > 0);
             // Before any pause.
             let calls_back = self.hand_over(outcome)?;
+            connection.reader_is(ReaderStage::Waiting);
             if at.token == FINISH_TAG {
                 debug!("{connection}: read to its end");
                 connection.reader_is(ReaderStage::Done);
@@ -162,6 +167,7 @@ impl Reader {
         if !is_retry(reaction) {
             return Err(error);
         }
+        connection.reader_is(ReaderStage::Waiting);
         let schedule = Schedule::read_records(Duration::MAX);
         // An endless schedule always has a pause.
         let pause = schedule.pause(retries, Duration::ZERO, fastrand::f64());
@@ -279,7 +285,6 @@ impl Reader {
         connection.reader_is(ReaderStage::Reading);
         // It may be the program's.
         let batch = call_user(|| at.conn.read(&at.token));
-        connection.reader_is(ReaderStage::Waiting);
         let (mut memory, rejected) = connection.take_memory();
         if connection.is_closing() {
             return Ok(Read::Closing);

@@ -191,16 +191,17 @@ impl Connection {
     }
 
     /// A batch is done: its token may be saved from now on.
-    fn processed(self: &Arc<Self>, current: &Current, records: usize) -> Step {
+    fn processed(self: &Arc<Self>, current: &Current) -> Step {
         let by_worker = self.session.settings.options.checkpoint != CheckpointMode::ByProcessor;
-        let bytes = current.batch.bytes();
         let now = self.now();
         let mut data = self.data.lock();
-        data.stats.batch_done(records, bytes, current.newest);
         data.progress.processed = Some(current.progress.clone());
         data.reading.has_current = false;
         let mut action = Action::Nothing;
-        if by_worker {
+        // An idle channel that is always called back does not get on.
+        let last_saved = data.saves.last.token.as_ref();
+        let is_saved = last_saved == Some(&current.progress.token);
+        if by_worker && !(is_saved && data.progress.unsaved.is_none()) {
             data.progress.unsaved = Some(current.progress.clone());
             action = data.handle(ChannelEvent::Processed, now);
         }
@@ -236,6 +237,11 @@ impl Runner {
             current: None,
             records: 0,
         }
+    }
+
+    /// The batch that it will not try again.
+    pub(super) fn take_current(&mut self) -> impl Sized + use<> {
+        self.current.take()
     }
 
     /// Calls the user's last callback and drops everything of the user's.
@@ -358,15 +364,18 @@ impl Runner {
     }
 
     fn done(&mut self, connection: &Arc<Connection>, current: Current) -> Step {
-        let records = self.context.record_count();
+        let (records, bytes) = (self.context.record_count(), current.batch.bytes());
+        let mut data = connection.data.lock();
+        data.stats.batch_done(records, bytes, current.newest);
+        drop(data);
         connection.observe(WorkerEventKind::BatchDone {
             channel_id: &connection.channel_id,
             records,
-            bytes: current.batch.bytes(),
+            bytes,
             elapsed: current.elapsed,
         });
         trace!("{connection}: {records} records done");
-        connection.processed(&current, records)
+        connection.processed(&current)
     }
 
     fn failed(

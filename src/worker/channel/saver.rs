@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use super::connection::Connection;
 use super::data::{ChannelData, LastSaved};
@@ -33,10 +34,7 @@ struct SavePermit<'a>(&'a Connection);
 
 impl Drop for SavePermit<'_> {
     fn drop(&mut self) {
-        let mut data = self.0.data.lock();
-        data.saves.is_saving = false;
-        data.stages.saving = None;
-        drop(data);
+        self.0.data.lock().saves.is_saving = false;
         self.0.data.notify();
     }
 }
@@ -61,11 +59,6 @@ impl Connection {
         })
     }
 
-    /// Whether something was processed that is not saved.
-    pub(super) fn has_unsaved(&self) -> bool {
-        self.data.lock().progress.unsaved.is_some()
-    }
-
     /// Waits until no save is in flight.
     pub(super) fn wait_until_saved(&self) {
         let is_free = |data: &mut ChannelData| (!data.saves.is_saving).then_some(());
@@ -87,9 +80,17 @@ impl Connection {
         save: impl FnOnce() -> Result<bool, TunnelError>,
     ) -> Result<bool, TunnelError> {
         let began = self.now();
+        self.data.lock().stages.save_begins(began);
         let saved = self.clock().task().run(save);
+        self.report_save(&saved, began);
+        // Only now: while the observer hangs, this thread saves nothing else.
+        self.data.lock().stages.save_ends();
+        saved
+    }
+
+    fn report_save(self: &Arc<Self>, saved: &Result<bool, TunnelError>, began: Instant) {
         let channel_id = &*self.channel_id;
-        match &saved {
+        match saved {
             Ok(true) => self.observe(WorkerEventKind::CheckpointSaved {
                 channel_id,
                 elapsed: self.now() - began,
@@ -104,7 +105,6 @@ impl Connection {
                 self.save_failed(error);
             }
         }
-        saved
     }
 
     fn acquire_save_permit(&self) -> Result<SavePermit<'_>, TunnelError> {
@@ -133,15 +133,11 @@ impl Connection {
             _ => {}
         }
         self.check_ours()?;
-        let now = self.now();
-        let mut data = self.data.lock();
-        data.stages.saving = Some(now);
+        let checkpointer = self.data.lock().saves.checkpointer.clone();
         // It is gone once the connection has ended.
-        let Some(checkpointer) = data.saves.checkpointer.clone() else {
-            drop(data);
+        let Some(checkpointer) = checkpointer else {
             return Err(self.lost_error());
         };
-        drop(data);
         // It may be the program's.
         let saved = call_user(|| checkpointer.checkpoint(token));
         drop_user(checkpointer);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::connection::Connection;
+use super::state::Phase;
 use super::waits::lost_error;
 use crate::error::TunnelError;
 use crate::limits::memory::MemoryPermit;
@@ -71,13 +72,17 @@ impl Connection {
         ))
     }
 
-    /// What the next read has of the memory budget from its beginning.
+    /// What the next read has of the memory budget from its beginning. Nothing in a channel
+    /// that has closed meanwhile: the read may be the program's, and may hang.
     pub(super) fn put_memory(&self, permit: MemoryPermit) {
         let mut data = self.data.lock();
         data.reading.rejected = None;
-        let before = data.reading.memory.replace(permit);
+        let unused = match data.state.phase() {
+            Phase::Ended => Some(permit),
+            _ => data.reading.memory.replace(permit),
+        };
         drop(data);
-        drop(before);
+        drop(unused);
     }
 
     /// What the last read has of the memory budget, and the size of its response if that

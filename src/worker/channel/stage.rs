@@ -29,8 +29,8 @@ pub(crate) enum ReaderStage {
 pub(crate) struct Stages {
     pub(crate) phase_since: Instant,
     pub(crate) reader: (ReaderStage, Instant),
-    /// Since when a checkpoint is being saved.
-    pub(crate) saving: Option<Instant>,
+    /// Since when checkpoints are being saved, and by how many threads.
+    pub(crate) saving: Option<(Instant, usize)>,
 }
 
 impl Stages {
@@ -42,13 +42,27 @@ impl Stages {
         }
     }
 
+    /// A thread saves a checkpoint, or waits until it may.
+    pub(crate) fn save_begins(&mut self, now: Instant) {
+        let (since, threads) = self.saving.unwrap_or((now, 0));
+        self.saving = Some((since, threads + 1));
+    }
+
+    /// The thread is done with it.
+    pub(crate) fn save_ends(&mut self) {
+        self.saving = match self.saving {
+            Some((since, threads)) if threads > 1 => Some((since, threads - 1)),
+            _ => None,
+        };
+    }
+
     /// What the whole channel is at. The callback's side counts before the reader's,
     /// which goes on meanwhile, and a save only where nothing else moves.
     pub(crate) fn of(&self, state: ChannelState) -> StageSince {
         use ChannelStage as S;
         let (reader, reader_since) = self.reader;
         let later = reader_since.max(self.phase_since);
-        let (stage, since) = match (state.phase(), reader, self.saving) {
+        let (stage, since) = match (state.phase(), reader, self.saving.map(|(since, _)| since)) {
             (Phase::Opening | Phase::Making, reader, _) => (opening(reader), reader_since),
             (Phase::Queued, ..) => (S::Queued, self.phase_since),
             (Phase::Running, ..) => (S::InCallback, self.phase_since),
@@ -58,6 +72,8 @@ impl Stages {
             (Phase::Idle, ReaderStage::Reading, _) => (S::Reading, reader_since),
             (Phase::Idle, ReaderStage::WaitingForPermit, _) => (S::WaitingForPermit, reader_since),
             (Phase::Idle, ReaderStage::WaitingForMemory, _) => (S::WaitingForMemory, reader_since),
+            // The dialer makes the connection.
+            (Phase::Idle, ReaderStage::Opening, _) => (S::Opening, later),
             (Phase::Idle, _, Some(since)) => (S::Saving, since),
             (Phase::Idle, ReaderStage::Done, None) => (S::WaitingForCommit, reader_since),
             (Phase::Idle, ..) => (S::Idle, later),
@@ -100,6 +116,7 @@ mod tests {
                 S::WaitingForPredecessor,
             ),
             (&[], R::WaitingToReopen, false, S::WaitingToReopen),
+            (&idle, R::Opening, false, S::Opening),
             (&idle, R::Reading, false, S::Reading),
             (&idle, R::Reading, true, S::Reading),
             (&idle, R::Waiting, true, S::Saving),
@@ -122,7 +139,7 @@ mod tests {
             let stages = Stages {
                 phase_since: now,
                 reader: (reader, now),
-                saving: is_saving.then_some(now),
+                saving: is_saving.then_some((now, 1)),
             };
             assert_eq!(stages.of(state).stage, expected, "{events:?} {reader:?}");
         }

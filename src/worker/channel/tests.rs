@@ -14,6 +14,7 @@ use super::saver::ChannelHandle;
 use super::state::{ChannelEvent, Phase};
 use crate::error::TunnelError;
 use crate::limits::memory::MemoryPermit;
+use crate::limits::parallel::Quota;
 use crate::observer::CloseReason;
 use crate::processor::{
     ChannelContext, ChannelIdentity, ChannelProcessor, Checkpointer, ProcessError, ProcessResult,
@@ -292,6 +293,52 @@ fn what_is_queued_behind_a_callback_that_hangs_stays_charged() {
     drop(hangs);
     wait(&connection, "it ends", is_at(Phase::Ended));
     wait(&connection, "it is released", |_| budget.in_use() == 0);
+}
+
+#[test]
+fn a_shutdown_callback_that_hangs_holds_neither_memory_nor_permits() {
+    /// Wants each batch again, and hangs at the end until its sender is dropped.
+    struct Hangs(Receiver<()>, Sender<()>);
+    impl ChannelProcessor for Hangs {
+        fn process(&mut self, _: &ChannelContext, _: &[Record]) -> ProcessResult {
+            Err(ProcessError::retry_after(LONG, "again"))
+        }
+
+        fn shutdown(&mut self, _: &ChannelContext) {
+            self.1.send(()).expect("a test");
+            let _ = self.0.recv();
+        }
+    }
+    let connection = connection();
+    let (budget, quota) = (&connection.session.budget, Quota::new(1));
+    let (_hangs, until) = crossbeam_channel::bounded(0);
+    let (tell, begun) = unbounded();
+    open(&connection, Hangs(until, tell), Arc::<Keeps>::default());
+    let permit = quota.acquire(&connection.wake).ok();
+    for token in ["1", "2"] {
+        let mut memory = memory(&connection);
+        memory.settle(1000);
+        let batch = ReadBatch::new(response(1, token), memory, permit.clone());
+        connection.enqueue(batch, 1, 0);
+    }
+    drop(permit);
+    wait(&connection, "it pauses", is_at(Phase::Paused));
+    connection.close(CloseReason::TakenBack);
+    begun.recv_timeout(LONG).expect("the shutdown callback");
+    assert_eq!(budget.in_use(), 0);
+    assert!(quota.acquire(&connection.wake).is_ok());
+}
+
+/// Its reader may be about to read, in code of the program that may hang.
+#[test]
+fn a_channel_that_has_ended_holds_no_memory() {
+    let connection = connection();
+    connection.lose(CloseReason::Lost);
+    wait(&connection, "it ends", is_at(Phase::Ended));
+    let mut permit = memory(&connection);
+    permit.settle(1000);
+    connection.put_memory(permit);
+    assert_eq!(connection.session.budget.in_use(), 0);
 }
 
 /// From the reader's hand to the end of the callback.

@@ -221,6 +221,8 @@ impl Session {
         match event {
             Event::Heartbeat(Ok(channels)) => self.answered(channels),
             Event::Heartbeat(Err(error)) => self.heartbeat_failed(error)?,
+            // It was to give the session back.
+            Event::RequestThreadEnded if self.is_leaving() => self.left(),
             Event::RequestThreadEnded => self.fail(
                 TunnelError::client("the thread of the session's requests has ended unexpectedly")
                     .with_class(ErrorClass::Passing),
@@ -247,6 +249,10 @@ impl Session {
             self.session.tunnel_id
         );
         self.schedule.hurry();
+    }
+
+    fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Leaving { .. })
     }
 
     /// The last requests have been sent.
@@ -367,7 +373,7 @@ impl Session {
 
     fn send_heartbeat(&mut self, now: Instant) {
         let due = self.schedule.next(self.machine.has_news());
-        if matches!(self.phase, Phase::Leaving { .. }) || due.is_none_or(|due| due > now) {
+        if self.is_leaving() || due.is_none_or(|due| due > now) {
             return;
         }
         let is_retry = self.schedule.failures() > 0;
@@ -566,10 +572,11 @@ impl Session {
         };
         if let Err(error) = clock::spawn(self.session.clock(), "tunnel-leave", leave) {
             warn!(
-                "tunnel {}: no thread for the last requests: {error}",
+                "tunnel {}: no thread for the last requests, they wait for a heartbeat in flight: \
+                 {error}",
                 self.session.tunnel_id
             );
-            self.session.send(Event::Left);
+            let _ = self.calls.push(Call::Leave);
         }
     }
 

@@ -16,6 +16,7 @@ use crate::policy::{Reaction, Request, reaction};
 use crate::protocol::{Channel, ClientConfig, ConnectRequest, HeartbeatRequest, ShutdownRequest};
 use crate::sync::catch_panic::catch_panic;
 use crate::worker::context::Event;
+use crate::worker::status::failures::full_text;
 
 /// What the loop asks for.
 pub(crate) enum Call {
@@ -40,6 +41,9 @@ pub(crate) struct SessionRequests {
     pub(crate) hang_up: Stop,
     /// The session is being given back: no further heartbeat.
     pub(crate) leaving: Stop,
+    /// By which a daemon counts the threads that still send requests.
+    #[expect(dead_code, reason = "held to be counted")]
+    pub(crate) at_work: Arc<()>,
 }
 
 /// The thread's own data.
@@ -132,6 +136,10 @@ impl RequestThread {
     }
 
     fn send(&self, event: Event) {
+        if let Event::Connected(Err(error)) | Event::Heartbeat(Err(error)) = &event {
+            // Printed here, where it may hang: its causes may be the program's.
+            full_text(error);
+        }
         let _ = self.events.push(event);
     }
 }
@@ -256,6 +264,7 @@ mod tests {
             attempt_timeout: Duration::from_secs(60),
             hang_up: hang_up.clone(),
             leaving: Stop::new(&Clock::system()),
+            at_work: Arc::default(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use crate::error::TunnelError;
 use crate::observer::FailureSnapshot;
 use crate::user_code::call_user;
 
@@ -97,7 +98,14 @@ impl History {
 }
 
 /// An error with all its causes, which `Display` alone leaves out.
-pub(crate) fn full_text(error: &dyn Error) -> String {
+pub(crate) fn full_text(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<TunnelError>() {
+        Some(known) => known.full_text(|| print(error)).to_owned(),
+        None => print(error),
+    }
+}
+
+fn print(error: &dyn Error) -> String {
     // The error or its causes may be the program's.
     let text = call_user(|| {
         let mut text = error.to_string();
@@ -116,7 +124,6 @@ pub(crate) fn full_text(error: &dyn Error) -> String {
 mod tests {
     use super::*;
     use crate::clock;
-    use crate::error::TunnelError;
 
     const SECOND: Duration = Duration::from_secs(1);
 

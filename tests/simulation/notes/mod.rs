@@ -12,6 +12,7 @@ mod wire;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// An opening of a channel by a consumer.
 pub(crate) type OpeningId = usize;
@@ -20,8 +21,12 @@ pub(crate) type OpeningId = usize;
 pub(crate) type ConsumerId = usize;
 
 /// Notes of one world. Its lock is held for moments, and never at a scheduling point.
-#[derive(Debug, Default)]
-pub(crate) struct Notes(Mutex<Inner>);
+#[derive(Debug)]
+pub(crate) struct Notes {
+    inner: Mutex<Inner>,
+    /// How long a thread may take to act on what is known.
+    slack: Duration,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -64,6 +69,25 @@ impl Opening {
         self.start + self.batches.iter().map(|batch| batch.records).sum::<u64>()
     }
 
+    /// Why a batch up to that position cannot be the next one.
+    fn misplaced(&self, batch: &Batch, position: Option<u64>) -> Option<String> {
+        if self.batches.last().is_some_and(|last| !last.is_finished) {
+            return Some("a batch although the one before is not processed".to_owned());
+        }
+        let expected = self.delivered() + batch.records;
+        let position = position.filter(|position| *position != expected)?;
+        Some(format!("a batch up to {position}, not {expected}"))
+    }
+
+    /// Why a batch cannot be given to the callback again.
+    fn misrepeated(&self, batch: &Batch) -> Option<String> {
+        let last = self.batches.last();
+        let is_last = last.is_some_and(|last| {
+            !last.is_finished && (&last.token, last.records) == (&batch.token, batch.records)
+        });
+        (!is_last).then(|| "a retry of another batch".to_owned())
+    }
+
     fn finished(&self) -> u64 {
         let finished = self.batches.iter().filter(|batch| batch.is_finished);
         self.start + finished.map(|batch| batch.records).sum::<u64>()
@@ -79,8 +103,15 @@ pub(crate) struct Place<'a> {
 }
 
 impl Notes {
+    pub(crate) fn new(slack: Duration) -> Notes {
+        Notes {
+            inner: Mutex::default(),
+            slack,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A rule was broken.
@@ -156,49 +187,35 @@ impl Notes {
     /// A batch is given to the callback for the `attempt`th time, counted from 0.
     pub(crate) fn delivered(&self, id: OpeningId, token: &str, records: usize, attempt: u32) {
         let mut inner = self.lock();
-        let opening = &inner.openings[id];
-        let records = records as u64;
-        let place = (opening.tunnel.clone(), opening.channel.clone());
-        let position = inner.wire.position(&place, token);
-        let problem = match opening.batches.last() {
-            Some(last) if attempt > 0 => {
-                let same = last.token == token && last.records == records;
-                (!same || last.is_finished).then(|| "a retry of another batch".to_owned())
-            }
-            None if attempt > 0 => Some("a retry of nothing".to_owned()),
-            Some(last) if !last.is_finished => {
-                Some("a batch although the one before is not processed".to_owned())
-            }
-            _ => {
-                let expected = opening.delivered() + records;
-                position
-                    .filter(|position| *position != expected)
-                    .map(|position| format!("a batch up to {position}, not {expected}"))
-            }
+        let batch = Batch {
+            token: token.to_owned(),
+            records: records as u64,
+            is_finished: false,
         };
-        let client = opening.client.clone();
-        let late = inner.wire.is_given_up(&client, &place.1);
-        if inner.sessions.is_lease_over(&client) {
-            let text = format!("client {client} gets a batch after its lease");
-            inner.broken.push(text);
-        }
-        if let Some(problem) = problem {
-            let text = format!("channel {} at client {client}: {problem}", place.1);
-            inner.broken.push(text);
-        }
-        if late {
-            let text = format!(
-                "channel {} at client {client}: a batch after CLOSE",
-                place.1
-            );
+        let opening = &inner.openings[id];
+        let (client, channel) = (opening.client.clone(), opening.channel.clone());
+        let place = (opening.tunnel.clone(), channel.clone());
+        let position = inner.wire.position(&place, token);
+        let misplaced = match attempt {
+            0 => opening.misplaced(&batch, position),
+            _ => opening.misrepeated(&batch),
+        };
+        let lost = inner.wire.lost_for(&client, &channel);
+        let lost = lost.filter(|lost| *lost > self.slack);
+        let given_up = inner.wire.is_given_up(&client, &channel);
+        let no_lease = inner.sessions.is_lease_over(&client);
+        let problems = [
+            misplaced,
+            given_up.then(|| "a batch after CLOSE".to_owned()),
+            lost.map(|lost| format!("a batch {lost:?} after its loss")),
+            no_lease.then(|| "a batch after the lease".to_owned()),
+        ];
+        for problem in problems.into_iter().flatten() {
+            let text = format!("channel {channel} at client {client}: {problem}");
             inner.broken.push(text);
         }
         if attempt == 0 {
-            inner.openings[id].batches.push(Batch {
-                token: token.to_owned(),
-                records,
-                is_finished: false,
-            });
+            inner.openings[id].batches.push(batch);
         }
     }
 

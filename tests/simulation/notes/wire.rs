@@ -1,6 +1,6 @@
 //! Requests and answers as the network sees them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use prost::Message;
@@ -10,6 +10,9 @@ use tablestore_tunnel::_wire::protocol as p;
 use tablestore_tunnel::FINISH_TAG;
 
 use super::{ConsumerId, Notes};
+
+/// The code of an answer that ends a session.
+const SESSION_OVER: &str = "OTSResourceGone";
 
 /// Tunnel and channel.
 pub(super) type Channel = (String, String);
@@ -31,6 +34,11 @@ pub(super) struct Seen {
     given_up: HashSet<Held>,
     /// Channels with an answer that was dropped unread, for want of memory.
     unread: HashSet<Held>,
+    /// When an answer has arrived that no longer has a channel, or that ended the session
+    /// (without a channel).
+    lost: HashMap<(String, Option<String>), Duration>,
+    /// Channels in the last answer to a client, with their versions.
+    held: HashMap<String, BTreeMap<String, i64>>,
     /// Requests whose answers have arrived whole.
     arrived: HashSet<String>,
     batches: HashMap<Held, Batches>,
@@ -82,6 +90,38 @@ impl Seen {
         if let Some(batches) = self.batches.get_mut(held) {
             batches.unprocessed = batches.unprocessed.saturating_sub(1);
         }
+    }
+
+    /// For how long the client has known that the channel is not its own any more.
+    pub(super) fn lost_for(&self, client: &str, channel: &str) -> Option<Duration> {
+        let of = |channel: Option<&str>| {
+            let key = (client.to_owned(), channel.map(str::to_owned));
+            self.lost.get(&key).copied()
+        };
+        let lost = of(Some(channel)).or(of(None))?;
+        Some(simulation::now().saturating_sub(lost))
+    }
+
+    fn hold(&mut self, client: &str, answer: Vec<p::Channel>) {
+        let mut held = BTreeMap::new();
+        let before = self.held.remove(client).unwrap_or_default();
+        for channel in answer {
+            let known = before.get(&channel.channel_id).copied();
+            let ends = channel.status == p::ChannelStatus::Close as i32
+                || channel.status == p::ChannelStatus::Terminated as i32;
+            // An older version is ignored.
+            if !ends || known.is_some_and(|known| channel.version < known) {
+                let version = known.map_or(channel.version, |known| known.max(channel.version));
+                self.lost
+                    .remove(&(client.to_owned(), Some(channel.channel_id.clone())));
+                held.insert(channel.channel_id, version);
+            }
+        }
+        for channel in before.into_keys().filter(|id| !held.contains_key(id)) {
+            let key = (client.to_owned(), Some(channel));
+            self.lost.entry(key).or_insert_with(simulation::now);
+        }
+        self.held.insert(client.to_owned(), held);
     }
 
     fn learn(&mut self, channel: Channel, token: &str, position: u64) -> u64 {
@@ -200,11 +240,22 @@ impl Notes {
         };
         self.beat_succeeded(&request.client_id, sent, answer.channels.is_empty());
         let mut inner = self.lock();
-        for channel in answer.channels {
+        for channel in &answer.channels {
             if channel.status == p::ChannelStatus::Open as i32 {
-                let held = (request.client_id.clone(), channel.channel_id);
+                let held = (request.client_id.clone(), channel.channel_id.clone());
                 inner.wire.given_up.remove(&held);
             }
+        }
+        inner.wire.hold(&request.client_id, answer.channels);
+    }
+
+    /// A heartbeat of a consumer was answered with an error.
+    pub(crate) fn refused(&self, request: &[u8], body: &[u8]) {
+        let is_over = p::Error::decode(body).is_ok_and(|error| error.code == SESSION_OVER);
+        if is_over && let Ok(request) = p::HeartbeatRequest::decode(request) {
+            let key = (request.client_id, None);
+            let mut inner = self.lock();
+            inner.wire.lost.entry(key).or_insert_with(simulation::now);
         }
     }
 

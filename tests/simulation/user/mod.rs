@@ -68,12 +68,14 @@ impl Temper {
     }
 
     fn has_keys(&self) -> bool {
+        check_no_lock("the credentials provider");
         let no_keys = *self.no_keys.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_calm() || simulation::now() >= no_keys
     }
 
     /// Whether something of that probability goes wrong now.
     fn strikes(&self, probability: f64) -> bool {
+        check_no_lock("user code");
         self.misbehaves && !self.is_calm() && self.dice.chance(probability)
     }
 
@@ -107,6 +109,14 @@ impl Temper {
         while simulation::now() < until && !self.is_calm() {
             simulation::sleep(Duration::from_millis(500));
         }
+    }
+}
+
+/// No lock of the crate is held while user code or a request runs.
+pub(crate) fn check_no_lock(what: &str) {
+    let locks = simulation::held_locks();
+    if locks > 0 {
+        simulation::fail(format!("{what} runs while {locks} locks are held"));
     }
 }
 
