@@ -110,6 +110,9 @@ fn disturb(world: &World, what: &Happening) {
         Happening::Suspend(time) => {
             world.notes.suspends();
             simulation::suspend(*time);
+            if world.dice.chance(0.5) {
+                world.network.fail_for(*time / 20);
+            }
         }
         Happening::Jump(by) => world.clock.advance(*by),
         _ => world.consumers.ask(),

@@ -203,12 +203,12 @@ impl Notes {
         let lost = inner.wire.lost_for(&client, &channel);
         let lost = lost.filter(|lost| *lost > self.slack);
         let given_up = inner.wire.is_given_up(&client, &channel);
-        let is_over = inner.sessions.is_lease_over(&client);
+        let no_lease = inner.sessions.is_lease_over(&client);
         let problems = [
             misplaced,
-            is_over.then(|| "a batch after its lease".to_owned()),
             given_up.then(|| "a batch after CLOSE".to_owned()),
             lost.map(|lost| format!("a batch {lost:?} after its loss")),
+            no_lease.then(|| "a batch after the lease".to_owned()),
         ];
         for problem in problems.into_iter().flatten() {
             let text = format!("channel {channel} at client {client}: {problem}");

@@ -27,12 +27,13 @@ pub(super) struct Sessions {
 struct Session {
     /// How long it lives without an answer.
     timeout: Duration,
-    /// When the last two heartbeats that were answered had been sent. The last one may
-    /// belong to the end of the session.
-    answered: [Option<Duration>; 2],
+    connected: Duration,
+    /// When the last heartbeat that was answered had been sent.
+    answered: Option<Duration>,
     /// The calendar time until which the client may have the lease.
     lease: OffsetDateTime,
-    /// A heartbeat was refused for a reason that may end a session.
+    /// The session may be over: a heartbeat was refused for good, or none was answered for
+    /// too long. While it is given back, heartbeats may be answered again.
     may_end: bool,
 }
 
@@ -53,7 +54,8 @@ impl Notes {
             session.lease = calendar(sent) + session.timeout;
             // Whether an empty answer counts is not the network's to say.
             if !is_empty {
-                session.answered = [session.answered[1], Some(sent)];
+                session.may_end |= !session.holds(sent);
+                session.answered = Some(sent);
             }
         });
     }
@@ -79,13 +81,16 @@ impl Notes {
         let session = Session {
             timeout,
             lease: calendar(sent) + timeout,
-            answered: [None; 2],
+            connected: sent,
+            answered: None,
             may_end: false,
         };
         let mut inner = self.lock();
         let sessions = &mut inner.sessions;
         let before = sessions.last.insert(by, client.to_owned());
         let before = before.and_then(|client| sessions.all.get(&client));
+        // A session of which nothing was answered may be one that was never known.
+        let before = before.filter(|before| before.answered.is_some());
         let held = before.is_some_and(|before| before.holds(sent));
         sessions.all.insert(client.to_owned(), session);
         if held {
@@ -115,8 +120,7 @@ fn calendar(sent: Duration) -> OffsetDateTime {
 impl Session {
     /// Whether it held without any doubt, however late some threads were.
     fn holds(&self, now: Duration) -> bool {
-        let surely = self.timeout / 2;
-        let answered = self.answered[0].filter(|_| !self.may_end);
-        answered.is_some_and(|answered| now < answered + surely)
+        let answered = self.answered.unwrap_or(self.connected);
+        !self.may_end && now < answered + self.timeout / 2
     }
 }

@@ -76,6 +76,22 @@ impl Seen {
         self.given_up.contains(&held)
     }
 
+    pub(super) fn opens(&mut self, held: &Held, most_batches: Option<usize>) {
+        let batches = Batches {
+            since: simulation::now(),
+            unprocessed: 0,
+            most: most_batches,
+        };
+        self.batches.insert(held.clone(), batches);
+    }
+
+    /// A batch with records has been processed, or will never be.
+    pub(super) fn processed(&mut self, held: &Held) {
+        if let Some(batches) = self.batches.get_mut(held) {
+            batches.unprocessed = batches.unprocessed.saturating_sub(1);
+        }
+    }
+
     /// For how long the client has known that the channel is not its own any more.
     pub(super) fn lost_for(&self, client: &str, channel: &str) -> Option<Duration> {
         let of = |channel: Option<&str>| {
@@ -106,22 +122,6 @@ impl Seen {
             self.lost.entry(key).or_insert_with(simulation::now);
         }
         self.held.insert(client.to_owned(), held);
-    }
-
-    pub(super) fn opens(&mut self, held: &Held, most_batches: Option<usize>) {
-        let batches = Batches {
-            since: simulation::now(),
-            unprocessed: 0,
-            most: most_batches,
-        };
-        self.batches.insert(held.clone(), batches);
-    }
-
-    /// A batch with records has been processed, or will never be.
-    pub(super) fn processed(&mut self, held: &Held) {
-        if let Some(batches) = self.batches.get_mut(held) {
-            batches.unprocessed = batches.unprocessed.saturating_sub(1);
-        }
     }
 
     fn learn(&mut self, channel: Channel, token: &str, position: u64) -> u64 {

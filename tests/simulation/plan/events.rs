@@ -38,7 +38,7 @@ pub(crate) enum Happening {
     Outage(Duration),
     /// The credentials provider fails for a while.
     NoCredentials(Duration),
-    /// The machine is suspended.
+    /// The machine is suspended, and may wake up without a network.
     Suspend(Duration),
     /// The service's clock moves.
     Jump(Duration),
@@ -89,11 +89,14 @@ fn of_table(dice: &Dice, table: usize) -> Happening {
     }
 }
 
-fn of_machines(dice: &Dice) -> Option<Happening> {
+fn of_machines(dice: &Dice) -> Vec<Happening> {
     match dice.index(6) {
-        0 => Some(Happening::Suspend(dice.millis(1_000..600_000))),
-        1 => Some(Happening::Jump(dice.millis(1_000..400_000))),
-        2 | 3 => Some(Happening::Outage(dice.millis(100..40_000))),
-        _ => None,
+        0 => {
+            let suspend = |_| Happening::Suspend(dice.millis(1_000..600_000));
+            (0..1 + dice.index(4)).map(suspend).collect()
+        }
+        1 => vec![Happening::Jump(dice.millis(1_000..400_000))],
+        2 | 3 => vec![Happening::Outage(dice.millis(100..40_000))],
+        _ => Vec::new(),
     }
 }
